@@ -1,0 +1,14 @@
+/* file - whole small files: read with a limit, replace atomically, make once. All paths; all errors -errno. */
+#pragma once
+#include "lib/base/buf.h"
+
+int file_read(const char *path, size_t limit, struct buf *ret_content); /* appends; -EFBIG above limit */
+/* Writes path.tmp, fsyncs it, renames it over path, fsyncs the folder: after a crash either the old or the new is there. */
+int file_replace(const char *path, const void *bytes, size_t n, unsigned mode);
+/* Creates with O_EXCL and mode; -EEXIST if it is there. For secrets: made before anything depends on it. */
+int file_create(const char *path, const void *bytes, size_t n, unsigned mode);
+int file_write_all(int fd, const void *bytes, size_t n);
+int file_make_dirs(const char *path, unsigned mode); /* mkdir -p; existing is fine */
+int file_sync_dir_of(const char *path);
+/* Writes a short text to a procfs/sysfs file, in one write. */
+int file_put(const char *path, const char *text);

@@ -1,0 +1,3 @@
+ROOMS += lib/dns
+DEPS_lib/dns := lib/sixpn lib/base
+LIBS_lib/dns := -lurcu-qsbr -lurcu-common

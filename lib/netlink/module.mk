@@ -1,0 +1,3 @@
+ROOMS += lib/netlink
+DEPS_lib/netlink := lib/sixpn lib/base
+LIBS_lib/netlink := -lmnl -lnftables

@@ -1,0 +1,30 @@
+# Every test executable is one file. Unit tests mirror the tree: tests/unit/<room>/test_<file>.c is linked with that room and
+# what it stands on, so a test cannot lean on a room that its subject may not know.
+UNIT_SRCS := $(foreach r,$(ROOMS),$(wildcard tests/unit/$(r)/test_*.c))
+UNIT_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_SRCS))
+FUZZ_SRCS := $(foreach r,$(ROOMS),$(wildcard tests/fuzz/$(r)/fuzz_*.c))
+FUZZ_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(FUZZ_SRCS))
+ALLCFLAGS_TEST = $(ALLCFLAGS) -Wno-missing-prototypes
+
+define unit_rules
+$(B)/tests/unit/$(1)/%: tests/unit/$(1)/%.c $$(call archives,$(1)) | $$(GENERATED)
+	$$(call say,TEST,$$<)
+	$$(Q)mkdir -p $$(@D) && $$(CC) $$(ALLCFLAGS_TEST) -MMD -MP -MF $$@.d -o $$@ $$< -Wl,--start-group $$(call archives,$(1)) -Wl,--end-group $$(call libs,$(1)) $$(TESTLIBS_$(1)) -lcmocka -lm
+endef
+$(foreach r,$(ROOMS),$(eval $(call unit_rules,$(r))))
+
+# Fuzz targets are libFuzzer functions: clang builds room and target from source, so that coverage reaches the decoder.
+FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -D_GNU_SOURCE -DSIXPN_VERSION='"fuzz"' -I. -I$(B) -pthread -w
+define fuzz_rules
+$(B)/tests/fuzz/$(1)/%: tests/fuzz/$(1)/%.c $$(foreach d,$$(call linkset,$(1)),$$(filter-out $$(MAIN_$$(d)),$$(wildcard $$(d)/*.c))) | $$(GENERATED)
+	$$(call say,FUZZ,$$<)
+	$$(Q)mkdir -p $$(@D) && $$(CLANG) $$(FUZZ_CFLAGS) -o $$@ $$< $$(foreach d,$$(call linkset,$(1)),$$(filter-out $$(MAIN_$$(d)),$$(wildcard $$(d)/*.c))) $$(foreach d,$$(call linkset,$(1)),$$(patsubst %.o,%.c,$$(EXTRA_OBJS_$$(d)))) $$(call libs,$(1)) -lm
+endef
+$(foreach r,$(ROOMS),$(eval $(call fuzz_rules,$(r))))
+
+# make B=... room-test R=lib/dns  builds and runs the unit tests of one room only
+room-test: $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/$(R)/test_*.c)) ## the unit tests of one room: R=lib/dns
+	$(Q)set -e; for t in $^; do echo "== $$t"; $$t; done
+room-fuzz: $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/fuzz/$(R)/fuzz_*.c))
+	$(Q)set -e; for t in $^; do echo "== $$t"; $$t -max_total_time=$(or $(SECONDS_EACH),10) -max_len=4096; done
+.PHONY: room-test room-fuzz
