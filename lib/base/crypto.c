@@ -81,6 +81,22 @@ int crypto_open(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[12], cons
 	return 0;
 }
 
+void crypto_xseal(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[24], const void *aad, size_t aad_len, const void *in,
+		  size_t len, uint8_t *out)
+{
+	crypto_aead_xchacha20poly1305_ietf_encrypt(out, NULL, in, len, aad, aad_len, NULL, nonce, key);
+}
+
+int crypto_xopen(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[24], const void *aad, size_t aad_len, const uint8_t *in,
+		 size_t len, uint8_t *out)
+{
+	if (len < CRYPTO_AEAD_TAG_LEN)
+		return -EBADMSG;
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, in, len, aad, aad_len, nonce, key) != 0)
+		return -EBADMSG;
+	return 0;
+}
+
 void crypto_hex(const void *bytes, size_t n, char *ret_text)
 {
 	sodium_bin2hex(ret_text, 2 * n + 1, bytes, n);

@@ -37,6 +37,12 @@ void crypto_seal(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[12], con
 int crypto_open(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[12], const void *aad, size_t aad_len, const uint8_t *in,
 		size_t len, uint8_t *out) MUST_CHECK;
 
+/* The same with a 24-byte nonce (XChaCha20-Poly1305, draft-irtf-cfrg-xchacha), which may be drawn at random. */
+void crypto_xseal(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[24], const void *aad, size_t aad_len, const void *in,
+		  size_t len, uint8_t *out);
+int crypto_xopen(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[24], const void *aad, size_t aad_len, const uint8_t *in,
+		 size_t len, uint8_t *out) MUST_CHECK;
+
 /* Text forms. ret must hold 2 * n + 1 bytes for hex, 4 * ceil(n / 3) + 1 for base64. */
 void crypto_hex(const void *bytes, size_t n, char *ret_text);
 int crypto_unhex(const char *text, size_t text_len, void *ret_bytes, size_t n) MUST_CHECK; /* exactly n bytes, else -EINVAL */
