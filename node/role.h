@@ -1,0 +1,72 @@
+/* role - the one header between the node and its roles (agent = host, gateway). A role stands on lib and on this file alone; the
+ * node knows roles only through the table in node/roles.c.
+ *
+ * The node owns all records. After every delta or snapshot it hands each role the complete desired state that concerns it
+ * (level, not edge) and expects it to plan: desired + observed -> steps. What a role sees of its instances it reports by
+ * role_env.ops->report; the node repeats that to the controller until the record comes back equal.
+ */
+#pragma once
+#include "lib/base/clock.h"
+#include "lib/base/config.h"
+#include "lib/base/loop.h"
+#include "lib/sixpn/record.h"
+
+struct rtnl;
+struct bpf_datapath;
+
+/* One instance that lives on this machine (record.host == role_env.host), joined with what else is known of it. */
+struct role_instance {
+	struct instance_record record;
+	uint64_t v;                     /* of the instance record: record errors are reported against it */
+	uint64_t workload_v;            /* 0 = its workload is not here (yet) */
+	const char *spec;               /* JSON, borrowed for the call, not NUL-terminated */
+	size_t spec_len;
+	char app[NAME_SIZE], org[NAME_SIZE], network[NAME_SIZE], region[NAME_REGION_SIZE];
+	bool suspended;                 /* its network is: keep it, let nothing pass */
+};
+
+struct role_desired {
+	const struct role_instance *instances; /* sorted by id */
+	size_t n_instances;
+	uint64_t v;
+	bool synced; /* false: restored from disk, no controller heard since this start; acted upon all the same */
+};
+
+struct role_node_ops {
+	/* The truth about an instance of this machine: kept, sent until the record agrees, and applied to our own DNS at once. */
+	void (*report)(void *node, const char *instance_id, const struct observed *observed);
+	/* A record that could not be applied: kind, key, version, sentence. Cleared by the next sync that does not repeat it. */
+	void (*record_error)(void *node, uint32_t kind, const char *instance_id, uint64_t v, const char *text);
+	/* Calls done(arg, timed_out) once every node has applied the presence of (network, this host), or after 1 s. May call it
+	 * before returning. */
+	void (*await_presence)(void *node, uint32_t network, const char *instance_id, void (*done)(void *arg, bool timed_out), void *arg);
+	void (*forget_await)(void *node, void *arg);
+};
+
+struct role_env {
+	struct loop *loop;
+	struct clock clock;
+	uint32_t host; /* our own host word */
+	const char *name, *region;
+	const struct config *config;
+	struct rtnl *rtnl;
+	struct bpf_datapath *datapath;
+	const char *run_dir, *state_dir; /* /run/sixpn, /var/lib/sixpn/node */
+	const struct role_node_ops *ops;
+	void *node;
+};
+
+struct role_ops {
+	const char *name; /* "host", "gateway" */
+	uint32_t bit;     /* ROLE_HOST, ROLE_GATEWAY */
+	/* Adopts what an earlier run of the daemon left in place. E_REFUSED with why: the configuration cannot work. */
+	int (*start)(const struct role_env *env, void **ret_role, struct why *why);
+	void (*sync)(void *role, const struct role_desired *desired);
+	/* Ends the daemon's part only: links, programs, instances stay (a restart drops no packet). */
+	void (*stop)(void *role);
+	/* Removes everything this role made on the machine: `sixpn node leave`. */
+	void (*wipe)(void *role);
+};
+
+extern const struct role_ops agent_role;
+extern const struct role_ops gateway_role;
