@@ -1,0 +1,23 @@
+/* wg_plan - from the desired peers and the observed ones to ordered steps. Pure: no I/O, no clock.
+ *
+ * Order: (1) peers that nobody asks for are removed; (2) peers that keep their key but lose a prefix are cut down to what they
+ * keep; (3) everything else is added or updated. So a prefix (or a re-keyed node's prefix) has left its old owner before the new
+ * one gets it, in any permutation, and a peer that only gains prefixes is never without the ones it has. A plan made from its
+ * own outcome is empty.
+ *
+ * A desired endpoint that differs from the observed one is set (a desired peer without endpoint leaves the observed one alone).
+ * E_REFUSED with why, and no plan, when the desired set holds one key twice, one prefix at two peers, or more than
+ * WG_ALLOWED_MAX prefixes at one. */
+#pragma once
+#include "lib/netlink/wg.h"
+
+struct wg_plan {
+	struct wg_step *steps; /* peers point into the plan or into `desired`: the plan must not outlive that */
+	size_t n;
+	struct wg_peer *peers; /* owned, as is the array of prefixes they use */
+	struct wg_prefix *prefixes;
+};
+
+int wg_plan_make(const struct wg_peer *desired, size_t n_desired, const struct wg_peer_status *observed, size_t n_observed,
+		 struct wg_plan *ret_plan, struct why *why);
+void wg_plan_deinit(struct wg_plan *plan);
