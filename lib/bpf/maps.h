@@ -1,0 +1,24 @@
+/* maps - what the daemon tells the programs. Setting replaces; removing what is not there is 0; lists are for reconciliation.
+ * Words are plain numbers, addresses 16 bytes as on the wire. */
+#pragma once
+#include "lib/bpf/datapath.h"
+
+/* layout and reserved fields are filled in here. -EINVAL if the address does not hold network, host and instance. -E2BIG if the
+ * map is full. Order: entry before the device goes up, entry removed before the device is deleted. */
+int bpf_device_set(struct bpf_datapath *dp, uint32_t ifindex, const struct sixpn_device *device) MUST_CHECK;
+int bpf_device_remove(struct bpf_datapath *dp, uint32_t ifindex);
+int bpf_device_get(struct bpf_datapath *dp, uint32_t ifindex, struct sixpn_device *ret_device); /* -ENOENT */
+
+int bpf_presence_set(struct bpf_datapath *dp, uint32_t network, uint32_t host) MUST_CHECK;
+int bpf_presence_remove(struct bpf_datapath *dp, uint32_t network, uint32_t host);
+
+enum bpf_moved { BPF_MOVED_HERE, BPF_MOVED_AWAY };
+/* address: any address inside the /112 (instance) or /120 (peer) that moved, natural form. carrier: host word that has it now. */
+int bpf_moved_set(struct bpf_datapath *dp, enum bpf_moved which, const uint8_t address[16], uint32_t carrier) MUST_CHECK;
+int bpf_moved_remove(struct bpf_datapath *dp, enum bpf_moved which, const uint8_t address[16]);
+
+/* A callback result other than 0 ends the walk and is returned. The callback may remove the entry it was given. */
+int bpf_device_list(struct bpf_datapath *dp, int (*each)(void *ctx, uint32_t ifindex, const struct sixpn_device *device), void *ctx);
+int bpf_presence_list(struct bpf_datapath *dp, int (*each)(void *ctx, uint32_t network, uint32_t host), void *ctx);
+int bpf_moved_list(struct bpf_datapath *dp, enum bpf_moved which,
+		   int (*each)(void *ctx, const uint8_t address[16], uint32_t carrier), void *ctx);
