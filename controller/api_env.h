@@ -1,0 +1,74 @@
+/* api_env - what the HTTP API needs to know from the rest of the controller, as a table of functions so that tests can fake it.
+ *
+ * Everything here is called in the loop thread and answers from memory at once, except `wait`, which calls back later (also in the
+ * loop thread, possibly before it returns). Times are Unix ms unless the name says `ago`. */
+#pragma once
+#include "lib/base/clock.h"
+#include "lib/base/loop.h"
+#include "lib/sixpn/record.h"
+
+#define API_NODE_ERRORS_MAX 8
+
+/* One node as the controller sees it now. */
+struct api_node_state {
+	uint32_t host; /* host word */
+	char name[NAME_SIZE], region[NAME_REGION_SIZE];
+	uint32_t roles; /* ROLE_HOST | ROLE_GATEWAY */
+	bool ready;     /* polled within 3 park times; else its state is unknown */
+	bool draining;
+	uint64_t applied_v, lag; /* changes of its scope that it has not applied */
+	uint64_t last_poll_ago_ms; /* UINT64_MAX = never */
+	char version[32];
+	size_t n_errors; /* all of them; the first API_NODE_ERRORS_MAX are in errors */
+	struct api_node_error {
+		char record[80], text[160];
+	} errors[API_NODE_ERRORS_MAX];
+};
+
+/* Waits until every node that is not unknown has applied V; with `instance`, also until that instance's observed state has
+ * reached what `desired` asks for (DESIRED_*) at `generation` or later, and the V of that report is applied. */
+struct api_wait {
+	uint64_t v;
+	uint32_t timeout_ms;
+	bool strict;                          /* wait for unknown nodes too */
+	char on[NAME_SIZE];                   /* only this node; "" = all */
+	char instance[NAME_INSTANCE_ID_SIZE]; /* "" = none */
+	uint32_t desired;
+	uint64_t generation;
+};
+
+#define API_WAIT_NAMES_MAX 64 /* names listed per kind; the counts are always whole */
+
+struct api_wait_result {
+	bool applied; /* false = the time was up */
+	uint64_t v, v_observed; /* v_observed 0 = no report was waited for or none came */
+	uint64_t withdrawn_ms;  /* of stop and delete: after which time the first change was applied everywhere; 0 = not known */
+	uint32_t nodes;         /* that were asked for */
+	uint32_t n_unknown, n_laggards;
+	char unknown[API_WAIT_NAMES_MAX][NAME_SIZE], laggards[API_WAIT_NAMES_MAX][NAME_SIZE];
+	struct api_node_error error; /* of the first node that reported one for this change; record "" = none */
+	char observed[24];           /* instance_state_name, "" = not asked */
+};
+
+struct api_env_ops {
+	uint64_t (*current_v)(void *ctx);
+	void (*each_node)(void *ctx, void (*visit)(void *visit_ctx, const struct api_node_state *node), void *visit_ctx);
+	/* Host words of nodes that may be given new work now; returns how many were written, at most max. */
+	size_t (*live_nodes)(void *ctx, uint32_t *ret_hosts, size_t max);
+	/* May be NULL: then wait=applied is refused with a clear text. Calls done exactly once; 0 or -errno (then never). */
+	int (*wait)(void *ctx, const struct api_wait *wait, void (*done)(void *done_ctx, const struct api_wait_result *result),
+		    void *done_ctx);
+};
+
+struct store_thread;
+
+struct api_env {
+	const struct api_env_ops *ops;
+	void *ctx;
+	struct loop *loop;
+	struct clock clock;
+	struct store_thread *store;
+	const char *advertise;       /* "address:port[,address:port]" of the control link, put into join tokens */
+	uint8_t link_public_key[32]; /* the controller's Noise key, put into join tokens */
+	uint64_t started_ms;         /* Unix ms */
+};
