@@ -61,6 +61,11 @@ int record_decode(const void *bytes, size_t n, struct record *ret, struct why *w
 /* The rules of the envelope alone, for records that arrive already unpacked. */
 int record_check(const struct record *r, struct why *why) MUST_CHECK;
 
+/* The same to and from an unpacked proto Record (of a PollReply): body and, for to_pb, key are borrowed. */
+struct Sixpn__Record;
+int record_from_pb(const struct Sixpn__Record *m, struct record *ret, struct why *why) MUST_CHECK;
+void record_to_pb(const struct record *r, struct Sixpn__Record *ret);
+
 /* The digest of one record: BLAKE2b-256 over (kind, key, v, body). A part's digest is the sum of its records' mod 2^256. */
 #define DIGEST_LEN 32
 struct digest {
@@ -128,6 +133,9 @@ struct observed {
 	char message[160];
 };
 bool observed_equal(const struct observed *a, const struct observed *b);
+struct Sixpn__Observed;
+int observed_from_pb(const struct Sixpn__Observed *m, struct observed *ret, struct why *why) MUST_CHECK;
+void observed_to_pb(const struct observed *in, struct Sixpn__Observed *ret); /* message is borrowed */
 
 struct metadata_pair {
 	char key[NAME_SIZE], value[256];
