@@ -1,0 +1,49 @@
+/* store_driver - the calls behind which the database sits: SQLite now, PostgreSQL for those who outgrow one machine. SQL is the
+ * house dialect (INTEGER, TEXT, BLOB, CHECK, UNIQUE indexes on expressions, UPSERT, RETURNING; numbered parameters ?1, ?2 ...); a
+ * driver translates what its database spells otherwise.
+ *
+ * A statement is prepared once per SQL text (cached by the address of the literal) and is in use from driver_prepare to
+ * driver_finish. One thread at a time. */
+#pragma once
+#include "lib/base/err.h"
+
+struct driver;
+struct statement;
+
+/* Conditions of driver_step and driver_exec, besides 0 and -errno (-ENOSPC: the disk is full; -EBADMSG: the file is damaged). */
+enum { DRIVER_E_UNIQUE = 2, DRIVER_E_CONSTRAINT = 3 };
+
+/* E_REFUSED: store_corrupt, store_foreign, store_in_use. The file is made with mode 0600. */
+int driver_open(const char *path, struct driver **ret_driver, struct why *why) MUST_CHECK;
+struct driver *driver_close(struct driver *driver);
+/* The version of the schema in the file; kept in the same transaction as the migration itself. */
+int driver_get_version(struct driver *driver, int *ret_version) MUST_CHECK;
+int driver_set_version(struct driver *driver, int version) MUST_CHECK;
+/* Several statements of the schema dialect, translated. */
+int driver_migrate(struct driver *driver, const char *sql, struct why *why) MUST_CHECK;
+/* E_REFUSED "store_corrupt" says what is wrong. */
+int driver_check(struct driver *driver, struct why *why) MUST_CHECK;
+
+/* One statement without result: BEGIN, COMMIT, SAVEPOINT ... */
+int driver_exec(struct driver *driver, const char *sql) MUST_CHECK;
+bool driver_in_transaction(struct driver *driver);
+
+/* sql must be a string literal (or live as long as the driver). */
+int driver_prepare(struct driver *driver, const char *sql, struct statement **ret_statement) MUST_CHECK;
+void driver_bind_int(struct statement *st, int at, int64_t value);
+void driver_bind_text(struct statement *st, int at, const char *text); /* NULL binds NULL; borrowed until finish */
+void driver_bind_blob(struct statement *st, int at, const void *bytes, size_t n); /* NULL binds NULL; borrowed until finish */
+void driver_bind_null(struct statement *st, int at);
+/* 0 with *ret_row = a row is there (or false: done). DRIVER_E_UNIQUE, DRIVER_E_CONSTRAINT, -errno (also of any bind). */
+int driver_step(struct statement *st, bool *ret_row) MUST_CHECK;
+/* Columns of the current row, from 0. Texts and blobs live until the next step or finish. */
+int64_t driver_int(struct statement *st, int column);
+const char *driver_text(struct statement *st, int column); /* "" for NULL */
+const void *driver_blob(struct statement *st, int column, size_t *ret_len); /* NULL for NULL */
+bool driver_is_null(struct statement *st, int column);
+void driver_finish(struct statement *st); /* NULL is fine */
+/* Rows changed by the last step. */
+int64_t driver_changed(struct driver *driver);
+
+void driver_finish_p(struct statement **st);
+#define CLEAN_STATEMENT __attribute__((cleanup(driver_finish_p)))
