@@ -1,0 +1,214 @@
+/* statefile - see statefile.h. */
+#include "node/statefile.h"
+
+#include "lib/base/crypto.h"
+#include "lib/base/file.h"
+#include "lib/sixpn/pb.h"
+#include "proto/sixpn.pb-c.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char magic[8] = "sixpnst";
+
+#define FILE_LIMIT (256u << 20)
+#define HASH_LEN 32
+#define ENTRY_HEAD (4 + 8 + 8)
+
+static void hash(const void *a, size_t an, const void *b, size_t bn, const void *c, size_t cn, uint8_t out[HASH_LEN])
+{
+	crypto_blake2b((const uint8_t *)"sixpn state", 11, (struct crypto_part[]){ { a, an }, { b, bn }, { c, cn } }, 3, out);
+}
+
+static int put_record(void *ctx, const struct record *record)
+{
+	struct buf *out = ctx;
+	size_t at = out->len;
+	int e;
+
+	buf_add_u32(out, 0);
+	e = record_encode(record, out);
+	if (e == 0 && !buf_failed(out))
+		put_u32(out->data + at, (uint32_t)(out->len - at - 4));
+	return e;
+}
+
+int statefile_encode(const struct replica *r, struct buf *ret_bytes, uint8_t ret_hash[32])
+{
+	int e;
+
+	buf_add(ret_bytes, magic, sizeof magic);
+	buf_add_u32(ret_bytes, STATEFILE_FORMAT);
+	buf_add_u8(ret_bytes, r->has_log_id);
+	buf_add(ret_bytes, r->log_id, sizeof r->log_id);
+	buf_add_u64(ret_bytes, r->epoch);
+	buf_add_u64(ret_bytes, r->v);
+	buf_add_u64(ret_bytes, r->scope_version);
+	buf_add_u64(ret_bytes, r->last_commit_ms);
+	buf_add_u64(ret_bytes, r->records.n);
+	e = replica_each(r, 0, put_record, ret_bytes);
+	if (e < 0 || buf_failed(ret_bytes))
+		return e < 0 ? e : -ENOMEM;
+	hash(ret_bytes->data, ret_bytes->len, NULL, 0, NULL, 0, ret_hash);
+	buf_add(ret_bytes, ret_hash, HASH_LEN);
+	return buf_failed(ret_bytes) ? -ENOMEM : 0;
+}
+
+static int broken(struct why *why, const char *what)
+{
+	return why_set(why, "state_broken", "", "the state file is broken: %s", what);
+}
+
+int statefile_decode(const void *bytes, size_t n, struct replica *r, uint8_t ret_hash[32], struct why *why)
+{
+	struct cursor c = cursor_over(bytes, n);
+	const uint8_t *m = cursor_take(&c, sizeof magic), *id;
+	uint32_t format = cursor_u32(&c);
+	uint64_t count;
+
+	if (c.bad || memcmp(m, magic, sizeof magic))
+		return broken(why, "no magic");
+	if (format > STATEFILE_FORMAT) {
+		why_set(why, "state_newer", "", "the state file has format %u, this version knows %d: it is left as it is", format, STATEFILE_FORMAT);
+		return STATEFILE_NEWER_FORMAT;
+	}
+	if (n < HASH_LEN)
+		return broken(why, "too short");
+	hash(bytes, n - HASH_LEN, NULL, 0, NULL, 0, ret_hash);
+	if (memcmp(ret_hash, (const uint8_t *)bytes + n - HASH_LEN, HASH_LEN))
+		return broken(why, "its checksum is wrong");
+	c.end -= HASH_LEN;
+	r->has_log_id = cursor_u8(&c) != 0;
+	id = cursor_take(&c, sizeof r->log_id);
+	if (id)
+		memcpy(r->log_id, id, sizeof r->log_id);
+	r->epoch = cursor_u64(&c);
+	r->v = cursor_u64(&c);
+	r->scope_version = cursor_u64(&c);
+	r->last_commit_ms = cursor_u64(&c);
+	count = cursor_u64(&c);
+	for (uint64_t i = 0; i < count && !c.bad; i++) {
+		uint32_t len = cursor_u32(&c);
+		const uint8_t *at = cursor_take(&c, len);
+		struct record rec;
+		int e;
+
+		if (!at)
+			break;
+		e = record_decode(at, len, &rec, why);
+		if (e == 0)
+			e = replica_insert(r, &rec);
+		if (e)
+			return e;
+	}
+	return c.bad || cursor_left(&c) ? broken(why, "its length is wrong") : 0;
+}
+
+int statefile_entry(const void *reply, size_t n, uint64_t from_v, uint64_t to_v, uint8_t chain[32], struct buf *ret_bytes)
+{
+	uint8_t head[ENTRY_HEAD];
+
+	put_u32(head, (uint32_t)n);
+	put_u64(head + 4, from_v);
+	put_u64(head + 12, to_v);
+	hash(chain, HASH_LEN, head, sizeof head, reply, n, chain);
+	buf_add(ret_bytes, head, sizeof head);
+	buf_add(ret_bytes, chain, HASH_LEN);
+	buf_add(ret_bytes, reply, n);
+	return buf_failed(ret_bytes) ? -ENOMEM : 0;
+}
+
+static int replay_reply(struct replica *r, const uint8_t *bytes, size_t n, struct why *why)
+{
+	struct pb_arena arena;
+	Sixpn__PollReply *reply;
+	int e;
+
+	pb_arena_init(&arena, 2 * STATEFILE_REPLY_MAX);
+	reply = (Sixpn__PollReply *)pb_unpack(&arena, &sixpn__poll_reply__descriptor, bytes, n);
+	e = reply ? replica_take(r, reply, NULL, why) : broken(why, "a journal entry is no reply");
+	pb_arena_deinit(&arena);
+	return e;
+}
+
+/* Replays as far as the chain holds. An entry that breaks it is the torn end if nothing valid can follow: the file ends there. */
+static int replay_journal(struct replica *r, const struct buf *journal, struct statefile_found *found, struct why *why)
+{
+	struct cursor c = cursor_over(journal->data, journal->len);
+
+	while (cursor_left(&c)) {
+		const uint8_t *head = cursor_take(&c, ENTRY_HEAD), *sum = cursor_take(&c, HASH_LEN), *body;
+		uint32_t n = head ? get_u32(head) : 0;
+		uint8_t want[HASH_LEN];
+		int e;
+
+		body = n <= STATEFILE_REPLY_MAX ? cursor_take(&c, n) : NULL;
+		if (!head || !sum || !body) {
+			found->torn = 1;
+			return 0;
+		}
+		hash(found->chain, HASH_LEN, head, ENTRY_HEAD, body, n, want);
+		if (memcmp(want, sum, HASH_LEN)) {
+			found->torn = 1;
+			return cursor_left(&c) ? broken(why, "the journal's chain breaks before its end") : 0;
+		}
+		e = replay_reply(r, body, n, why);
+		if (e)
+			return e < 0 ? e : broken(why, "a journal entry does not apply");
+		memcpy(found->chain, want, HASH_LEN);
+		found->entries++;
+		found->journal_len = (uint64_t)(c.p - journal->data);
+	}
+	return 0;
+}
+
+static void set_aside(const char *path)
+{
+	char aside[PATH_MAX + 8];
+
+	snprintf(aside, sizeof aside, "%s.broken", path);
+	if (rename(path, aside) < 0)
+		unlink(path);
+}
+
+int statefile_load(const char *folder, struct replica *r, struct statefile_found *ret_found, struct why *why)
+{
+	CLEAN_BUF struct buf snapshot = BUF_INIT(FILE_LIMIT + 1), journal = BUF_INIT(FILE_LIMIT + 1);
+	char snapshot_path[PATH_MAX], journal_path[PATH_MAX];
+	struct statefile_found found = { 0 };
+	int e;
+
+	snprintf(snapshot_path, sizeof snapshot_path, "%s/replica.snapshot", folder);
+	snprintf(journal_path, sizeof journal_path, "%s/replica.journal", folder);
+	e = file_read(snapshot_path, FILE_LIMIT, &snapshot);
+	if (e < 0 && e != -ENOENT)
+		return e;
+	found.had_snapshot = e == 0;
+	if (found.had_snapshot)
+		e = statefile_decode(snapshot.data, snapshot.len, r, found.chain, why);
+	else
+		e = 0;
+	if (e == STATEFILE_NEWER_FORMAT || e < 0)
+		return e;
+	if (e == 0) {
+		e = file_read(journal_path, FILE_LIMIT, &journal);
+		e = e == -ENOENT ? 0 : e;
+		if (e < 0)
+			return e;
+		e = replay_journal(r, &journal, &found, why);
+	}
+	if (e) { /* never served half: an empty replica asks for a snapshot */
+		replica_deinit(r);
+		set_aside(snapshot_path);
+		set_aside(journal_path);
+		return STATEFILE_BROKEN;
+	}
+	if (found.journal_len < journal.len && truncate(journal_path, (off_t)found.journal_len) < 0)
+		return -errno;
+	replica_drop_staging(r);
+	*ret_found = found;
+	return 0;
+}
