@@ -60,8 +60,8 @@ int rtnl_link_rename(struct rtnl *rtnl, uint32_t ifindex, const char *name); /* 
 int rtnl_link_move(struct rtnl *rtnl, uint32_t ifindex, int netns_fd, const char *new_name);
 int rtnl_link_by_name(struct rtnl *rtnl, const char *name, struct rtnl_link *ret_link); /* -ENODEV: none */
 int rtnl_link_by_index(struct rtnl *rtnl, uint32_t ifindex, struct rtnl_link *ret_link); /* -ENODEV: none */
-/* The list functions call `each` per object; a value other than 0 ends the deliveries and is returned. `each` must not use the
- * same struct rtnl. -EINTR: the kernel's table changed underneath on each of several tries. */
+/* The list functions call `each` per object, when the whole list has arrived; a value other than 0 ends the deliveries and is
+ * returned. `each` may make other calls. -EINTR: the kernel's table changed underneath on each of several tries. */
 int rtnl_link_list(struct rtnl *rtnl, int (*each)(void *ctx, const struct rtnl_link *link), void *ctx);
 
 /* ---- IPv6 addresses, always without duplicate address detection ---- */
