@@ -1,0 +1,40 @@
+/* answer - from the bytes of a query and where it came from to the bytes of its answer. Pure: the same for UDP and TCP, for
+ * workers and tests.
+ *
+ * The asker's network is in its source address: fdaa:<network>:<host>..., natural form; BPF has checked it before. A query to
+ * fdaa:<network>::3 must come from that network. What does not is REFUSED, and so are the node's own questions. */
+#pragma once
+#include "lib/dns/views.h"
+
+enum dns_transport { DNS_UDP, DNS_TCP };
+#define DNS_TRANSPORT_COUNT 2
+
+struct dns_asker {
+	struct in6_addr source, local; /* local: the address it asked */
+	enum dns_transport transport;
+};
+
+/* Why an answer is what it is, where rcode and tree do not say; counted. */
+enum dns_note {
+	DNS_NOTE_NONE,
+	DNS_NOTE_MALFORMED,
+	DNS_NOTE_STRANGER,         /* the source is not in a 6PN: REFUSED */
+	DNS_NOTE_WRONG_RESOLVER,   /* asked another network's ::3: REFUSED */
+	DNS_NOTE_UNSYNCED,         /* no zone, and nothing known yet: SERVFAIL */
+	DNS_NOTE_NO_ZONE,          /* no zone though synced: SERVFAIL */
+	DNS_NOTE_FORWARD,          /* not ours to answer: needs the forwarder; the message says SERVFAIL until there is an answer */
+	DNS_NOTE_TRUNCATED,
+};
+#define DNS_NOTE_COUNT 8
+const char *dns_note_name(enum dns_note note);
+
+struct dns_outcome {
+	enum dns_tree tree;
+	uint16_t rcode;
+	enum dns_note note;
+};
+
+/* Call between dns_views_online and _offline. size >= DNS_UDP_MAX for UDP, DNS_MESSAGE_MAX for TCP. The length of the answer in
+ * ret_message; 0 = send nothing (then *ret_outcome is untouched). */
+size_t dns_answer(const struct dns_views *views, const struct dns_asker *asker, const uint8_t *query, size_t query_len,
+		  uint8_t *ret_message, size_t size, struct dns_outcome *ret_outcome);
