@@ -96,7 +96,7 @@ enum sixpn_hook {
 	  "Neighbour and router discovery is not needed (neighbours are permanent) and not let in.")                           \
 	X(9, SOURCE_FOREIGN, "source_foreign", SIXPN_ON_INSTANCE_INGRESS,                                                      \
 	  "The source is not inside the /112 that belongs to the instance.")                                                   \
-	X(10, DESTINATION_OUTSIDE, "destination_outside", SIXPN_ON_INSTANCE_INGRESS | SIXPN_ON_PEER_INGRESS,                   \
+	X(10, DESTINATION_OUTSIDE, "destination_outside", SIXPN_ON_CUSTOMER_INGRESS | SIXPN_ON_MESH | SIXPN_ON_PEER_EGRESS,    \
 	  "The destination is not an address of fdaa::/16.")                                                                   \
 	X(11, DESTINATION_NETWORK, "destination_network", SIXPN_ON_CUSTOMER_INGRESS | SIXPN_ON_MESH | SIXPN_ON_PEER_EGRESS,    \
 	  "Source and destination are not in the same network.")                                                               \

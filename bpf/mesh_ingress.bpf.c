@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* mesh_ingress - packets from other nodes, on the mesh WireGuard before routing: mesh form in, natural form out. WireGuard has
+ * proven that the source's first word is the sending host (or an address moved to it), so a host that was taken over can lie
+ * about the network alone; the presence map is the list of networks in which the controller placed something on it. */
+#include "bpf/program.h"
+
+#define HOOK SIXPN_HOOK_MESH_INGRESS
+
+/* The header as it is after un-swapping. */
+static __always_inline void unswap(struct header *h)
+{
+	__u32 src_host = h->src_network, dst_host = h->dst_network;
+
+	h->src_network = h->src_host;
+	h->src_host = src_host;
+	h->dst_network = h->dst_host;
+	h->dst_host = dst_host;
+}
+
+static __always_inline __u32 judge_sender(const struct header *h)
+{
+	struct sixpn_presence_key key = { .network = bpf_ntohl(h->src_network), .host = bpf_ntohl(h->src_host) };
+
+	if (is_self(h->src_host))
+		return source_moved(&moved_away, h) ? SIXPN_REASON_NONE : SIXPN_REASON_SOURCE_IS_SELF;
+	return bpf_map_lookup_elem(&presence, &key) ? SIXPN_REASON_NONE : SIXPN_REASON_PRESENCE_MISSING;
+}
+
+static __always_inline __u32 judge(struct __sk_buff *skb, struct header *h)
+{
+	__u32 reason = read_header(skb, h);
+
+	if (reason)
+		return reason;
+	unswap(h);
+	reason = judge_source(h);
+	if (reason)
+		return reason;
+	reason = judge_destination(h, h->src_network);
+	if (reason)
+		return reason;
+	if (!is_self(h->dst_host) && !destination_moved(&moved_here, h))
+		return SIXPN_REASON_DESTINATION_NOT_LOCAL;
+	reason = judge_sender(h);
+	if (reason)
+		return reason;
+	return write_words(skb, h->src_network, h->src_host, h->dst_network, h->dst_host);
+}
+
+SEC("tc")
+int mesh_ingress(struct __sk_buff *skb)
+{
+	struct header h = {};
+	__u32 reason = judge(skb, &h);
+
+	if (reason)
+		return drop(skb, HOOK, reason);
+	set_mark(skb);
+	return pass_in_network(skb, HOOK, h.src_network);
+}

@@ -1,0 +1,168 @@
+/* All walks fetch the next key before the callback runs, so that the callback may remove the entry it was given: the kernel
+ * starts again at the front when it is asked what follows a key that is gone. */
+#include "lib/bpf/maps.h"
+
+#include "lib/base/buf.h"
+#include "lib/bpf/internal.h"
+
+#include <bpf/bpf.h>
+#include <string.h>
+
+#define KEY_LEN_MAX 16
+#define VALUE_LEN_MAX 64
+_Static_assert(sizeof(struct sixpn_device) <= VALUE_LEN_MAX, "the walk's buffer is too small");
+
+static int remove_key(struct bpf_datapath *dp, enum bpf_map_slot slot, const void *key)
+{
+	int err = bpf_map_delete_elem(dp->maps[slot], key);
+
+	return err == -ENOENT ? 0 : err;
+}
+
+struct walk {
+	int (*each)(const struct walk *walk, const void *key, const void *value);
+	void (*callback)(void); /* of the caller, with its real type */
+	void *ctx;
+};
+
+static int walk_map(struct bpf_datapath *dp, enum bpf_map_slot slot, const struct walk *walk)
+{
+	_Alignas(8) uint8_t key[KEY_LEN_MAX], next[KEY_LEN_MAX], value[VALUE_LEN_MAX];
+	int more = bpf_map_get_next_key(dp->maps[slot], NULL, next);
+
+	while (!more) {
+		int err;
+
+		memcpy(key, next, sizeof(key));
+		err = bpf_map_lookup_elem(dp->maps[slot], key, value);
+		more = bpf_map_get_next_key(dp->maps[slot], key, next);
+		if (!err)
+			err = walk->each(walk, key, value);
+		if (err && err != -ENOENT)
+			return err;
+	}
+	return more == -ENOENT ? 0 : more;
+}
+
+static bool device_is_sound(const struct sixpn_device *device)
+{
+	const uint8_t *a = device->address;
+
+	return a[0] == 0xfd && a[1] == 0xaa && get_u32(a + 2) == device->network && get_u32(a + 6) == device->host &&
+	       get_u32(a + 10) == device->instance && device->network >= SIXPN_NETWORK_MIN &&
+	       device->network >> 28 != SIXPN_NODE_NIBBLE && device->host >> 28 == SIXPN_NODE_NIBBLE &&
+	       device->instance >= SIXPN_INSTANCE_MIN;
+}
+
+int bpf_device_set(struct bpf_datapath *dp, uint32_t ifindex, const struct sixpn_device *device)
+{
+	struct sixpn_device value = *device;
+
+	if (!ifindex || !device_is_sound(device))
+		return -EINVAL;
+	value.layout = SIXPN_LAYOUT;
+	value.flags = 0;
+	memset(value.reserved, 0, sizeof(value.reserved));
+	return bpf_map_update_elem(dp->maps[BPF_MAP_SLOT_DEVICE], &ifindex, &value, BPF_ANY);
+}
+
+int bpf_device_remove(struct bpf_datapath *dp, uint32_t ifindex)
+{
+	return remove_key(dp, BPF_MAP_SLOT_DEVICE, &ifindex);
+}
+
+int bpf_device_get(struct bpf_datapath *dp, uint32_t ifindex, struct sixpn_device *ret_device)
+{
+	return bpf_map_lookup_elem(dp->maps[BPF_MAP_SLOT_DEVICE], &ifindex, ret_device);
+}
+
+int bpf_presence_set(struct bpf_datapath *dp, uint32_t network, uint32_t host)
+{
+	struct sixpn_presence_key key = { .network = network, .host = host };
+	struct sixpn_presence value = { 0 };
+
+	return bpf_map_update_elem(dp->maps[BPF_MAP_SLOT_PRESENCE], &key, &value, BPF_ANY);
+}
+
+int bpf_presence_remove(struct bpf_datapath *dp, uint32_t network, uint32_t host)
+{
+	struct sixpn_presence_key key = { .network = network, .host = host };
+
+	return remove_key(dp, BPF_MAP_SLOT_PRESENCE, &key);
+}
+
+static enum bpf_map_slot moved_slot(enum bpf_moved which)
+{
+	return which == BPF_MOVED_HERE ? BPF_MAP_SLOT_MOVED_HERE : BPF_MAP_SLOT_MOVED_AWAY;
+}
+
+static struct sixpn_moved_key moved_key(const uint8_t address[16])
+{
+	struct sixpn_moved_key key;
+
+	memcpy(key.address, address, sizeof(key.address));
+	key.address[15] = 0;
+	if (get_u32(address + 10) >= SIXPN_INSTANCE_MIN)
+		key.address[14] = 0;
+	return key;
+}
+
+int bpf_moved_set(struct bpf_datapath *dp, enum bpf_moved which, const uint8_t address[16], uint32_t carrier)
+{
+	struct sixpn_moved_key key = moved_key(address);
+	struct sixpn_moved value = { .carrier = carrier };
+
+	return bpf_map_update_elem(dp->maps[moved_slot(which)], &key, &value, BPF_ANY);
+}
+
+int bpf_moved_remove(struct bpf_datapath *dp, enum bpf_moved which, const uint8_t address[16])
+{
+	struct sixpn_moved_key key = moved_key(address);
+
+	return remove_key(dp, moved_slot(which), &key);
+}
+
+typedef int device_callback(void *ctx, uint32_t ifindex, const struct sixpn_device *device);
+typedef int presence_callback(void *ctx, uint32_t network, uint32_t host);
+typedef int moved_callback(void *ctx, const uint8_t address[16], uint32_t carrier);
+
+static int each_device(const struct walk *walk, const void *key, const void *value)
+{
+	return ((device_callback *)walk->callback)(walk->ctx, *(const uint32_t *)key, value);
+}
+
+static int each_presence(const struct walk *walk, const void *key, const void *value)
+{
+	const struct sixpn_presence_key *k = key;
+
+	(void)value;
+	return ((presence_callback *)walk->callback)(walk->ctx, k->network, k->host);
+}
+
+static int each_moved(const struct walk *walk, const void *key, const void *value)
+{
+	return ((moved_callback *)walk->callback)(walk->ctx, ((const struct sixpn_moved_key *)key)->address,
+						  ((const struct sixpn_moved *)value)->carrier);
+}
+
+int bpf_device_list(struct bpf_datapath *dp, int (*each)(void *ctx, uint32_t ifindex, const struct sixpn_device *device), void *ctx)
+{
+	struct walk walk = { .each = each_device, .callback = (void (*)(void))each, .ctx = ctx };
+
+	return walk_map(dp, BPF_MAP_SLOT_DEVICE, &walk);
+}
+
+int bpf_presence_list(struct bpf_datapath *dp, int (*each)(void *ctx, uint32_t network, uint32_t host), void *ctx)
+{
+	struct walk walk = { .each = each_presence, .callback = (void (*)(void))each, .ctx = ctx };
+
+	return walk_map(dp, BPF_MAP_SLOT_PRESENCE, &walk);
+}
+
+int bpf_moved_list(struct bpf_datapath *dp, enum bpf_moved which,
+		   int (*each)(void *ctx, const uint8_t address[16], uint32_t carrier), void *ctx)
+{
+	struct walk walk = { .each = each_moved, .callback = (void (*)(void))each, .ctx = ctx };
+
+	return walk_map(dp, moved_slot(which), &walk);
+}
