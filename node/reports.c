@@ -1,0 +1,215 @@
+/* reports - see reports.h. */
+#include "node/reports.h"
+
+#include "lib/base/log.h"
+#include "lib/sixpn/pb.h"
+#include "proto/sixpn.pb-c.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENTRIES_PER_REPORT 128
+#define RETRY_MS 1000
+
+struct entry {
+	char id[NAME_INSTANCE_ID_SIZE];
+	struct observed truth;
+	uint64_t answered_v; /* the report with this truth became a record at that V: wait for it to come back */
+	uint64_t refused_at; /* our V when it was refused: repeated only when records have changed */
+	bool in_flight;
+};
+
+struct reports {
+	struct loop *loop;
+	const struct clock *clock;
+	struct link_client *link;
+	struct replica *replica;
+	struct map entries;
+	bool flying;
+	struct loop_timer again;
+};
+
+static void again_expired(struct loop_timer *timer)
+{
+	reports_send(container_of(timer, struct reports, again));
+}
+
+int reports_new(struct loop *loop, const struct clock *clock, struct link_client *link, struct replica *replica, struct reports **ret_reports)
+{
+	struct reports *r = calloc(1, sizeof *r);
+
+	if (!r)
+		return -ENOMEM;
+	*r = (struct reports){ .loop = loop, .clock = clock, .link = link, .replica = replica, .again.expired = again_expired };
+	*ret_reports = r;
+	return 0;
+}
+
+struct reports *reports_free(struct reports *r)
+{
+	struct entry *e;
+
+	if (!r)
+		return NULL;
+	for (size_t i = 0; (e = map_next(&r->entries, &i));)
+		free(e);
+	map_deinit(&r->entries);
+	loop_cancel_timer(&r->again);
+	free(r);
+	return NULL;
+}
+
+bool reports_set(struct reports *r, const char *instance_id, const struct observed *truth)
+{
+	struct entry *e = map_get_str(&r->entries, instance_id);
+
+	if (e && observed_equal(&e->truth, truth))
+		return false;
+	if (!e) {
+		e = calloc(1, sizeof *e);
+		if (!e)
+			return false;
+		snprintf(e->id, sizeof e->id, "%s", instance_id);
+		if (map_set_str(&r->entries, e->id, e) < 0) {
+			free(e);
+			return false;
+		}
+	}
+	e->truth = *truth;
+	e->answered_v = e->refused_at = 0;
+	e->in_flight = false; /* what flies is older now */
+	return true;
+}
+
+const struct observed *reports_get(const struct reports *r, const char *instance_id)
+{
+	struct entry *e = map_get_str(&r->entries, instance_id);
+
+	return e ? &e->truth : NULL;
+}
+
+static bool differs(struct reports *r, const struct entry *e, bool *ret_gone)
+{
+	const struct record *record = replica_find(r->replica, RECORD_INSTANCE, e->id, NAME_INSTANCE_ID_LEN);
+	struct instance_record i;
+
+	*ret_gone = !record || instance_decode(record, &i, NULL) != 0;
+	if (*ret_gone)
+		return false;
+	return e->truth.generation >= i.observed.generation && !observed_equal(&e->truth, &i.observed);
+}
+
+/* Entries of instances that have no record any more are dropped on the way. */
+static size_t collect(struct reports *r, struct entry **out, size_t max)
+{
+	struct entry *e;
+	size_t n = 0;
+
+	for (size_t i = 0; n < max && (e = map_next(&r->entries, &i));) {
+		bool gone;
+
+		if (!differs(r, e, &gone)) {
+			if (gone) {
+				map_remove(&r->entries, e->id, NAME_INSTANCE_ID_LEN);
+				free(e);
+			}
+			continue;
+		}
+		if (e->answered_v > r->replica->v || (e->refused_at && e->refused_at >= r->replica->v))
+			continue;
+		out[n++] = e;
+	}
+	return n;
+}
+
+size_t reports_waiting(const struct reports *r)
+{
+	size_t n = 0;
+	struct entry *e;
+
+	for (size_t i = 0; (e = map_next(&r->entries, &i));) {
+		bool gone;
+
+		n += differs((struct reports *)(uintptr_t)r, e, &gone);
+	}
+	return n;
+}
+
+static void take_answer(struct reports *r, const Sixpn__ReportReply *m)
+{
+	struct entry *e;
+
+	for (size_t i = 0; (e = map_next(&r->entries, &i));)
+		if (e->in_flight) {
+			e->answered_v = m->v;
+			e->in_flight = false;
+		}
+	for (size_t i = 0; i < m->n_refused; i++) {
+		e = m->refused[i]->instance.len == NAME_INSTANCE_ID_LEN ? map_get(&r->entries, m->refused[i]->instance.data, NAME_INSTANCE_ID_LEN) :
+									  NULL;
+		if (!e)
+			continue;
+		e->refused_at = r->replica->v;
+		log_warn("report", "the controller refused the report of %s: %.*s", e->id,
+			 (int)(m->refused[i]->text.len > 160 ? 160 : m->refused[i]->text.len), (const char *)m->refused[i]->text.data);
+	}
+}
+
+static void report_done(void *ctx, enum link_result result, const uint8_t *payload, size_t len)
+{
+	struct reports *r = ctx;
+	struct pb_arena arena;
+	Sixpn__ReportReply *m;
+	struct entry *e;
+
+	if (result == LINK_STOPPED)
+		return;
+	r->flying = false;
+	pb_arena_init(&arena, 256 << 10);
+	m = result == LINK_OK ? (Sixpn__ReportReply *)pb_unpack(&arena, &sixpn__report_reply__descriptor, payload, len) : NULL;
+	if (m)
+		take_answer(r, m);
+	pb_arena_deinit(&arena);
+	if (m) {
+		reports_send(r);
+		return;
+	}
+	for (size_t i = 0; (e = map_next(&r->entries, &i));)
+		e->in_flight = false;
+	if (loop_set_timer_in(r->loop, &r->again, RETRY_MS / 2 + clock_random_below(r->clock, RETRY_MS)) < 0)
+		log_err("report", "no memory for a timer");
+}
+
+void reports_send(struct reports *r)
+{
+	CLEAN_BUF struct buf bytes = BUF_INIT(LINK_REQUEST_MAX + 1);
+	struct entry *due[ENTRIES_PER_REPORT];
+	Sixpn__ReportRequest m = SIXPN__REPORT_REQUEST__INIT;
+	Sixpn__InstanceReport reports[ENTRIES_PER_REPORT], *list[ENTRIES_PER_REPORT];
+	Sixpn__Observed observed[ENTRIES_PER_REPORT];
+	size_t n;
+	int e;
+
+	if (r->flying)
+		return;
+	n = collect(r, due, ENTRIES_PER_REPORT);
+	if (!n)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		sixpn__instance_report__init(&reports[i]);
+		observed_to_pb(&due[i]->truth, &observed[i]);
+		reports[i].instance = pb_bytes(due[i]->id, NAME_INSTANCE_ID_LEN);
+		reports[i].observed = &observed[i];
+		list[i] = &reports[i];
+		due[i]->in_flight = true;
+	}
+	m.instances = list;
+	m.n_instances = n;
+	e = pb_pack(&m, &bytes);
+	if (e == 0)
+		e = link_client_call(r->link, LINK_REPORT, bytes.data, bytes.len, report_done, r);
+	r->flying = e == 0;
+	if (e < 0 && loop_set_timer_in(r->loop, &r->again, RETRY_MS) < 0)
+		log_err("report", "no memory for a timer");
+}

@@ -1,0 +1,343 @@
+/* sync - see sync.h. */
+#include "node/sync.h"
+
+#include "lib/base/log.h"
+#include "lib/sixpn/pb.h"
+#include "node/statefile.h"
+#include "proto/sixpn.pb-c.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MS 1000
+#define FENCED_RETRY_MS 5000
+#define PARTS_MAX 512 /* digest parts per poll; more networks than that are healed by a whole snapshot */
+
+struct sync {
+	struct loop *loop;
+	const struct clock *clock;
+	struct link_client *link;
+	struct replica *replica;
+	struct journal *journal;
+	const struct sync_events *events;
+	void *ctx;
+	struct loop_timer again;
+	bool polling;       /* a Poll is outstanding */
+	bool settling;      /* a reply was taken, its journal entry is not durable yet */
+	bool nudged;        /* poll again as soon as that is allowed */
+	bool synced;
+	bool want_digests;
+	bool from_scratch;  /* say that we have nothing: the next reply is a snapshot */
+	uint8_t head_proof[64];
+	size_t head_proof_len;
+	uint8_t snapshot_token[128];
+	size_t snapshot_token_len;
+	struct sync_stats stats;
+};
+
+static void send_poll(struct sync *s);
+
+static void again_expired(struct loop_timer *timer)
+{
+	send_poll(container_of(timer, struct sync, again));
+}
+
+static void poll_later(struct sync *s, uint64_t delay_ms)
+{
+	uint64_t jitter = clock_random_below(s->clock, delay_ms / 2 + 1);
+
+	if (loop_set_timer_in(s->loop, &s->again, delay_ms / 2 + jitter) < 0)
+		log_err("sync", "no memory for a timer");
+}
+
+int sync_new(struct loop *loop, const struct clock *clock, struct link_client *link, struct replica *replica, struct journal *journal,
+	     const struct sync_events *events, void *ctx, struct sync **ret_sync)
+{
+	struct sync *s = calloc(1, sizeof *s);
+
+	if (!s)
+		return -ENOMEM;
+	*s = (struct sync){ .loop = loop, .clock = clock, .link = link, .replica = replica, .journal = journal, .events = events, .ctx = ctx };
+	s->again.expired = again_expired;
+	*ret_sync = s;
+	return 0;
+}
+
+struct sync *sync_free(struct sync *sync)
+{
+	if (sync)
+		loop_cancel_timer(&sync->again);
+	free(sync);
+	return NULL;
+}
+
+void sync_start(struct sync *sync)
+{
+	send_poll(sync);
+}
+
+void sync_nudge(struct sync *sync)
+{
+	if (sync->settling || sync->snapshot_token_len) {
+		sync->nudged = true;
+		return;
+	}
+	send_poll(sync);
+}
+
+const struct sync_stats *sync_stats(const struct sync *sync)
+{
+	return &sync->stats;
+}
+
+bool sync_is_synced(const struct sync *sync)
+{
+	return sync->synced;
+}
+
+/* ---- taking a reply ---- */
+
+static void finish_reply(struct sync *s)
+{
+	s->settling = false;
+	s->nudged = false;
+	if (!s->synced && !s->snapshot_token_len) {
+		s->synced = true;
+		s->events->synced(s->ctx);
+	}
+	send_poll(s);
+}
+
+static void fold_done(void *arg, int result);
+
+static void append_done(void *arg, int result)
+{
+	struct sync *s = arg;
+
+	if (result == 0) {
+		finish_reply(s);
+		return;
+	}
+	/* The journal may be torn: the ack waits until a fresh snapshot file is whole. What is applied stays applied. */
+	log_err("sync", "the journal cannot be written: %s; writing a new state file", strerror(-result));
+	if (journal_fold(s->journal, s->replica, fold_done, s) < 0)
+		poll_later(s, RETRY_MS);
+}
+
+static void fold_done(void *arg, int result)
+{
+	struct sync *s = arg;
+
+	if (result == 0) {
+		finish_reply(s);
+		return;
+	}
+	log_err("sync", "the state file cannot be written: %s; trying again, nothing is acknowledged meanwhile", strerror(-result));
+	s->settling = true;
+	poll_later(s, RETRY_MS); /* again_expired sees `settling` and folds once more */
+}
+
+static void make_durable(struct sync *s, const Sixpn__PollReply *m, const uint8_t *bytes, size_t n, uint64_t from_v)
+{
+	int e;
+
+	s->settling = true;
+	if (m->kind == SIXPN__POLL_KIND__POLL_SNAPSHOT || journal_wants_fold(s->journal))
+		e = journal_fold(s->journal, s->replica, fold_done, s);
+	else
+		e = journal_append(s->journal, bytes, n, from_v, m->to_v, append_done, s);
+	if (e < 0)
+		append_done(s, e);
+}
+
+static void note_lag(struct sync *s, const Sixpn__PollReply *m)
+{
+	uint64_t newest = 0, now = clock_real_ms(s->clock);
+
+	for (size_t i = 0; i < m->n_commits; i++)
+		if (m->commits[i]->unix_ms > newest)
+			newest = m->commits[i]->unix_ms;
+	if (newest)
+		s->stats.last_applied_lag_ms = now > newest ? now - newest : 0;
+}
+
+static void keep_bytes(const ProtobufCBinaryData *field, uint8_t *at, size_t *len, size_t size)
+{
+	*len = field->len <= size ? field->len : 0;
+	if (*len)
+		memcpy(at, field->data, *len);
+}
+
+static void take_records(struct sync *s, const Sixpn__PollReply *m, const uint8_t *bytes, size_t n)
+{
+	struct replica_change change = { 0 };
+	struct why why = { 0 };
+	uint64_t from_v = s->replica->v;
+	bool snapshot = m->kind == SIXPN__POLL_KIND__POLL_SNAPSHOT;
+	int e = replica_take(s->replica, m, &change, &why);
+
+	if (e) {
+		s->stats.refused++;
+		s->snapshot_token_len = 0;
+		if (e == REPLICA_NOT_OURS)
+			log_err("sync", "a controller with epoch %llu spoke, ours is %llu: not obeyed", (unsigned long long)m->epoch,
+				(unsigned long long)s->replica->epoch);
+		else if (e == REPLICA_GAP)
+			log_warn("sync", "a delta starts at %llu, we are at %llu: asking again", (unsigned long long)m->from_v,
+				 (unsigned long long)s->replica->v);
+		else if (e == REPLICA_WRONG_DIGEST || e == E_REFUSED)
+			log_err("sync", "a reply was refused: %s", e == E_REFUSED ? why.text : "count or digest of the snapshot is wrong");
+		else
+			log_err("sync", "a reply could not be taken: %s", strerror(-e));
+		replica_change_deinit(&change);
+		poll_later(s, RETRY_MS);
+		return;
+	}
+	s->from_scratch = false;
+	if (snapshot && !m->end) { /* the next part at once; nothing is applied before END */
+		keep_bytes(&m->snapshot_token, s->snapshot_token, &s->snapshot_token_len, sizeof s->snapshot_token);
+		replica_change_deinit(&change);
+		send_poll(s);
+		return;
+	}
+	s->snapshot_token_len = 0;
+	if (snapshot)
+		log_info("sync", "snapshot at V %llu: %zu records", (unsigned long long)s->replica->v, s->replica->records.n);
+	s->stats.snapshots += snapshot;
+	s->stats.deltas += m->kind == SIXPN__POLL_KIND__POLL_DELTA;
+	s->stats.bookmarks += m->kind == SIXPN__POLL_KIND__POLL_NOTHING;
+	if (change.all || change.fabric || change.n_networks)
+		s->events->apply(s->ctx, &change);
+	note_lag(s, m);
+	replica_change_deinit(&change);
+	if (snapshot || from_v != s->replica->v || m->n_records || m->n_scope)
+		make_durable(s, m, bytes, n, from_v);
+	else
+		finish_reply(s);
+}
+
+static void take_reply(struct sync *s, const Sixpn__PollReply *m, const uint8_t *bytes, size_t n)
+{
+	s->stats.last_reply_ms = clock_mono_ms(s->clock);
+	if (m->park_ms >= 1000 && m->park_ms <= 300000)
+		link_client_set_park_ms(s->link, m->park_ms);
+	keep_bytes(&m->head_proof, s->head_proof, &s->head_proof_len, sizeof s->head_proof);
+	s->want_digests = m->want_digests;
+	s->stats.digests_asked += m->want_digests;
+	for (size_t i = 0; i < m->n_settled; i++)
+		s->events->settled(s->ctx, m->settled[i]->network, m->settled[i]->v);
+	switch (m->kind) {
+	case SIXPN__POLL_KIND__POLL_SNAPSHOT:
+	case SIXPN__POLL_KIND__POLL_DELTA:
+	case SIXPN__POLL_KIND__POLL_NOTHING: take_records(s, m, bytes, n); break;
+	case SIXPN__POLL_KIND__POLL_RETRY_AFTER:
+		s->stats.retries++;
+		poll_later(s, m->retry_after_ms > 60000 ? 60000 : m->retry_after_ms ? m->retry_after_ms : RETRY_MS);
+		break;
+	case SIXPN__POLL_KIND__POLL_FENCED:
+		s->stats.fenced++;
+		log_limited(LOG_L_ERR, "sync", "fenced by a controller of epoch %llu: %.*s; what runs goes on", (unsigned long long)m->epoch,
+			    (int)(m->reason.len > 200 ? 200 : m->reason.len), (const char *)m->reason.data);
+		poll_later(s, FENCED_RETRY_MS);
+		break;
+	default:
+		s->stats.refused++;
+		log_limited(LOG_L_ERR, "sync", "a reply of unknown kind %d", (int)m->kind);
+		poll_later(s, RETRY_MS);
+	}
+}
+
+static void poll_done(void *ctx, enum link_result result, const uint8_t *payload, size_t len)
+{
+	struct sync *s = ctx;
+	struct pb_arena arena;
+	Sixpn__PollReply *m;
+
+	if (result == LINK_REPLACED || result == LINK_STOPPED)
+		return;
+	s->polling = false;
+	if (result != LINK_OK) {
+		poll_later(s, RETRY_MS);
+		return;
+	}
+	pb_arena_init(&arena, 4 * STATEFILE_REPLY_MAX);
+	m = (Sixpn__PollReply *)pb_unpack(&arena, &sixpn__poll_reply__descriptor, payload, len);
+	if (m) {
+		take_reply(s, m, payload, len);
+	} else {
+		s->stats.refused++;
+		log_limited(LOG_L_ERR, "sync", "a reply of %zu bytes is no PollReply", len);
+		poll_later(s, RETRY_MS);
+	}
+	pb_arena_deinit(&arena);
+}
+
+/* ---- sending a poll ---- */
+
+struct part_list {
+	Sixpn__DigestPart parts[PARTS_MAX], *list[PARTS_MAX];
+	size_t n;
+};
+
+static int add_part(void *ctx, const struct replica_part *part)
+{
+	struct part_list *l = ctx;
+	Sixpn__DigestPart *p = &l->parts[l->n];
+
+	if (l->n == PARTS_MAX)
+		return 1;
+	sixpn__digest_part__init(p);
+	p->network = part->network;
+	p->private_ = part->is_private;
+	p->digest = pb_bytes(part->digest.sum, DIGEST_LEN);
+	p->count = (uint32_t)part->digest.count;
+	l->list[l->n++] = p;
+	return 0;
+}
+
+static void say_where_we_are(struct sync *s, Sixpn__PollRequest *m, struct digest *digest)
+{
+	if (s->replica->has_log_id && !s->from_scratch) {
+		m->epoch = s->replica->epoch;
+		m->log_id = pb_bytes(s->replica->log_id, sizeof s->replica->log_id);
+		m->applied_v = s->replica->v;
+		m->scope_version = s->replica->scope_version;
+		m->digest = pb_bytes(digest->sum, DIGEST_LEN);
+	}
+	m->head_proof = pb_bytes(s->head_proof, s->head_proof_len);
+	m->snapshot_token = pb_bytes(s->snapshot_token, s->snapshot_token_len);
+	m->version = pb_bytes(SIXPN_VERSION, strlen(SIXPN_VERSION));
+	m->features = SIXPN__FEATURE__FEATURE_AWAIT | SIXPN__FEATURE__FEATURE_DIGEST_PARTS;
+}
+
+static void send_poll(struct sync *s)
+{
+	CLEAN_BUF struct buf bytes = BUF_INIT(LINK_REQUEST_MAX + 1);
+	CLEAN_FREE struct part_list *parts = NULL;
+	Sixpn__PollRequest m = SIXPN__POLL_REQUEST__INIT;
+	struct digest digest = replica_digest(s->replica);
+	int e;
+
+	if (s->settling) { /* a timer: the state file could not be written last time */
+		if (journal_fold(s->journal, s->replica, fold_done, s) < 0)
+			poll_later(s, RETRY_MS);
+		return;
+	}
+	loop_cancel_timer(&s->again);
+	say_where_we_are(s, &m, &digest);
+	if (s->want_digests && (parts = calloc(1, sizeof *parts))) {
+		replica_each_part(s->replica, add_part, parts);
+		m.digest_parts = parts->list;
+		m.n_digest_parts = parts->n;
+	}
+	s->events->fill_poll(s->ctx, &m);
+	e = pb_pack(&m, &bytes);
+	if (e == 0)
+		e = link_client_call(s->link, LINK_POLL, bytes.data, bytes.len, poll_done, s);
+	s->stats.polls++;
+	s->polling = e == 0;
+	if (e < 0) {
+		log_warn("sync", "a poll could not be sent: %s, trying again", strerror(-e));
+		poll_later(s, RETRY_MS);
+	}
+}

@@ -1,0 +1,40 @@
+/* sync - the node's side of the control protocol: asks (Poll), takes what comes, says when it is applied.
+ *
+ * One reply at a time: reply -> replica -> journal and kernel -> the next Poll, which is at once the ack of the last. A Poll is
+ * also sent early (it replaces the parked one) when there is something new to say: an await, an error, digest parts. What the
+ * replica refuses is answered by asking again from scratch; nothing is ever applied in part.
+ */
+#pragma once
+#include "lib/link/client.h"
+#include "node/journal.h"
+#include "node/replica.h"
+
+struct Sixpn__PollRequest;
+struct sync;
+
+struct sync_events {
+	/* A reply changed the replica: bring kernel, BPF and DNS to it. Returns when they are (level-triggered, never fails: what
+	 * cannot be applied is a record error). */
+	void (*apply)(void *ctx, const struct replica_change *change);
+	/* Every non-unknown node has applied the presence we asked about. */
+	void (*settled)(void *ctx, uint32_t network, uint64_t v);
+	/* Adds what the next Poll shall say beside the cursor: errors, awaits, health. The arrays live until the next call. */
+	void (*fill_poll)(void *ctx, struct Sixpn__PollRequest *poll);
+	/* First reply of the controller since this start was applied. */
+	void (*synced)(void *ctx);
+};
+
+struct sync_stats {
+	uint64_t polls, deltas, snapshots, bookmarks, retries, fenced, refused, digests_asked;
+	uint64_t last_reply_ms;    /* monotonic; 0 = never */
+	uint64_t last_applied_lag_ms; /* commit to applied of the newest change, Unix clocks of two machines */
+};
+
+int sync_new(struct loop *loop, const struct clock *clock, struct link_client *link, struct replica *replica, struct journal *journal,
+	     const struct sync_events *events, void *ctx, struct sync **ret_sync);
+struct sync *sync_free(struct sync *sync);
+void sync_start(struct sync *sync);
+/* There is something new to say: poll now if a poll is parked. */
+void sync_nudge(struct sync *sync);
+const struct sync_stats *sync_stats(const struct sync *sync);
+bool sync_is_synced(const struct sync *sync);
