@@ -3,12 +3,14 @@
 #include "tests/bpf/harness.h"
 
 #include "lib/base/buf.h"
+#include "lib/bpf/events.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -564,7 +566,39 @@ static void what_passes_is_counted_by_hook_and_by_network(void **state)
 	assert_int_equal(first.packets, 0);
 }
 
-#define MORE_TESTS 5
+static void count_event(void *ctx, const struct sixpn_event *event)
+{
+	(void)event;
+	++*(unsigned *)ctx;
+}
+
+static void a_flood_of_drops_is_counted_in_full_and_told_in_samples(void **state)
+{
+	const unsigned drops = 20000, allowed = SIXPN_SAMPLES_PER_SECOND * (unsigned)sysconf(_SC_NPROCESSORS_CONF);
+	struct bpf_counters before, after;
+	struct harness_result result;
+	uint8_t packet[HARNESS_PACKET_MAX];
+	size_t len = harness_packet(HARNESS_ETHERNET_LEN, MINE, FOREIGN_THERE, UDP, NULL, 0, packet);
+	struct timespec start, end;
+	unsigned events = 0;
+
+	(void)state;
+	assert_int_equal(bpf_events_take(harness.dp, UINT32_MAX, count_event, &events), 0);
+	events = 0;
+	assert_int_equal(bpf_counters_read(harness.dp, &before), 0);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (unsigned i = 0; i < drops; i++)
+		assert_int_equal(harness_run(&harness, SIXPN_HOOK_INSTANCE_INGRESS, HARNESS_ETHERNET_LEN, packet, len, 0, &result), 0);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_int_equal(bpf_counters_read(harness.dp, &after), 0);
+	assert_int_equal(after.dropped[SIXPN_REASON_DESTINATION_NETWORK].packets -
+				 before.dropped[SIXPN_REASON_DESTINATION_NETWORK].packets, drops);
+	assert_int_equal(bpf_events_take(harness.dp, UINT32_MAX, count_event, &events), 0);
+	assert_true(events <= allowed * (unsigned)(end.tv_sec - start.tv_sec + 2));
+	assert_true(events < drops);
+}
+
+#define MORE_TESTS 6
 
 int main(void)
 {
@@ -575,6 +609,7 @@ int main(void)
 		cmocka_unit_test(an_address_that_moved_back_is_foreign_again),
 		cmocka_unit_test(a_device_entry_that_contradicts_itself_is_refused),
 		cmocka_unit_test(what_passes_is_counted_by_hook_and_by_network),
+		cmocka_unit_test(a_flood_of_drops_is_counted_in_full_and_told_in_samples),
 	};
 
 	if (geteuid() != 0) {
