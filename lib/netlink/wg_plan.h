@@ -12,7 +12,7 @@
 #include "lib/netlink/wg.h"
 
 struct wg_plan {
-	struct wg_step *steps; /* peers point into the plan or into `desired`: the plan must not outlive that */
+	struct wg_step *steps;  /* their peers are copies in the plan: it stands alone */
 	size_t n;
 	struct wg_peer *peers; /* owned, as is the array of prefixes they use */
 	struct wg_prefix *prefixes;

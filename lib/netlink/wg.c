@@ -1,0 +1,159 @@
+/* wg - see wg.h. */
+#include "lib/netlink/wg.h"
+#include "lib/netlink/rtnl.h"
+#include "lib/netlink/wg_plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROBE_NAME "sxprobe"
+
+struct wg_prefix wg_prefix_in6(const struct in6_addr *addr, uint8_t len)
+{
+	struct wg_prefix prefix = { .family = AF_INET6, .len = len };
+
+	for (unsigned i = 0; i < 16 && i * 8 < len; i++) {
+		unsigned bits = len - i * 8 >= 8 ? 8 : len - i * 8;
+
+		prefix.addr[i] = (uint8_t)(addr->s6_addr[i] & (0xff00 >> bits));
+	}
+	return prefix;
+}
+
+bool wg_prefix_equal(const struct wg_prefix *a, const struct wg_prefix *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/* Everything as IPv6, so that the two ways to write an IPv4 endpoint are one. */
+static bool endpoint_as_in6(const struct sockaddr_storage *endpoint, struct sockaddr_in6 *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (endpoint->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)endpoint;
+
+		ret->sin6_addr = in6->sin6_addr;
+		ret->sin6_port = in6->sin6_port;
+		ret->sin6_scope_id = in6->sin6_scope_id;
+		return true;
+	}
+	if (endpoint->ss_family == AF_INET) {
+		const struct sockaddr_in *in4 = (const void *)endpoint;
+
+		ret->sin6_addr.s6_addr[10] = ret->sin6_addr.s6_addr[11] = 0xff;
+		memcpy(&ret->sin6_addr.s6_addr[12], &in4->sin_addr, 4);
+		ret->sin6_port = in4->sin_port;
+		return true;
+	}
+	return false;
+}
+
+bool wg_endpoint_equal(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	struct sockaddr_in6 one, two;
+	bool has_one = endpoint_as_in6(a, &one), has_two = endpoint_as_in6(b, &two);
+
+	return has_one == has_two && !memcmp(&one, &two, sizeof(one));
+}
+
+struct observing {
+	struct wg_observed *observed;
+	int error;
+};
+
+static void observe_peer(void *ctx, const struct wg_peer_status *status)
+{
+	struct observing *observing = ctx;
+	struct wg_observed *observed = observing->observed;
+	struct wg_prefix *allowed = NULL;
+
+	if (observing->error)
+		return;
+	if (observed->n == observed->cap) {
+		size_t cap = observed->cap ? observed->cap * 2 : 64;
+		struct wg_peer_status *peers = reallocarray(observed->peers, cap, sizeof(*peers));
+
+		if (!peers) {
+			observing->error = -ENOMEM;
+			return;
+		}
+		observed->peers = peers;
+		observed->cap = cap;
+	}
+	if (status->peer.n_allowed) {
+		allowed = malloc(status->peer.n_allowed * sizeof(*allowed));
+		if (!allowed) {
+			observing->error = -ENOMEM;
+			return;
+		}
+		memcpy(allowed, status->peer.allowed, status->peer.n_allowed * sizeof(*allowed));
+	}
+	observed->peers[observed->n] = *status;
+	observed->peers[observed->n++].peer.allowed = allowed;
+}
+
+int wg_observe(const struct wg *wg, struct wg_observed *ret_observed)
+{
+	struct wg_observed observed = { 0 };
+	struct observing observing = { .observed = &observed };
+	int r = wg_dump(wg, observe_peer, &observing, &observed.device);
+
+	if (r == 0)
+		r = observing.error;
+	if (r == 0)
+		*ret_observed = observed;
+	else
+		wg_observed_deinit(&observed);
+	return r;
+}
+
+void wg_observed_deinit(struct wg_observed *observed)
+{
+	for (size_t i = 0; i < observed->n; i++)
+		free((void *)observed->peers[i].peer.allowed);
+	free(observed->peers);
+	*observed = (struct wg_observed){ 0 };
+}
+
+int wg_reconcile(const struct wg *wg, const struct wg_peer *desired, size_t n, size_t *ret_steps, struct why *why)
+{
+	struct wg_observed observed;
+	struct wg_plan plan;
+	int r = wg_observe(wg, &observed);
+
+	if (r)
+		return r;
+	r = wg_plan_make(desired, n, observed.peers, observed.n, &plan, why);
+	if (r == 0) {
+		if (plan.n)
+			r = wg_apply(wg, plan.steps, plan.n);
+		if (r == 0 && ret_steps)
+			*ret_steps = plan.n;
+		wg_plan_deinit(&plan);
+	}
+	wg_observed_deinit(&observed);
+	return r;
+}
+
+int wg_backend_choose(struct rtnl *rtnl, enum wg_backend *ret_backend, char *ret_note, size_t note_size)
+{
+	struct rtnl_link probe;
+	int r = rtnl_link_add(rtnl, PROBE_NAME, "wireguard", 0);
+
+	if (r == 0) {
+		r = rtnl_link_by_name(rtnl, PROBE_NAME, &probe);
+		if (r == 0)
+			r = rtnl_link_del(rtnl, probe.ifindex);
+		if (r < 0)
+			return r;
+		snprintf(ret_note, note_size,
+			 "WireGuard: userspace (wireguard-go); this kernel has WireGuard, but the kernel backend is not in this version");
+	} else if (r == -EOPNOTSUPP) {
+		snprintf(ret_note, note_size, "WireGuard: userspace (wireguard-go); this kernel has none");
+	} else {
+		return r;
+	}
+	*ret_backend = WG_BACKEND_USERSPACE;
+	return 0;
+}

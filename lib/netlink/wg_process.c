@@ -1,0 +1,524 @@
+/* wg_process - see wg_process.h. */
+#include "lib/netlink/wg_process.h"
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/netlink/rtnl.h"
+#include "lib/netlink/wg_uapi.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/if_tun.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READY_MS 5000
+#define END_MS 2000
+
+extern char **environ;
+
+/* ---- the device ---- */
+
+/* Opening the name with TUNSETIFF makes the device, or attaches to the one that is there. While the process serves it the
+ * kernel answers EBUSY: then it is there, and of the right kind if rtnetlink says so. */
+static int make_device(const char *name)
+{
+	struct ifreq request = { .ifr_flags = IFF_TUN };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	strcpy(request.ifr_name, name);
+	if (ioctl(fd, TUNSETIFF, &request) < 0)
+		r = errno == EBUSY ? 0 : errno == EINVAL ? -EEXIST : -errno;
+	else if (ioctl(fd, TUNSETPERSIST, 1) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+static bool is_device_name(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 0 && n < IFNAMSIZ && !strpbrk(name, "/%");
+}
+
+int wg_process_device(const char *name, uint32_t *ret_ifindex)
+{
+	struct rtnl_link link;
+	struct rtnl *rtnl;
+	int r;
+
+	if (!is_device_name(name))
+		return -EINVAL;
+	r = rtnl_open(&rtnl);
+	if (r < 0)
+		return r;
+	r = rtnl_link_by_name(rtnl, name, &link);
+	if (r == -ENODEV || (r == 0 && !strcmp(link.kind, "tun"))) {
+		r = make_device(name);
+		if (r == 0)
+			r = rtnl_link_by_name(rtnl, name, &link);
+	}
+	rtnl_free(rtnl);
+	if (r < 0)
+		return r;
+	if (strcmp(link.kind, "tun"))
+		return -EEXIST;
+	*ret_ifindex = link.ifindex;
+	return 0;
+}
+
+int wg_process_device_remove(const char *name)
+{
+	struct rtnl_link link;
+	struct rtnl *rtnl;
+	int r = rtnl_open(&rtnl);
+
+	if (r < 0)
+		return r;
+	r = rtnl_link_by_name(rtnl, name, &link);
+	if (r == 0)
+		r = rtnl_link_del(rtnl, link.ifindex);
+	rtnl_free(rtnl);
+	return r == -ENODEV ? 0 : r;
+}
+
+/* ---- who is it ---- */
+
+/* State and start time from /proc/<pid>/stat; the name in it is in brackets and may hold anything, brackets too. */
+static int read_start_time(pid_t pid, uint64_t *ret_start_time)
+{
+	CLEAN_BUF struct buf text = BUF_INIT(4096);
+	unsigned long long start;
+	const char *rest;
+	char path[64], state;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	r = file_read(path, 4000, &text);
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	rest = strrchr(buf_str(&text), ')');
+	/* after the name: state, then 18 fields, then the start time in ticks since boot */
+	if (!rest || sscanf(rest + 1,
+			    " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &state,
+			    &start) != 2)
+		return -EPROTO;
+	if (state == 'Z' || state == 'X')
+		return -ESRCH;
+	*ret_start_time = start;
+	return 0;
+}
+
+static int open_pidfd(pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The pidfd is opened before the start time is read: if the time fits, the pidfd is of the same process. */
+static int identify(pid_t pid, struct wg_process *ret_process)
+{
+	struct wg_process process = { .pid = pid, .pidfd = open_pidfd(pid) };
+	int r;
+
+	if (process.pidfd < 0)
+		return process.pidfd;
+	r = read_start_time(pid, &process.start_time);
+	if (r < 0) {
+		close(process.pidfd);
+		return r;
+	}
+	*ret_process = process;
+	return 0;
+}
+
+static int pid_path(const struct wg_process_config *config, char *ret_path, size_t size)
+{
+	int n = snprintf(ret_path, size, "%s/wg-%s.pid", config->run_dir, config->name);
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+static int write_pid(const struct wg_process_config *config, const struct wg_process *process)
+{
+	char path[256], text[64];
+	int n, r = pid_path(config, path, sizeof(path));
+
+	if (r < 0)
+		return r;
+	n = snprintf(text, sizeof(text), "%d %llu\n", (int)process->pid, (unsigned long long)process->start_time);
+	return file_replace(path, text, (size_t)n, 0644);
+}
+
+int wg_process_adopt(const struct wg_process_config *config, struct wg_process *ret_process)
+{
+	CLEAN_BUF struct buf text = BUF_INIT(256);
+	unsigned long long start_time;
+	struct wg_process process;
+	char path[256];
+	int pid, r;
+
+	r = pid_path(config, path, sizeof(path));
+	if (r < 0)
+		return r;
+	r = file_read(path, 64, &text);
+	if (r == -ENOENT)
+		return WG_PROCESS_E_ABSENT;
+	if (r < 0 && r != -EFBIG)
+		return r;
+	/* A file that makes no sense names nobody; the next start replaces it. */
+	if (r == -EFBIG || sscanf(buf_str(&text), "%9d %20llu", &pid, &start_time) != 2 || pid <= 1)
+		return WG_PROCESS_E_ABSENT;
+	r = identify(pid, &process);
+	if (r == -ESRCH || r == -EINVAL)
+		return WG_PROCESS_E_ABSENT;
+	if (r < 0)
+		return r;
+	if (process.start_time != start_time) {
+		close(process.pidfd);
+		return WG_PROCESS_E_ABSENT;
+	}
+	*ret_process = process;
+	return 0;
+}
+
+bool wg_process_alive(const struct wg_process *process)
+{
+	struct pollfd pollfd = { .fd = process->pidfd, .events = POLLIN };
+
+	return process->pidfd >= 0 && poll(&pollfd, 1, 0) == 0;
+}
+
+/* ---- starting ---- */
+
+/* What the child needs, made before the fork: afterwards only async-signal-safe calls are allowed, for we have threads. */
+struct launch {
+	char program[256];
+	char *argv[4];
+	char **env;
+	char log_level[32], foreground[32];
+	int null_fd, log_fd;
+	int report[2]; /* the middle process writes the pid (> 0); whoever fails, his -errno */
+};
+
+static int find_program(const char *name, char *ret_path, size_t size)
+{
+	const char *path = getenv("PATH");
+
+	if (strchr(name, '/'))
+		return (size_t)snprintf(ret_path, size, "%s", name) >= size ? -ENAMETOOLONG : 0;
+	for (path = path ? path : "/usr/bin:/bin"; *path;) {
+		size_t n = strcspn(path, ":");
+
+		if (n && (size_t)snprintf(ret_path, size, "%.*s/%s", (int)n, path, name) < size && !access(ret_path, X_OK))
+			return 0;
+		path += n + (path[n] == ':');
+	}
+	return -ENOENT;
+}
+
+static int make_env(struct launch *launch)
+{
+	size_t n = 0, k = 0;
+
+	while (environ && environ[n])
+		n++;
+	launch->env = calloc(n + 3, sizeof(*launch->env));
+	if (!launch->env)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(environ[i], "LOG_LEVEL=", 10) && strncmp(environ[i], "WG_", 3) && strncmp(environ[i], "NOTIFY_SOCKET=", 14))
+			launch->env[k++] = environ[i];
+	strcpy(launch->log_level, "LOG_LEVEL=error");
+	strcpy(launch->foreground, "WG_PROCESS_FOREGROUND=1");
+	launch->env[k++] = launch->log_level;
+	launch->env[k++] = launch->foreground;
+	return 0;
+}
+
+static void launch_deinit(struct launch *launch)
+{
+	free(launch->env);
+	cleanup_close(&launch->null_fd);
+	cleanup_close(&launch->log_fd);
+	cleanup_close(&launch->report[0]);
+	cleanup_close(&launch->report[1]);
+}
+
+static int launch_init(struct launch *launch, const struct wg_process_config *config)
+{
+	int r;
+
+	*launch = (struct launch){ .null_fd = -1, .log_fd = -1, .report = { -1, -1 } };
+	r = find_program(config->program ? config->program : "wireguard-go", launch->program, sizeof(launch->program));
+	if (r < 0)
+		return r;
+	launch->argv[0] = launch->program;
+	launch->argv[1] = "-f";
+	launch->argv[2] = (char *)config->name;
+	r = make_env(launch);
+	if (r < 0)
+		return r;
+	launch->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	launch->log_fd = open(config->log_file ? config->log_file : "/dev/null",
+			      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (launch->null_fd < 0 || launch->log_fd < 0 || pipe2(launch->report, O_CLOEXEC) < 0)
+		return -errno;
+	return 0;
+}
+
+static void report(const struct launch *launch, int number)
+{
+	/* four bytes into an empty pipe are never split; if the parent is gone nobody needs them */
+	ssize_t n = write(launch->report[1], &number, sizeof(number));
+
+	(void)n;
+}
+
+static void become_program(const struct launch *launch)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* a folder that can be unmounted, and none of our descriptors: not those that a library forgot to mark, either */
+	if (chdir("/") == 0 && dup2(launch->null_fd, 0) == 0 && dup2(launch->null_fd, 1) == 1 && dup2(launch->log_fd, 2) == 2) {
+		syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC);
+		execve(launch->program, launch->argv, launch->env);
+	}
+	report(launch, -errno);
+	_exit(127);
+}
+
+static int read_report(const struct launch *launch, int *ret_number)
+{
+	ssize_t n;
+
+	do
+		n = read(launch->report[0], ret_number, sizeof(*ret_number));
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n == sizeof(*ret_number);
+}
+
+/* Twice removed: the last process is nobody's child of ours, so our death and our SIGCHLD are no concern of its. */
+static int launch_process(struct launch *launch, pid_t *ret_pid)
+{
+	pid_t middle = fork();
+	int number, r, status;
+
+	if (middle < 0)
+		return -errno;
+	if (middle == 0) {
+		pid_t last = setsid() < 0 ? -1 : fork();
+
+		if (last == 0)
+			become_program(launch);
+		report(launch, last < 0 ? -errno : (int)last);
+		_exit(0);
+	}
+	close(launch->report[1]);
+	launch->report[1] = -1;
+	while (waitpid(middle, &status, 0) < 0 && errno == EINTR)
+		;
+	/* The pid and perhaps an error, in any order; then the end, when the exec closes the pipe. */
+	*ret_pid = 0;
+	while ((r = read_report(launch, &number)) > 0) {
+		if (number < 0)
+			return number;
+		*ret_pid = number;
+	}
+	return r < 0 ? r : *ret_pid > 1 ? 0 : -ECHILD;
+}
+
+static int try_socket(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	strcpy(addr.sun_path, path); /* of struct wg_uapi: the same size */
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+/* A socket file that nobody serves is what a killed process left; one that is served belongs to somebody else. */
+static int clear_socket(const char *path)
+{
+	int r = try_socket(path);
+
+	if (r == 0 || r == -EAGAIN)
+		return -EADDRINUSE;
+	if (r == -ECONNREFUSED && unlink(path) < 0 && errno != ENOENT)
+		return -errno;
+	return r == -ECONNREFUSED || r == -ENOENT ? 0 : r;
+}
+
+/* Wakes up when something is made in the folder, and when the process ends. Between bind and listen the socket is there and
+ * refuses; nothing tells of listen, so then it looks again every 5 ms. */
+static int wait_until_served(const struct wg_process *process, const char *path, int notify_fd)
+{
+	struct clock clock = clock_real();
+	uint64_t until = clock_mono_ms(&clock) + READY_MS;
+
+	for (;;) {
+		struct pollfd pollfds[2] = { { .fd = process->pidfd, .events = POLLIN }, { .fd = notify_fd, .events = POLLIN } };
+		uint64_t now = clock_mono_ms(&clock);
+		char events[4096];
+		int r = try_socket(path);
+
+		if (r == 0 || r == -EAGAIN)
+			return 0;
+		if (r != -ENOENT && r != -ECONNREFUSED)
+			return r;
+		if (now >= until)
+			return -ETIMEDOUT;
+		r = poll(pollfds, 2, r == -ECONNREFUSED ? 5 : (int)(until - now));
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (r > 0 && pollfds[0].revents)
+			return -ECHILD;
+		if (r > 0 && pollfds[1].revents && read(notify_fd, events, sizeof(events)) < 0 && errno != EAGAIN)
+			return -errno;
+	}
+}
+
+static int launch_and_wait(const struct wg_process_config *config, struct launch *launch, const char *socket_path, int notify_fd,
+			   struct wg_process *ret_process)
+{
+	struct wg_process process;
+	pid_t pid = 0;
+	int r = launch_process(launch, &pid);
+
+	if (r < 0)
+		return r;
+	r = identify(pid, &process);
+	if (r < 0)
+		return r == -ESRCH ? -ECHILD : r;
+	r = write_pid(config, &process);
+	if (r == 0)
+		r = wait_until_served(&process, socket_path, notify_fd);
+	if (r == 0)
+		*ret_process = process;
+	else
+		wg_process_stop(config, &process);
+	return r;
+}
+
+int wg_process_start(const struct wg_process_config *config, struct wg_process *ret_process)
+{
+	const char *dir = config->socket_dir ? config->socket_dir : WG_UAPI_DIR;
+	CLEAN_CLOSE int notify_fd = -1;
+	struct launch launch;
+	struct wg_uapi uapi;
+	uint32_t ifindex;
+	int r;
+
+	r = wg_process_device(config->name, &ifindex);
+	if (r == 0)
+		r = wg_uapi_init(&uapi, config->name, dir);
+	if (r == 0)
+		r = file_make_dirs(dir, 0755);
+	if (r == 0)
+		r = clear_socket(uapi.socket_path);
+	if (r < 0)
+		return r;
+	notify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (notify_fd < 0 || inotify_add_watch(notify_fd, dir, IN_CREATE | IN_MOVED_TO) < 0)
+		return -errno;
+	r = launch_init(&launch, config);
+	if (r == 0)
+		r = launch_and_wait(config, &launch, uapi.socket_path, notify_fd, ret_process);
+	launch_deinit(&launch);
+	return r;
+}
+
+int wg_process_ensure(const struct wg_process_config *config, struct wg_process *ret_process, bool *ret_started)
+{
+	int r = wg_process_adopt(config, ret_process);
+
+	if (r <= 0) {
+		if (r == 0)
+			*ret_started = false;
+		return r;
+	}
+	r = wg_process_start(config, ret_process);
+	if (r == 0)
+		*ret_started = true;
+	return r;
+}
+
+/* ---- ending ---- */
+
+/* 0 when it has ended within the time. */
+static int wait_for_end(int pidfd, int limit_ms)
+{
+	struct clock clock = clock_real();
+	uint64_t until = clock_mono_ms(&clock) + (uint64_t)limit_ms;
+
+	for (;;) {
+		struct pollfd pollfd = { .fd = pidfd, .events = POLLIN };
+		uint64_t now = clock_mono_ms(&clock);
+		int r = poll(&pollfd, 1, now < until ? (int)(until - now) : 0);
+
+		if (r > 0)
+			return 0;
+		if (r == 0)
+			return -ETIMEDOUT;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+static int send_signal(int pidfd, int number)
+{
+	return syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) < 0 && errno != ESRCH ? -errno : 0;
+}
+
+int wg_process_stop(const struct wg_process_config *config, struct wg_process *process)
+{
+	char path[256];
+	int r;
+
+	if (process->pidfd < 0)
+		return 0;
+	r = send_signal(process->pidfd, SIGTERM);
+	if (r == 0)
+		r = wait_for_end(process->pidfd, END_MS);
+	if (r == -ETIMEDOUT) {
+		r = send_signal(process->pidfd, SIGKILL);
+		if (r == 0)
+			r = wait_for_end(process->pidfd, END_MS);
+	}
+	if (r < 0)
+		return r;
+	wg_process_release(process);
+	r = pid_path(config, path, sizeof(path));
+	if (r == 0 && unlink(path) < 0 && errno != ENOENT)
+		r = -errno;
+	return r;
+}
+
+void wg_process_release(struct wg_process *process)
+{
+	if (process->pidfd >= 0)
+		close(process->pidfd);
+	*process = WG_PROCESS_NONE;
+}
