@@ -3,28 +3,24 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/netlink/rtnl.h"
+#include "lib/netlink/wg_launch.h"
 #include "lib/netlink/wg_uapi.h"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/if_tun.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define READY_MS 5000
 #define END_MS 2000
-
-extern char **environ;
 
 /* ---- the device ---- */
 
@@ -204,147 +200,6 @@ bool wg_process_alive(const struct wg_process *process)
 
 /* ---- starting ---- */
 
-/* What the child needs, made before the fork: afterwards only async-signal-safe calls are allowed, for we have threads. */
-struct launch {
-	char program[256];
-	char *argv[4];
-	char **env;
-	char log_level[32], foreground[32];
-	int null_fd, log_fd;
-	int report[2]; /* the middle process writes the pid (> 0); whoever fails, his -errno */
-};
-
-static int find_program(const char *name, char *ret_path, size_t size)
-{
-	const char *path = getenv("PATH");
-
-	if (strchr(name, '/'))
-		return (size_t)snprintf(ret_path, size, "%s", name) >= size ? -ENAMETOOLONG : 0;
-	for (path = path ? path : "/usr/bin:/bin"; *path;) {
-		size_t n = strcspn(path, ":");
-
-		if (n && (size_t)snprintf(ret_path, size, "%.*s/%s", (int)n, path, name) < size && !access(ret_path, X_OK))
-			return 0;
-		path += n + (path[n] == ':');
-	}
-	return -ENOENT;
-}
-
-static int make_env(struct launch *launch)
-{
-	size_t n = 0, k = 0;
-
-	while (environ && environ[n])
-		n++;
-	launch->env = calloc(n + 3, sizeof(*launch->env));
-	if (!launch->env)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (strncmp(environ[i], "LOG_LEVEL=", 10) && strncmp(environ[i], "WG_", 3) && strncmp(environ[i], "NOTIFY_SOCKET=", 14))
-			launch->env[k++] = environ[i];
-	strcpy(launch->log_level, "LOG_LEVEL=error");
-	strcpy(launch->foreground, "WG_PROCESS_FOREGROUND=1");
-	launch->env[k++] = launch->log_level;
-	launch->env[k++] = launch->foreground;
-	return 0;
-}
-
-static void launch_deinit(struct launch *launch)
-{
-	free(launch->env);
-	cleanup_close(&launch->null_fd);
-	cleanup_close(&launch->log_fd);
-	cleanup_close(&launch->report[0]);
-	cleanup_close(&launch->report[1]);
-}
-
-static int launch_init(struct launch *launch, const struct wg_process_config *config)
-{
-	int r;
-
-	*launch = (struct launch){ .null_fd = -1, .log_fd = -1, .report = { -1, -1 } };
-	r = find_program(config->program ? config->program : "wireguard-go", launch->program, sizeof(launch->program));
-	if (r < 0)
-		return r;
-	launch->argv[0] = launch->program;
-	launch->argv[1] = "-f";
-	launch->argv[2] = (char *)config->name;
-	r = make_env(launch);
-	if (r < 0)
-		return r;
-	launch->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	launch->log_fd = open(config->log_file ? config->log_file : "/dev/null",
-			      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (launch->null_fd < 0 || launch->log_fd < 0 || pipe2(launch->report, O_CLOEXEC) < 0)
-		return -errno;
-	return 0;
-}
-
-static void report(const struct launch *launch, int number)
-{
-	/* four bytes into an empty pipe are never split; if the parent is gone nobody needs them */
-	ssize_t n = write(launch->report[1], &number, sizeof(number));
-
-	(void)n;
-}
-
-static void become_program(const struct launch *launch)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* a folder that can be unmounted, and none of our descriptors: not those that a library forgot to mark, either */
-	if (chdir("/") == 0 && dup2(launch->null_fd, 0) == 0 && dup2(launch->null_fd, 1) == 1 && dup2(launch->log_fd, 2) == 2) {
-		syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC);
-		execve(launch->program, launch->argv, launch->env);
-	}
-	report(launch, -errno);
-	_exit(127);
-}
-
-static int read_report(const struct launch *launch, int *ret_number)
-{
-	ssize_t n;
-
-	do
-		n = read(launch->report[0], ret_number, sizeof(*ret_number));
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n == sizeof(*ret_number);
-}
-
-/* Twice removed: the last process is nobody's child of ours, so our death and our SIGCHLD are no concern of its. */
-static int launch_process(struct launch *launch, pid_t *ret_pid)
-{
-	pid_t middle = fork();
-	int number, r, status;
-
-	if (middle < 0)
-		return -errno;
-	if (middle == 0) {
-		pid_t last = setsid() < 0 ? -1 : fork();
-
-		if (last == 0)
-			become_program(launch);
-		report(launch, last < 0 ? -errno : (int)last);
-		_exit(0);
-	}
-	close(launch->report[1]);
-	launch->report[1] = -1;
-	while (waitpid(middle, &status, 0) < 0 && errno == EINTR)
-		;
-	/* The pid and perhaps an error, in any order; then the end, when the exec closes the pipe. */
-	*ret_pid = 0;
-	while ((r = read_report(launch, &number)) > 0) {
-		if (number < 0)
-			return number;
-		*ret_pid = number;
-	}
-	return r < 0 ? r : *ret_pid > 1 ? 0 : -ECHILD;
-}
-
 static int try_socket(const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -400,12 +255,12 @@ static int wait_until_served(const struct wg_process *process, const char *path,
 	}
 }
 
-static int launch_and_wait(const struct wg_process_config *config, struct launch *launch, const char *socket_path, int notify_fd,
+static int launch_and_wait(const struct wg_process_config *config, const char *socket_path, int notify_fd,
 			   struct wg_process *ret_process)
 {
 	struct wg_process process;
 	pid_t pid = 0;
-	int r = launch_process(launch, &pid);
+	int r = wg_launch(config->program ? config->program : "wireguard-go", config->name, config->log_file, &pid);
 
 	if (r < 0)
 		return r;
@@ -426,7 +281,6 @@ int wg_process_start(const struct wg_process_config *config, struct wg_process *
 {
 	const char *dir = config->socket_dir ? config->socket_dir : WG_UAPI_DIR;
 	CLEAN_CLOSE int notify_fd = -1;
-	struct launch launch;
 	struct wg_uapi uapi;
 	uint32_t ifindex;
 	int r;
@@ -443,11 +297,7 @@ int wg_process_start(const struct wg_process_config *config, struct wg_process *
 	notify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (notify_fd < 0 || inotify_add_watch(notify_fd, dir, IN_CREATE | IN_MOVED_TO) < 0)
 		return -errno;
-	r = launch_init(&launch, config);
-	if (r == 0)
-		r = launch_and_wait(config, &launch, uapi.socket_path, notify_fd, ret_process);
-	launch_deinit(&launch);
-	return r;
+	return launch_and_wait(config, uapi.socket_path, notify_fd, ret_process);
 }
 
 int wg_process_ensure(const struct wg_process_config *config, struct wg_process *ret_process, bool *ret_started)
