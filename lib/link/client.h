@@ -30,12 +30,13 @@ enum link_result {
 	LINK_STOPPED,  /* by link_client_stop or link_client_free */
 };
 
-/* Called exactly once per accepted call, never from inside link_client_call. It may make new calls. */
+/* Called exactly once per accepted call. It may make new calls and may stop the client, not free it. Only LINK_REPLACED comes from
+ * inside link_client_call: of the Poll that was replaced, before the new one is sent. */
 typedef void link_done_fn(void *ctx, enum link_result result, const uint8_t *payload, size_t len);
 
 struct link_client_events {
 	void (*wake_at)(void *ctx, uint64_t mono_ms);                   /* call link_client_tick then; a later call replaces */
-	void (*state)(void *ctx, enum link_client_state state);         /* may be NULL */
+	void (*state)(void *ctx, enum link_client_state state);         /* may be NULL; may make calls, not start or stop */
 };
 
 struct link_client_config {

@@ -13,6 +13,7 @@
 #pragma once
 #include "lib/base/buf.h"
 #include "lib/link/drop.h"
+#include "lib/link/transport.h"
 #include "lib/noise/ik.h"
 #include "lib/noise/mac.h"
 

@@ -1,0 +1,30 @@
+/* drop - see drop.h. */
+#include "lib/link/drop.h"
+
+const struct link_drop_text link_drop_texts[LINK_DROPS] = {
+	[LINK_DROP_SHORT] = { "short", "not a complete frame of its type" },
+	[LINK_DROP_LONG] = { "long", "longer than a frame of its type may be" },
+	[LINK_DROP_TYPE] = { "type", "a type of frame that this end never receives" },
+	[LINK_DROP_FIELD] = { "field", "a fixed field of the frame holds something else" },
+	[LINK_DROP_MAC1] = { "mac1", "the sender does not know the controller's key" },
+	[LINK_DROP_COOKIE_WANTED] = { "cookie_wanted", "under load: a cookie was sent, the handshake has to be repeated with it" },
+	[LINK_DROP_COOKIE_WRONG] = { "cookie_wrong", "the cookie is not one of ours: a new one was sent" },
+	[LINK_DROP_SOURCE_RATE] = { "source_rate", "too many handshakes from one address" },
+	[LINK_DROP_TOTAL_RATE] = { "total_rate", "too many handshakes in all" },
+	[LINK_DROP_HANDSHAKE] = { "handshake", "the handshake message is not authentic" },
+	[LINK_DROP_PAYLOAD] = { "payload", "authentic, but its Hello or Welcome is malformed" },
+	[LINK_DROP_STALE_HELLO] = { "stale_hello", "the timestamp of the handshake does not rise: a replay" },
+	[LINK_DROP_UNKNOWN_KEY] = { "unknown_key", "the link key belongs to no node" },
+	[LINK_DROP_REVOKED] = { "revoked", "the link key was revoked" },
+	[LINK_DROP_PROVISIONAL_FULL] = { "provisional_full", "too many sessions that nobody has confirmed yet" },
+	[LINK_DROP_NO_SESSION] = { "no_session", "the session is not known here" },
+	[LINK_DROP_EXPIRED] = { "expired", "the session is past its life" },
+	[LINK_DROP_COUNTER] = { "counter", "the counter was seen before or is behind the window" },
+	[LINK_DROP_FORGED] = { "forged", "the seal is broken" },
+	[LINK_DROP_METHOD] = { "method", "this kind of session may not call this method" },
+	[LINK_DROP_OVERTAKEN] = { "overtaken", "a newer call of the same method came first" },
+	[LINK_DROP_UNASKED] = { "unasked", "a reply to no outstanding request" },
+	[LINK_DROP_WRONG_ANSWER] = { "wrong_answer", "a reply that was made for another request" },
+	[LINK_DROP_HINT_RATE] = { "hint_rate", "hints come faster than new handshakes are allowed" },
+	[LINK_DROP_MEMORY] = { "memory", "there was no memory for it" },
+};
