@@ -4,7 +4,9 @@
 
 #include "lib/base/buf.h"
 #include "lib/bpf/events.h"
+#include "lib/bpf/internal.h"
 
+#include <bpf/bpf.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -142,6 +144,10 @@ static const struct row rows[] = {
 	{ "the unspecified address is outside", IN(INSTANCE_INGRESS), FROM(MINE), TO("::"), DNS, DROP(DESTINATION_OUTSIDE) },
 	{ "a neighbour's source is forged", IN(INSTANCE_INGRESS), FROM(SIBLING), TO(REMOTE), DNS, DROP(SOURCE_FOREIGN) },
 	{ "a source on another node is forged", IN(INSTANCE_INGRESS), FROM(REMOTE), TO(SIBLING), DNS, DROP(SOURCE_FOREIGN) },
+	{ "the own instance word behind another host's is forged", IN(INSTANCE_INGRESS), FROM("fdaa:1234:5678:a002:2:abcd:ef01:2"),
+	  TO(SIBLING), DNS, DROP(SOURCE_FOREIGN) },
+	{ "the own words behind another prefix are forged", IN(INSTANCE_INGRESS), FROM("fdab:1234:5678:a001:1:abcd:ef01:2"), TO(REMOTE), DNS,
+	  DROP(SOURCE_FOREIGN) },
 	{ "a source in another network is forged", IN(INSTANCE_INGRESS), FROM(FOREIGN_HERE), TO(FOREIGN_THERE), DNS, DROP(SOURCE_FOREIGN) },
 	{ "a source in mesh form is forged", IN(INSTANCE_INGRESS), FROM(MINE_MESH), TO(REMOTE), DNS, DROP(SOURCE_FOREIGN) },
 	{ "fdaa::3 as source is forged", IN(INSTANCE_INGRESS), FROM(RESOLVER), TO(SIBLING), DNS, DROP(SOURCE_FOREIGN) },
@@ -207,6 +213,10 @@ static const struct row rows[] = {
 	{ "a source next to fdaa::3 does not get in", IN(INSTANCE_EGRESS), FROM("fdaa::4"), TO(MINE), DNS, DROP(SOURCE_NETWORK) },
 	{ "a public source does not get in", IN(INSTANCE_EGRESS), FROM("2001:db8::1"), TO(MINE), DNS, DROP(SOURCE_NETWORK) },
 	{ "a packet for the neighbour is dropped", IN(INSTANCE_EGRESS), FROM(REMOTE), TO(SIBLING), DNS, DROP(DESTINATION_FOREIGN) },
+	{ "a packet for the own instance word behind another host's is dropped", IN(INSTANCE_EGRESS), FROM(REMOTE),
+	  TO("fdaa:1234:5678:a002:2:abcd:ef01:2"), DNS, DROP(DESTINATION_FOREIGN) },
+	{ "a packet for the own words behind another prefix is dropped", IN(INSTANCE_EGRESS), FROM(REMOTE),
+	  TO("fdab:1234:5678:a001:1:abcd:ef01:2"), DNS, DROP(DESTINATION_FOREIGN) },
 	{ "a packet for another network is dropped", IN(INSTANCE_EGRESS), FROM(FOREIGN_THERE), TO(FOREIGN_HERE), DNS,
 	  DROP(DESTINATION_FOREIGN) },
 	{ "multicast is not delivered", IN(INSTANCE_EGRESS), FROM(GATEWAY), TO("ff02::1"), .next = ICMP, .payload = { 134 },
@@ -493,6 +503,22 @@ static void a_device_without_an_entry_passes_nothing(void **state)
 	assert_int_equal(result.verdict, HARNESS_PASS);
 }
 
+static void an_entry_of_an_unknown_layout_passes_nothing(void **state)
+{
+	struct sixpn_device d = mine(), other = mine();
+	uint32_t ifindex = HARNESS_IFINDEX;
+	struct harness_result result;
+
+	(void)state;
+	other.layout = SIXPN_LAYOUT + 1;
+	assert_int_equal(bpf_map_update_elem(harness.dp->maps[BPF_MAP_SLOT_DEVICE], &ifindex, &other, BPF_ANY), 0);
+	run_packet(SIXPN_HOOK_INSTANCE_INGRESS, MINE, REMOTE, &result);
+	assert_int_equal(result.reason, SIXPN_REASON_DEVICE_LAYOUT);
+	run_packet(SIXPN_HOOK_INSTANCE_EGRESS, REMOTE, MINE, &result);
+	assert_int_equal(result.reason, SIXPN_REASON_DEVICE_LAYOUT);
+	assert_int_equal(bpf_device_set(harness.dp, HARNESS_IFINDEX, &d), 0);
+}
+
 static void presence_that_is_taken_away_silences_the_host(void **state)
 {
 	struct harness_result result;
@@ -598,13 +624,14 @@ static void a_flood_of_drops_is_counted_in_full_and_told_in_samples(void **state
 	assert_true(events < drops);
 }
 
-#define MORE_TESTS 6
+#define MORE_TESTS 7
 
 int main(void)
 {
 	static struct CMUnitTest tests[ARRAY_LEN(rows) + MORE_TESTS];
 	static const struct CMUnitTest more[MORE_TESTS] = {
 		cmocka_unit_test(a_device_without_an_entry_passes_nothing),
+		cmocka_unit_test(an_entry_of_an_unknown_layout_passes_nothing),
 		cmocka_unit_test(presence_that_is_taken_away_silences_the_host),
 		cmocka_unit_test(an_address_that_moved_back_is_foreign_again),
 		cmocka_unit_test(a_device_entry_that_contradicts_itself_is_refused),
