@@ -1,0 +1,377 @@
+/* apply - from records to machine. The order is make before break:
+ *   1. presence and mesh peers that are new     (others may speak to us, we reach them)
+ *   2. names                                    (new ones are answered, withdrawn ones are gone)
+ *   3. roles                                    (interfaces, programs, processes; they report their own truth)
+ *   4. presence that is gone
+ * Every step is level-triggered and goes on after an error of one object: that object becomes a record error, the rest applies. */
+#include "node/node.h"
+
+#include "lib/base/log.h"
+#include "proto/sixpn.pb-c.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AWAIT_LIMIT_MS 1000
+#define ERRORS_PER_POLL 64
+#define AWAITS_PER_POLL 64
+
+/* ---- what roles get: the instances of this host ---- */
+
+struct instance_list {
+	struct node *node;
+	struct role_instance *items;
+	size_t n;
+};
+
+static const struct record *find_u32(const struct replica *r, uint32_t kind, uint32_t key)
+{
+	uint8_t k[4];
+
+	put_u32(k, key);
+	return replica_find(r, kind, k, sizeof k);
+}
+
+static int add_instance(void *ctx, const struct record *record)
+{
+	struct instance_list *list = ctx;
+	const struct replica *replica = &list->node->replica;
+	struct role_instance *out = &list->items[list->n];
+	const struct record *workload, *app, *network;
+	struct workload_record w;
+	struct app_record a;
+	struct network_record n;
+	struct why why;
+
+	memset(out, 0, sizeof *out);
+	if (instance_decode(record, &out->record, &why) != 0) {
+		log_limited(LOG_L_ERR, "apply", "an instance record cannot be read: %s, ignoring", why.text);
+		return 0;
+	}
+	if (out->record.host != list->node->identity.host)
+		return 0;
+	out->v = record->v;
+	workload = replica_find(replica, RECORD_WORKLOAD, out->record.id, NAME_INSTANCE_ID_LEN);
+	if (workload && workload_decode(workload, &w, NULL) == 0) {
+		out->workload_v = workload->v;
+		out->spec = w.spec;
+		out->spec_len = w.spec_len;
+	}
+	app = replica_find(replica, RECORD_APP, out->record.app, RECORD_APP_ID_LEN);
+	if (app && app_decode(app, &a, NULL) == 0)
+		memcpy(out->app, a.name, sizeof out->app);
+	network = find_u32(replica, RECORD_NETWORK, out->record.network);
+	if (network && network_decode(network, &n, NULL) == 0) {
+		memcpy(out->org, n.org, sizeof out->org);
+		memcpy(out->network, n.name, sizeof out->network);
+		out->suspended = n.suspended;
+	}
+	memcpy(out->region, list->node->identity.region, sizeof out->region);
+	list->n++;
+	return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(((const struct role_instance *)a)->record.id, ((const struct role_instance *)b)->record.id);
+}
+
+static int sync_roles(struct node *node)
+{
+	struct instance_list list = { .node = node };
+	struct role_desired desired;
+
+	list.items = calloc(node->replica.n_by_kind[RECORD_INSTANCE] + 1, sizeof *list.items);
+	if (!list.items)
+		return -ENOMEM;
+	replica_each(&node->replica, RECORD_INSTANCE, add_instance, &list);
+	qsort(list.items, list.n, sizeof *list.items, by_id);
+	desired = (struct role_desired){ .instances = list.items, .n_instances = list.n, .v = node->replica.v, .synced = node->sync && sync_is_synced(node->sync) };
+	node->n_errors = 0;
+	for (size_t i = 0; i < node->n_roles; i++)
+		node->roles[i]->sync(node->role_state[i], &desired);
+	free(list.items);
+	return 0;
+}
+
+/* ---- the order ---- */
+
+static void complain(struct node *node, const char *what, int e, const struct why *why)
+{
+	node->apply_errors++;
+	log_err("apply", "V %llu: %s: %s", (unsigned long long)node->replica.v, what, e > 0 && why ? why->text : strerror(e < 0 ? -e : EINVAL));
+}
+
+static void sync_names(struct node *node, const struct replica_change *change)
+{
+	int e = 0;
+
+	if (change->all || change->fabric) {
+		e = names_sync_all(node->names);
+	} else {
+		for (size_t i = 0; i < change->n_networks && e == 0; i++)
+			e = names_sync_network(node->names, change->networks[i]);
+	}
+	if (e < 0)
+		complain(node, "names", e, NULL);
+}
+
+static void forget_settled(struct node *node, const struct presence *wanted)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < node->n_settled; i++)
+		if (presence_has(wanted, node->settled[i], node->identity.host))
+			node->settled[kept++] = node->settled[i];
+	node->n_settled = kept;
+}
+
+void node_apply(struct node *node, const struct replica_change *change)
+{
+	struct presence wanted = { 0 };
+	struct why why = { 0 };
+	size_t added = 0, removed = 0;
+	int e = presence_wanted(&node->replica, &wanted);
+
+	node->applying = true;
+	node->applies++;
+	if (e == 0)
+		e = presence_add(node->datapath, &wanted, &added);
+	if (e < 0)
+		complain(node, "presence", e, NULL);
+	if (change->all || change->fabric) {
+		e = mesh_sync(node->mesh, &node->replica, &why);
+		if (e)
+			complain(node, "mesh", e, &why);
+	}
+	sync_names(node, change);
+	e = sync_roles(node);
+	if (e < 0)
+		complain(node, "roles", e, NULL);
+	e = presence_remove(node->datapath, &wanted, &removed);
+	if (e < 0)
+		complain(node, "presence", e, NULL);
+	forget_settled(node, &wanted);
+	presence_deinit(&wanted);
+	node->applying = false;
+	if (node->reports)
+		reports_send(node->reports);
+}
+
+/* ---- sync events ---- */
+
+static void on_apply(void *ctx, const struct replica_change *change)
+{
+	node_apply(ctx, change);
+}
+
+static bool is_settled(const struct node *node, uint32_t network)
+{
+	for (size_t i = 0; i < node->n_settled; i++)
+		if (node->settled[i] == network)
+			return true;
+	return false;
+}
+
+static void remember_settled(struct node *node, uint32_t network)
+{
+	uint32_t *bigger;
+
+	if (is_settled(node, network))
+		return;
+	bigger = realloc(node->settled, (node->n_settled + 1) * sizeof *bigger);
+	if (!bigger)
+		return; /* the next start waits once more, that is all */
+	node->settled = bigger;
+	node->settled[node->n_settled++] = network;
+}
+
+/* Takes the first await of the network (0 = any, with `arg`) off the list; NULL if none is left. */
+static struct node_await *take_await(struct node *node, uint32_t network, uint64_t v)
+{
+	for (struct node_await **p = &node->awaits; *p; p = &(*p)->next)
+		if ((*p)->network == network && (*p)->v <= v) {
+			struct node_await *a = *p;
+
+			*p = a->next;
+			loop_cancel_timer(&a->limit);
+			return a;
+		}
+	return NULL;
+}
+
+static void on_settled(void *ctx, uint32_t network, uint64_t v)
+{
+	struct node *node = ctx;
+	struct node_await *a;
+
+	remember_settled(node, network);
+	while ((a = take_await(node, network, v))) {
+		a->done(a->arg, false);
+		free(a);
+	}
+}
+
+static void await_expired(struct loop_timer *timer)
+{
+	struct node_await *a = container_of(timer, struct node_await, limit);
+	struct node *node = a->node;
+
+	for (struct node_await **p = &node->awaits; *p; p = &(*p)->next)
+		if (*p == a) {
+			*p = a->next;
+			break;
+		}
+	node->presence_timeouts++;
+	log_warn("apply", "not every node of network %08x has said in %d ms that it knows this host; starting all the same", a->network,
+		 AWAIT_LIMIT_MS);
+	a->done(a->arg, true);
+	free(a);
+}
+
+struct poll_extras {
+	Sixpn__RecordError errors[ERRORS_PER_POLL], *error_list[ERRORS_PER_POLL];
+	Sixpn__Await awaits[AWAITS_PER_POLL], *await_list[AWAITS_PER_POLL];
+};
+
+static void on_fill_poll(void *ctx, struct Sixpn__PollRequest *poll)
+{
+	static __thread struct poll_extras x; /* lives until the next call, as sync.h promises */
+	struct node *node = ctx;
+
+	for (size_t i = 0; i < node->n_errors && i < ERRORS_PER_POLL; i++) {
+		struct node_error *e = &node->errors[i];
+
+		sixpn__record_error__init(&x.errors[i]);
+		x.errors[i].kind = e->kind;
+		x.errors[i].key = (ProtobufCBinaryData){ strlen(e->id), (uint8_t *)e->id };
+		x.errors[i].v = e->v;
+		x.errors[i].text = (ProtobufCBinaryData){ strlen(e->text), (uint8_t *)e->text };
+		x.error_list[i] = &x.errors[i];
+		poll->n_errors = i + 1;
+	}
+	poll->errors = x.error_list;
+	for (struct node_await *a = node->awaits; a && poll->n_await < AWAITS_PER_POLL; a = a->next) {
+		Sixpn__Await *out = &x.awaits[poll->n_await];
+
+		sixpn__await__init(out);
+		out->network = a->network;
+		out->v = a->v;
+		x.await_list[poll->n_await++] = out;
+	}
+	poll->await = x.await_list;
+}
+
+static void on_synced(void *ctx)
+{
+	struct node *node = ctx;
+
+	dns_views_set_synced(node->views, true);
+	log_info("sync", "in step with the controller at V %llu, %zu records", (unsigned long long)node->replica.v, node->replica.records.n);
+}
+
+const struct sync_events node_sync_events = {
+	.apply = on_apply,
+	.settled = on_settled,
+	.fill_poll = on_fill_poll,
+	.synced = on_synced,
+};
+
+/* ---- what roles may call ---- */
+
+static void role_report(void *ctx, const char *instance_id, const struct observed *observed)
+{
+	struct node *node = ctx;
+	const struct record *record = replica_find(&node->replica, RECORD_INSTANCE, instance_id, NAME_INSTANCE_ID_LEN);
+	int e;
+
+	if (!reports_set(node->reports, instance_id, observed))
+		return;
+	log_info("instance", "%s is %s (generation %llu%s%s)", instance_id, instance_state_name(observed->state),
+		 (unsigned long long)observed->generation, observed->message[0] ? ", " : "", observed->message);
+	if (record) { /* our own name server knows first */
+		e = names_sync_network(node->names, record->network);
+		if (e < 0)
+			complain(node, "names", e, NULL);
+	}
+	if (!node->applying)
+		reports_send(node->reports);
+}
+
+static void role_record_error(void *ctx, uint32_t kind, const char *instance_id, uint64_t v, const char *text)
+{
+	struct node *node = ctx;
+	struct node_error *e;
+
+	log_err("apply", "%s %s: %s", record_kind_name(kind), instance_id, text);
+	if (node->n_errors == node->cap_errors) {
+		size_t cap = node->cap_errors ? 2 * node->cap_errors : 16;
+		struct node_error *bigger = realloc(node->errors, cap * sizeof *bigger);
+
+		if (!bigger)
+			return;
+		node->errors = bigger;
+		node->cap_errors = cap;
+	}
+	e = &node->errors[node->n_errors++];
+	*e = (struct node_error){ .kind = kind, .v = v };
+	snprintf(e->id, sizeof e->id, "%s", instance_id);
+	snprintf(e->text, sizeof e->text, "%s", text);
+	if (!node->applying && node->sync)
+		sync_nudge(node->sync);
+}
+
+static void role_await_presence(void *ctx, uint32_t network, const char *instance_id, void (*done)(void *arg, bool timed_out), void *arg)
+{
+	struct node *node = ctx;
+	const struct record *record = replica_find(&node->replica, RECORD_INSTANCE, instance_id, NAME_INSTANCE_ID_LEN);
+	struct node_await *a;
+
+	if (!record || is_settled(node, network)) {
+		done(arg, false);
+		return;
+	}
+	a = calloc(1, sizeof *a);
+	if (!a) {
+		done(arg, true);
+		return;
+	}
+	*a = (struct node_await){ .next = node->awaits, .node = node, .network = network, .v = record->v, .done = done, .arg = arg };
+	a->limit.expired = await_expired;
+	node->awaits = a;
+	if (loop_set_timer_in(node->loop, &a->limit, AWAIT_LIMIT_MS) < 0)
+		await_expired(&a->limit);
+	else if (!node->applying && node->sync)
+		sync_nudge(node->sync);
+}
+
+static void role_forget_await(void *ctx, void *arg)
+{
+	struct node *node = ctx;
+
+	for (struct node_await **p = &node->awaits; *p;) {
+		struct node_await *a = *p;
+
+		if (a->arg != arg) {
+			p = &a->next;
+			continue;
+		}
+		*p = a->next;
+		loop_cancel_timer(&a->limit);
+		free(a);
+	}
+}
+
+void node_forget_awaits(struct node *node)
+{
+	while (node->awaits)
+		role_forget_await(node, node->awaits->arg);
+}
+
+const struct role_node_ops node_role_ops = {
+	.report = role_report,
+	.record_error = role_record_error,
+	.await_presence = role_await_presence,
+	.forget_await = role_forget_await,
+};

@@ -1,0 +1,282 @@
+/* mesh - see mesh.h. The process behind the device may die: the device stays, its sessions go. Its pidfd tells the loop, which
+ * starts another and gives it the whole configuration again. */
+#include "node/mesh.h"
+
+#include "lib/base/log.h"
+#include "lib/netlink/wg_process.h"
+#include "lib/netlink/wg_uapi.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#define RESTART_MS 100
+#define HANDSHAKE_FRESH_S 180
+
+struct mesh {
+	struct loop *loop;
+	struct rtnl *rtnl;
+	struct mesh_config config;
+	char region[NAME_REGION_SIZE], run_dir[96], log_file[200];
+	uint8_t private_key[WG_KEY_LEN];
+	struct wg_process_config process_config;
+	struct wg_process process;
+	struct loop_io death;
+	struct loop_timer restart;
+	struct wg_uapi uapi;
+	struct wg wg;
+	uint32_t ifindex;
+	uint64_t restarts;
+	struct node_record *nodes; /* the last desired set, to be replayed after a restart */
+	size_t n_nodes;
+};
+
+static int reconcile(struct mesh *mesh, struct why *why)
+{
+	CLEAN_FREE struct wg_peer *peers = calloc(mesh->n_nodes + 1, sizeof *peers);
+	CLEAN_FREE struct wg_prefix *prefixes = calloc(mesh->n_nodes + 1, sizeof *prefixes);
+	size_t steps = 0, n;
+	int e;
+
+	if (!peers || !prefixes)
+		return -ENOMEM;
+	n = mesh_plan(mesh->config.host, mesh->region, mesh->nodes, mesh->n_nodes, peers, prefixes);
+	e = wg_set_device(&mesh->wg, mesh->private_key, mesh->config.port);
+	if (e == 0)
+		e = wg_reconcile(&mesh->wg, peers, n, &steps, why);
+	if (e == 0 && steps)
+		log_info("mesh", "%s: %zu peers, %zu changes", MESH_DEVICE, n, steps);
+	return e;
+}
+
+static void watch_process(struct mesh *mesh);
+
+static void restart_expired(struct loop_timer *timer)
+{
+	struct mesh *mesh = container_of(timer, struct mesh, restart);
+	struct why why = { 0 };
+	bool started;
+	int e = wg_process_ensure(&mesh->process_config, &mesh->process, &started);
+
+	if (e == 0) {
+		watch_process(mesh);
+		e = rtnl_link_set_up(mesh->rtnl, mesh->ifindex, true);
+	}
+	if (e == 0)
+		e = reconcile(mesh, &why);
+	if (e) {
+		log_err("mesh", "%s: wireguard-go cannot be brought back: %s; trying again", MESH_DEVICE, e > 0 ? why.text : strerror(-e));
+		if (loop_set_timer_in(mesh->loop, &mesh->restart, 10 * RESTART_MS) < 0)
+			log_err("mesh", "no memory for a timer");
+		return;
+	}
+	log_info("mesh", "%s: wireguard-go runs again as pid %d, configuration replayed", MESH_DEVICE, (int)mesh->process.pid);
+}
+
+static void process_died(struct loop_io *io, uint32_t revents)
+{
+	struct mesh *mesh = container_of(io, struct mesh, death);
+
+	(void)revents;
+	log_err("mesh", "%s: wireguard-go (pid %d) has ended; starting it again", MESH_DEVICE, (int)mesh->process.pid);
+	loop_remove_io(&mesh->death);
+	wg_process_release(&mesh->process);
+	mesh->restarts++;
+	restart_expired(&mesh->restart);
+}
+
+static void watch_process(struct mesh *mesh)
+{
+	int e;
+
+	mesh->death = (struct loop_io){ .fd = mesh->process.pidfd, .events = EPOLLIN, .ready = process_died };
+	e = loop_add_io(mesh->loop, &mesh->death);
+	if (e < 0)
+		log_err("mesh", "wireguard-go cannot be watched: %s", strerror(-e));
+}
+
+static int make_device(struct mesh *mesh)
+{
+	int e = wg_process_device(MESH_DEVICE, &mesh->ifindex);
+
+	/* The kernel forgets this when wireguard-go lets go of the tun, and EINVAL here only says that it never made an address. */
+	if (e == 0 && rtnl_link_set_addrgenmode_none(mesh->rtnl, mesh->ifindex) < 0)
+		log_debug("mesh", "%s keeps its address generation mode", MESH_DEVICE);
+	if (e == 0)
+		e = rtnl_link_set_mtu(mesh->rtnl, mesh->ifindex, ADDR_MTU);
+	return e;
+}
+
+int mesh_new(struct loop *loop, struct rtnl *rtnl, const struct mesh_config *config, struct mesh **ret_mesh, struct why *why)
+{
+	struct mesh *mesh = calloc(1, sizeof *mesh);
+	int e;
+
+	if (!mesh)
+		return -ENOMEM;
+	*mesh = (struct mesh){ .loop = loop, .rtnl = rtnl, .config = *config, .process = WG_PROCESS_NONE, .restart.expired = restart_expired };
+	snprintf(mesh->region, sizeof mesh->region, "%s", config->region);
+	snprintf(mesh->run_dir, sizeof mesh->run_dir, "%s", config->run_dir);
+	snprintf(mesh->log_file, sizeof mesh->log_file, "%s", config->log_file ? config->log_file : "");
+	memcpy(mesh->private_key, config->private_key, WG_KEY_LEN);
+	mesh->process_config = (struct wg_process_config){ .name = MESH_DEVICE,
+							   .run_dir = mesh->run_dir,
+							   .log_file = mesh->log_file[0] ? mesh->log_file : NULL };
+	e = make_device(mesh);
+	if (e < 0) {
+		why_set(why, "mesh_device", "", "device %s cannot be made: %s", MESH_DEVICE, strerror(-e));
+		free(mesh);
+		return E_REFUSED;
+	}
+	e = wg_uapi_init(&mesh->uapi, MESH_DEVICE, NULL);
+	mesh->wg = wg_uapi_backend(&mesh->uapi);
+	if (e < 0) {
+		free(mesh);
+		return e;
+	}
+	*ret_mesh = mesh;
+	return 0;
+}
+
+int mesh_up(struct mesh *mesh)
+{
+	bool started = false;
+	int e = wg_process_ensure(&mesh->process_config, &mesh->process, &started);
+
+	if (e < 0)
+		return e;
+	log_info("mesh", "%s: wireguard-go pid %d %s", MESH_DEVICE, (int)mesh->process.pid, started ? "started" : "adopted");
+	watch_process(mesh);
+	return rtnl_link_set_up(mesh->rtnl, mesh->ifindex, true);
+}
+
+struct mesh *mesh_free(struct mesh *mesh)
+{
+	if (!mesh)
+		return NULL;
+	loop_remove_io(&mesh->death);
+	loop_cancel_timer(&mesh->restart);
+	wg_process_release(&mesh->process);
+	explicit_bzero(mesh->private_key, sizeof mesh->private_key);
+	free(mesh->nodes);
+	free(mesh);
+	return NULL;
+}
+
+void mesh_wipe(struct mesh *mesh)
+{
+	loop_remove_io(&mesh->death);
+	loop_cancel_timer(&mesh->restart);
+	wg_process_stop(&mesh->process_config, &mesh->process);
+	wg_process_device_remove(MESH_DEVICE);
+}
+
+uint32_t mesh_ifindex(const struct mesh *mesh)
+{
+	return mesh->ifindex;
+}
+
+static struct sockaddr_storage socket_address(const struct addr_endpoint *e)
+{
+	struct sockaddr_storage out = { 0 };
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&out;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&out;
+
+	if (e->address_len == 4) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(e->port);
+		memcpy(&v4->sin_addr, e->address, 4);
+	} else {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(e->port);
+		memcpy(&v6->sin6_addr, e->address, 16);
+	}
+	return out;
+}
+
+static const struct addr_endpoint *best_endpoint(const struct node_record *node, const char *region)
+{
+	bool near = !strcmp(node->region, region);
+
+	for (size_t i = 0; near && i < node->n_endpoints; i++)
+		if (node->endpoints[i].lan)
+			return &node->endpoints[i];
+	for (size_t i = 0; i < node->n_endpoints; i++)
+		if (!node->endpoints[i].lan)
+			return &node->endpoints[i];
+	return NULL;
+}
+
+size_t mesh_plan(uint32_t self, const char *region, const struct node_record *nodes, size_t n_nodes, struct wg_peer *ret_peers,
+		 struct wg_prefix *ret_prefixes)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_nodes; i++) {
+		const struct addr_endpoint *at = best_endpoint(&nodes[i], region);
+		struct in6_addr prefix = addr_mesh_host_prefix(nodes[i].host);
+
+		if (nodes[i].host == self)
+			continue;
+		ret_prefixes[n] = wg_prefix_in6(&prefix, 48);
+		ret_peers[n] = (struct wg_peer){ .allowed = &ret_prefixes[n], .n_allowed = 1 };
+		memcpy(ret_peers[n].public_key, nodes[i].mesh_key, WG_KEY_LEN);
+		if (at)
+			ret_peers[n].endpoint = socket_address(at);
+		n++;
+	}
+	return n;
+}
+
+struct node_list {
+	struct node_record *nodes;
+	size_t n;
+};
+
+static int add_node(void *ctx, const struct record *record)
+{
+	struct node_list *list = ctx;
+	struct why why;
+
+	if (node_decode(record, &list->nodes[list->n], &why) == 0)
+		list->n++;
+	else
+		log_err("mesh", "a node record cannot be read: %s, ignoring", why.text);
+	return 0;
+}
+
+int mesh_sync(struct mesh *mesh, const struct replica *replica, struct why *why)
+{
+	struct node_list list = { .nodes = calloc(replica->n_by_kind[RECORD_NODE] + 1, sizeof *list.nodes) };
+
+	if (!list.nodes)
+		return -ENOMEM;
+	replica_each(replica, RECORD_NODE, add_node, &list);
+	free(mesh->nodes);
+	mesh->nodes = list.nodes;
+	mesh->n_nodes = list.n;
+	return reconcile(mesh, why);
+}
+
+struct up_count {
+	uint64_t now;
+	size_t peers, up;
+};
+
+static void count_peer(void *ctx, const struct wg_peer_status *status)
+{
+	struct up_count *c = ctx;
+
+	c->peers++;
+	c->up += status->last_handshake_s && status->last_handshake_s + HANDSHAKE_FRESH_S >= c->now;
+}
+
+void mesh_status(struct mesh *mesh, struct mesh_status *ret_status)
+{
+	struct up_count c = { .now = (uint64_t)time(NULL) };
+
+	wg_dump(&mesh->wg, count_peer, &c, NULL);
+	*ret_status = (struct mesh_status){ .peers = c.peers, .peers_up = c.up, .restarts = mesh->restarts, .backend = mesh->wg.ops->name };
+}

@@ -1,0 +1,269 @@
+/* names - see names.h. */
+#include "node/names.h"
+
+#include "lib/base/log.h"
+#include "lib/sixpn/locator.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct names {
+	uint32_t host;
+	char region[NAME_REGION_SIZE];
+	const struct replica *replica;
+	const struct reports *reports;
+	struct dns_views *views;
+	struct dns_region *regions;
+	size_t n_regions;
+	uint32_t *shown; /* networks that have a zone now */
+	size_t n_shown;
+};
+
+int names_new(uint32_t host, const char *region, const struct replica *replica, const struct reports *reports, struct dns_views *views,
+	      struct names **ret_names)
+{
+	struct names *names = calloc(1, sizeof *names);
+
+	if (!names)
+		return -ENOMEM;
+	*names = (struct names){ .host = host, .replica = replica, .reports = reports, .views = views };
+	memcpy(names->region, region, strnlen(region, NAME_REGION_SIZE - 1));
+	*ret_names = names;
+	return 0;
+}
+
+struct names *names_free(struct names *names)
+{
+	if (!names)
+		return NULL;
+	free(names->regions);
+	free(names->shown);
+	free(names);
+	return NULL;
+}
+
+/* ---- one network's input ---- */
+
+struct gather {
+	struct names *names;
+	uint32_t network;
+	const char **apps;
+	struct app_record *app_records;
+	size_t n_apps;
+	struct dns_instance *instances;
+	size_t n_instances;
+	uint64_t v;
+};
+
+static int count_kinds(void *ctx, const struct record *record)
+{
+	struct gather *g = ctx;
+
+	if (record->network != g->network || record->node)
+		return 0;
+	if (record->v > g->v)
+		g->v = record->v;
+	g->n_apps += record->kind == RECORD_APP;
+	g->n_instances += record->kind == RECORD_INSTANCE;
+	return 0;
+}
+
+static int add_app(void *ctx, const struct record *record)
+{
+	struct gather *g = ctx;
+
+	if (record->network == g->network && app_decode(record, &g->app_records[g->n_apps], NULL) == 0) {
+		g->apps[g->n_apps] = g->app_records[g->n_apps].name;
+		g->n_apps++;
+	}
+	return 0;
+}
+
+static const char *app_name(const struct gather *g, const uint8_t id[RECORD_APP_ID_LEN])
+{
+	for (size_t i = 0; i < g->n_apps; i++)
+		if (!memcmp(g->app_records[i].id, id, RECORD_APP_ID_LEN))
+			return g->app_records[i].name;
+	return NULL;
+}
+
+static void region_of_host(const struct names *names, uint32_t host, char ret[NAME_REGION_SIZE])
+{
+	uint8_t key[4];
+	const struct record *record;
+	struct node_record node;
+
+	put_u32(key, host);
+	record = replica_find(names->replica, RECORD_NODE, key, sizeof key);
+	ret[0] = 0;
+	if (record && node_decode(record, &node, NULL) == 0)
+		memcpy(ret, node.region, NAME_REGION_SIZE);
+}
+
+static int add_instance(void *ctx, const struct record *record)
+{
+	struct gather *g = ctx;
+	struct dns_instance *out = &g->instances[g->n_instances];
+	struct instance_record i;
+	const struct observed *truth;
+	const char *app;
+
+	if (record->network != g->network || instance_decode(record, &i, NULL) != 0)
+		return 0;
+	truth = i.host == g->names->host ? reports_get(g->names->reports, i.id) : NULL;
+	if (truth && truth->generation >= i.observed.generation)
+		i.observed = *truth;
+	app = app_name(g, i.app);
+	if (!app || i.desired == DESIRED_DESTROYED)
+		return 0;
+	*out = (struct dns_instance){ .address = instance_address(&i), .host = i.host, .answers = instance_answers(&i), .skip = i.dns_skip };
+	memcpy(out->id, i.id, sizeof out->id);
+	memcpy(out->app, app, sizeof out->app);
+	memcpy(out->group, i.group, sizeof out->group);
+	region_of_host(g->names, i.host, out->region);
+	if (out->region[0]) /* a host whose node record is gone: nothing may be sent there */
+		g->n_instances++;
+	return 0;
+}
+
+static int show(struct names *names, uint32_t network)
+{
+	size_t at = 0;
+	uint32_t *bigger;
+
+	while (at < names->n_shown && names->shown[at] != network)
+		at++;
+	if (at < names->n_shown)
+		return 0;
+	bigger = realloc(names->shown, (names->n_shown + 1) * sizeof *bigger);
+	if (!bigger)
+		return -ENOMEM;
+	names->shown = bigger;
+	names->shown[names->n_shown++] = network;
+	return 0;
+}
+
+static void hide(struct names *names, uint32_t network)
+{
+	dns_views_remove(names->views, network);
+	for (size_t i = 0; i < names->n_shown; i++)
+		if (names->shown[i] == network)
+			names->shown[i] = names->shown[--names->n_shown];
+}
+
+static int build(struct gather *g, struct dns_zone **ret_zone)
+{
+	struct names *names = g->names;
+	struct dns_here here = { .host = names->host, .regions = names->regions, .n_regions = names->n_regions };
+	struct dns_zone_input in;
+
+	memcpy(here.region, names->region, sizeof here.region);
+	g->n_apps = g->n_instances = 0;
+	replica_each(names->replica, RECORD_APP, add_app, g);
+	replica_each(names->replica, RECORD_INSTANCE, add_instance, g);
+	in = (struct dns_zone_input){ .network = g->network,
+				      .v = g->v,
+				      .apps = g->apps,
+				      .n_apps = g->n_apps,
+				      .instances = g->instances,
+				      .n_instances = g->n_instances };
+	return dns_zone_build(&in, &here, ret_zone);
+}
+
+int names_sync_network(struct names *names, uint32_t network)
+{
+	struct gather g = { .names = names, .network = network };
+	struct dns_zone *zone = NULL;
+	uint8_t key[4];
+	int e = -ENOMEM;
+
+	put_u32(key, network);
+	if (!replica_find(names->replica, RECORD_NETWORK, key, sizeof key)) {
+		hide(names, network);
+		return 0;
+	}
+	replica_each(names->replica, 0, count_kinds, &g);
+	g.apps = calloc(g.n_apps + 1, sizeof *g.apps);
+	g.app_records = calloc(g.n_apps + 1, sizeof *g.app_records);
+	g.instances = calloc(g.n_instances + 1, sizeof *g.instances);
+	if (g.apps && g.app_records && g.instances)
+		e = build(&g, &zone);
+	if (e == 0)
+		e = show(names, network);
+	if (e == 0)
+		e = dns_views_replace(names->views, zone);
+	if (e)
+		dns_zone_free(zone);
+	free(g.apps);
+	free(g.app_records);
+	free(g.instances);
+	return e;
+}
+
+/* ---- distances ---- */
+
+struct measuring {
+	struct names *names;
+	struct region_record here;
+	bool known;
+};
+
+static int add_region(void *ctx, const struct record *record)
+{
+	struct measuring *m = ctx;
+	struct dns_region *out = &m->names->regions[m->names->n_regions];
+	struct region_record there;
+
+	if (region_decode(record, &there, NULL) != 0)
+		return 0;
+	memcpy(out->name, there.name, sizeof out->name);
+	out->km = m->known ? locator_distance_km(m->here.latitude_udeg / 1e6, m->here.longitude_udeg / 1e6, there.latitude_udeg / 1e6,
+						 there.longitude_udeg / 1e6) :
+			     0;
+	m->names->n_regions++;
+	return 0;
+}
+
+static int measure(struct names *names)
+{
+	const struct record *own = replica_find(names->replica, RECORD_REGION, names->region, 3);
+	struct dns_region *bigger = realloc(names->regions, (names->replica->n_by_kind[RECORD_REGION] + 1) * sizeof *bigger);
+	struct measuring m = { .names = names };
+
+	if (!bigger)
+		return -ENOMEM;
+	names->regions = bigger;
+	names->n_regions = 0;
+	m.known = own && region_decode(own, &m.here, NULL) == 0;
+	return replica_each(names->replica, RECORD_REGION, add_region, &m);
+}
+
+struct network_list {
+	uint32_t *ids;
+	size_t n;
+};
+
+static int add_network(void *ctx, const struct record *record)
+{
+	struct network_list *list = ctx;
+
+	list->ids[list->n++] = record->network;
+	return 0;
+}
+
+int names_sync_all(struct names *names)
+{
+	size_t n_old = names->n_shown;
+	struct network_list list = { .ids = calloc(names->replica->n_by_kind[RECORD_NETWORK] + n_old + 1, sizeof *list.ids) };
+	int e = list.ids ? measure(names) : -ENOMEM;
+
+	if (e == 0) {
+		replica_each(names->replica, RECORD_NETWORK, add_network, &list);
+		for (size_t i = 0; i < n_old; i++) /* those that are gone are found by asking for them */
+			list.ids[list.n++] = names->shown[i];
+	}
+	for (size_t i = 0; e == 0 && i < list.n; i++)
+		e = names_sync_network(names, list.ids[i]);
+	free(list.ids);
+	return e;
+}

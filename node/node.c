@@ -1,0 +1,253 @@
+/* node - see node.h. The start follows DESIGN 7: what refuses comes first, then programs, only then devices, our own records, and
+ * last the controller, which may be away for as long as it likes. */
+#include "node/node.h"
+
+#include "lib/base/file.h"
+#include "lib/base/log.h"
+#include "lib/bpf/attach.h"
+#include "lib/netlink/wg.h"
+#include "node/roles.h"
+#include "node/statefile.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int start_ground(struct node *node, struct why *why)
+{
+	struct bpf_config bpf = { .self_host = node->identity.host,
+				  .mark_value = (uint32_t)config_int(node->config, "mark"),
+				  .mark_mask = (uint32_t)config_int(node->config, "mark_mask") };
+	enum wg_backend backend;
+	char note[256];
+	int e = rtnl_open(&node->rtnl);
+
+	if (e == 0)
+		e = ground_lay(&node->ground, node->rtnl, node->config, why);
+	if (e == 0)
+		e = bpf_attach_kind_parse(config_str(node->config, "attach"), &bpf.attach, why);
+	if (e)
+		return e;
+	e = bpf_datapath_open(config_str(node->config, "pin_dir"), &bpf, &node->datapath);
+	if (e < 0)
+		return why_set(why, "bpf", "pin_dir", "BPF programs cannot be loaded (pins in %s): %s", config_str(node->config, "pin_dir"),
+			       strerror(-e));
+	if (wg_backend_choose(node->rtnl, &backend, note, sizeof note) == 0)
+		log_info("mesh", "%s", note);
+	return 0;
+}
+
+static int start_mesh(struct node *node, struct why *why)
+{
+	char log_file[PATH_MAX];
+	struct mesh_config config = { .host = node->identity.host,
+				      .region = node->identity.region,
+				      .private_key = node->identity.mesh_private,
+				      .port = (uint16_t)config_int(node->config, "port"),
+				      .run_dir = config_str(node->config, "run_dir"),
+				      .log_file = log_file };
+	int e;
+
+	snprintf(log_file, sizeof log_file, "%s/wireguard-%s.log", config.run_dir, MESH_DEVICE);
+	e = mesh_new(node->loop, node->rtnl, &config, &node->mesh, why);
+	if (e == 0)
+		e = bpf_attach(node->datapath, mesh_ifindex(node->mesh), MESH_DEVICE, BPF_DEVICE_MESH);
+	if (e == 0)
+		e = ground_guard_underlay(&node->ground, node->datapath, config_str(node->config, "underlay"), why);
+	if (e == 0)
+		e = mesh_up(node->mesh);
+	if (e == 0)
+		e = ground_route_mesh(&node->ground, mesh_ifindex(node->mesh), node->identity.host);
+	return e < 0 ? why_set(why, "mesh", "", "%s cannot be brought up: %s", MESH_DEVICE, strerror(-e)) : e;
+}
+
+static int start_records(struct node *node, struct why *why)
+{
+	const char *folder = config_str(node->config, "state_dir");
+	struct statefile_found found = { 0 };
+	int e = statefile_load(folder, &node->replica, &found, why);
+
+	if (e == STATEFILE_NEWER_FORMAT)
+		return E_REFUSED;
+	if (e < 0)
+		return e;
+	if (e == STATEFILE_BROKEN)
+		log_err("state", "%s; set aside as *.broken, a fresh snapshot will be asked for", why->text);
+	else if (found.had_snapshot)
+		log_info("state", "V %llu from disk: %zu records, %zu journal entries%s", (unsigned long long)node->replica.v,
+			 node->replica.records.n, found.entries, found.torn ? ", a torn last entry was cut off" : "");
+	return journal_new(node->loop, folder, found.chain, found.journal_len, &node->journal);
+}
+
+/* ---- the link ---- */
+
+static void link_tick_expired(struct loop_timer *timer)
+{
+	struct node *node = container_of(timer, struct node, link_tick);
+
+	link_client_tick(node->link);
+}
+
+static void link_wake_at(void *ctx, uint64_t mono_ms)
+{
+	struct node *node = ctx;
+
+	if (loop_set_timer(node->loop, &node->link_tick, mono_ms) < 0)
+		log_err("link", "no memory for a timer");
+}
+
+static void link_state(void *ctx, enum link_client_state state)
+{
+	struct node *node = ctx;
+
+	if (state == LINK_CLIENT_READY)
+		log_info("link", "session with the controller at %s", link_client_address(node->link));
+}
+
+static int start_link(struct node *node)
+{
+	static const struct link_client_events events = { .wake_at = link_wake_at, .state = link_state };
+	struct link_client_config config = { .kind = LINK_KIND_NODE, .boot_count = node->identity.boot_count };
+	const char *wanted = config_str(node->config, "address");
+	char addresses[IDENTITY_ADDRESSES_MAX], *save = NULL;
+	int e;
+
+	memcpy(config.private_key, node->identity.link_private, CRYPTO_KEY_LEN);
+	memcpy(config.controller_key, node->identity.controller_key, CRYPTO_KEY_LEN);
+	memcpy(config.boot_id, node->identity.boot_id, sizeof config.boot_id);
+	snprintf(addresses, sizeof addresses, "%s", wanted[0] ? wanted : node->identity.controller_addresses);
+	for (char *a = strtok_r(addresses, ", ", &save); a && config.n_addresses < LINK_CLIENT_ADDRESSES_MAX; a = strtok_r(NULL, ", ", &save))
+		config.addresses[config.n_addresses++] = a;
+	node->link_tick.expired = link_tick_expired;
+	e = link_nng_client_new(node->loop, &node->transport);
+	if (e == 0)
+		e = link_client_new(&node->clock, link_nng_client_transport(node->transport), &config, &events, node, &node->link);
+	crypto_wipe(config.private_key, sizeof config.private_key);
+	if (e == 0)
+		e = reports_new(node->loop, &node->clock, node->link, &node->replica, &node->reports);
+	return e;
+}
+
+static int start_names(struct node *node, struct why *why)
+{
+	struct dns_server_options options = { .address = node->ground.resolver };
+	int e = dns_views_new(&node->views);
+
+	if (e == 0)
+		e = names_new(node->identity.host, node->identity.region, &node->replica, node->reports, node->views, &node->names);
+	if (e < 0)
+		return e;
+	/* What was on disk is the last known truth: served at once, whether or not the controller is there. */
+	dns_views_set_synced(node->views, node->replica.has_log_id);
+	options.views = node->views;
+	e = dns_server_start(&options, &node->dns, why);
+	if (e < 0 && !why->text[0])
+		why_set(why, "dns", "listen", "the name server cannot start: %s", strerror(-e));
+	return e ? E_REFUSED : 0;
+}
+
+static int start_roles(struct node *node, struct why *why)
+{
+	node->env = (struct role_env){ .loop = node->loop,
+				       .clock = node->clock,
+				       .host = node->identity.host,
+				       .name = node->identity.name,
+				       .region = node->identity.region,
+				       .config = node->config,
+				       .rtnl = node->rtnl,
+				       .datapath = node->datapath,
+				       .run_dir = config_str(node->config, "run_dir"),
+				       .state_dir = config_str(node->config, "state_dir"),
+				       .ops = &node_role_ops,
+				       .node = node };
+	for (size_t i = 0; i < n_roles; i++) {
+		int e;
+
+		if (!(node->role_bits & roles[i]->bit))
+			continue;
+		e = roles[i]->start(&node->env, &node->role_state[node->n_roles], why);
+		if (e < 0)
+			return why_set(why, "role", "roles", "role %s cannot start: %s", roles[i]->name, strerror(-e));
+		if (e)
+			return e;
+		node->roles[node->n_roles++] = roles[i];
+	}
+	return 0;
+}
+
+int node_start(struct node *node, struct loop *loop, struct config *config, const struct identity *identity, uint32_t role_bits,
+	       struct why *why)
+{
+	struct replica_change everything = { .all = true, .fabric = true };
+	int e;
+
+	*node = (struct node){ .loop = loop, .clock = clock_real(), .config = config, .identity = *identity, .role_bits = role_bits };
+	node->started_ms = clock_real_ms(&node->clock);
+	replica_init(&node->replica);
+	e = start_ground(node, why);
+	if (e == 0)
+		e = start_records(node, why);
+	if (e == 0)
+		e = start_mesh(node, why);
+	if (e == 0)
+		e = start_link(node);
+	if (e == 0)
+		e = start_names(node, why);
+	if (e == 0)
+		e = start_roles(node, why);
+	if (e == 0)
+		e = sync_new(loop, &node->clock, node->link, &node->replica, node->journal, &node_sync_events, node, &node->sync);
+	if (e == 0) {
+		node_apply(node, &everything);
+		e = bpf_settle(node->datapath);
+	}
+	if (e == 0)
+		e = status_start(node, &node->status);
+	if (e < 0)
+		e = why_set(why, "start", "", "%s", strerror(-e));
+	if (e) {
+		node_stop(node);
+		return e;
+	}
+	link_client_start(node->link);
+	sync_start(node->sync);
+	return 0;
+}
+
+void node_stop(struct node *node)
+{
+	node->status = status_stop(node->status);
+	for (size_t i = node->n_roles; i-- > 0;)
+		node->roles[i]->stop(node->role_state[i]);
+	node->n_roles = 0;
+	node_forget_awaits(node);
+	if (node->link)
+		link_client_stop(node->link);
+	node->dns = dns_server_stop(node->dns);
+	node->names = names_free(node->names);
+	node->views = dns_views_free(node->views);
+	node->sync = sync_free(node->sync);
+	node->reports = reports_free(node->reports);
+	node->link = link_client_free(node->link);
+	loop_cancel_timer(&node->link_tick);
+	node->transport = link_nng_client_free(node->transport);
+	node->journal = journal_free(node->journal);
+	node->mesh = mesh_free(node->mesh);
+	node->datapath = bpf_datapath_close(node->datapath);
+	ground_deinit(&node->ground);
+	node->rtnl = rtnl_free(node->rtnl);
+	replica_deinit(&node->replica);
+	free(node->settled);
+	free(node->errors);
+	identity_wipe(&node->identity);
+}
+
+void node_wipe(struct node *node)
+{
+	for (size_t i = node->n_roles; i-- > 0;)
+		node->roles[i]->wipe(node->role_state[i]);
+	bpf_detach(node->datapath, mesh_ifindex(node->mesh));
+	mesh_wipe(node->mesh);
+	ground_wipe(&node->ground);
+}

@@ -1,0 +1,95 @@
+/* node - the daemon as one object: what it owns, started and stopped in mirror order. node.c puts it together, apply.c brings the
+ * machine to the records, status.c tells about it. */
+#pragma once
+#include "lib/base/loop.h"
+#include "lib/bpf/datapath.h"
+#include "lib/dns/server.h"
+#include "lib/link/nng_client.h"
+#include "node/ground.h"
+#include "node/identity.h"
+#include "node/journal.h"
+#include "node/mesh.h"
+#include "node/names.h"
+#include "node/presence.h"
+#include "node/replica.h"
+#include "node/reports.h"
+#include "node/role.h"
+#include "node/sync.h"
+
+#define NODE_ROLES_MAX 2
+
+struct status;
+
+/* A role waits until everybody has applied that this host speaks in a network. */
+struct node_await {
+	struct node_await *next;
+	struct node *node;
+	uint32_t network;
+	uint64_t v;
+	void (*done)(void *arg, bool timed_out);
+	void *arg;
+	struct loop_timer limit;
+};
+
+struct node_error { /* a record that could not be applied */
+	uint32_t kind;
+	char id[NAME_INSTANCE_ID_SIZE];
+	uint64_t v;
+	char text[256];
+};
+
+struct node {
+	struct loop *loop;
+	struct clock clock;
+	struct config *config;
+	struct identity identity;
+	uint32_t role_bits;
+
+	struct rtnl *rtnl;
+	struct ground ground;
+	struct bpf_datapath *datapath;
+	struct mesh *mesh;
+
+	struct replica replica;
+	struct journal *journal;
+	struct link_nng_client *transport;
+	struct link_client *link;
+	struct loop_timer link_tick;
+	struct sync *sync;
+	struct reports *reports;
+
+	struct dns_views *views;
+	struct names *names;
+	struct dns_server *dns;
+
+	struct role_env env;
+	const struct role_ops *roles[NODE_ROLES_MAX];
+	void *role_state[NODE_ROLES_MAX];
+	size_t n_roles;
+
+	struct node_await *awaits;
+	uint32_t *settled; /* networks in which everybody knows that we speak */
+	size_t n_settled;
+	struct node_error *errors;
+	size_t n_errors, cap_errors;
+	uint64_t started_ms, presence_timeouts, apply_errors, applies;
+	bool applying;
+	struct status *status;
+};
+
+/* Brings the machine up fail-closed and starts talking; E_REFUSED with why. On failure everything that was begun is let go. */
+int node_start(struct node *node, struct loop *loop, struct config *config, const struct identity *identity, uint32_t role_bits,
+	       struct why *why) MUST_CHECK;
+/* Ends the daemon's part. Links, routes, programs, wireguard-go and instances stay: a restart drops no packet. */
+void node_stop(struct node *node);
+/* Takes everything away that this node made on the machine (sixpn node leave). The node must have been started. */
+void node_wipe(struct node *node);
+
+/* ---- apply.c ---- */
+void node_apply(struct node *node, const struct replica_change *change);
+extern const struct sync_events node_sync_events;
+extern const struct role_node_ops node_role_ops;
+void node_forget_awaits(struct node *node);
+/* ---- status.c ---- */
+int status_start(struct node *node, struct status **ret_status);
+struct status *status_stop(struct status *status);

@@ -1,0 +1,139 @@
+/* presence - see presence.h. */
+#include "node/presence.h"
+
+#include <stdlib.h>
+
+static int compare(const void *a, const void *b)
+{
+	const struct presence_pair *x = a, *y = b;
+
+	if (x->network != y->network)
+		return x->network < y->network ? -1 : 1;
+	return x->host < y->host ? -1 : x->host > y->host;
+}
+
+struct gather {
+	const struct replica *replica;
+	struct presence_pair *pairs;
+	size_t n, cap;
+};
+
+static int add_pair(struct gather *g, uint32_t network, uint32_t host)
+{
+	if (g->n == g->cap) {
+		size_t cap = g->cap ? 2 * g->cap : 64;
+		struct presence_pair *bigger = realloc(g->pairs, cap * sizeof *bigger);
+
+		if (!bigger)
+			return -ENOMEM;
+		g->pairs = bigger;
+		g->cap = cap;
+	}
+	g->pairs[g->n++] = (struct presence_pair){ network, host };
+	return 0;
+}
+
+static bool suspended(const struct replica *replica, uint32_t network)
+{
+	struct network_record n;
+	uint8_t key[4];
+	const struct record *record;
+
+	put_u32(key, network);
+	record = replica_find(replica, RECORD_NETWORK, key, sizeof key);
+	return !record || network_decode(record, &n, NULL) != 0 || n.suspended;
+}
+
+static int add_record(void *ctx, const struct record *record)
+{
+	struct gather *g = ctx;
+	struct instance_record i;
+	struct peer_record p;
+	int e = 0;
+
+	if (record->kind == RECORD_INSTANCE && instance_decode(record, &i, NULL) == 0) {
+		e = add_pair(g, i.network, i.host);
+		if (e == 0 && i.home_host != i.host)
+			e = add_pair(g, i.network, i.home_host); /* its packets keep the home host's word */
+	} else if (record->kind == RECORD_PEER && peer_decode(record, &p, NULL) == 0 && !p.suspended) {
+		e = add_pair(g, p.network, p.gateway);
+		if (e == 0 && p.home_gateway != p.gateway)
+			e = add_pair(g, p.network, p.home_gateway);
+	}
+	return e;
+}
+
+int presence_wanted(const struct replica *replica, struct presence *ret_presence)
+{
+	struct gather g = { .replica = replica };
+	size_t kept = 0;
+	int e = replica_each(replica, RECORD_INSTANCE, add_record, &g);
+
+	if (e == 0)
+		e = replica_each(replica, RECORD_PEER, add_record, &g);
+	if (e < 0) {
+		free(g.pairs);
+		return e;
+	}
+	if (g.n)
+		qsort(g.pairs, g.n, sizeof *g.pairs, compare);
+	for (size_t i = 0; i < g.n; i++) {
+		if (kept && !compare(&g.pairs[kept - 1], &g.pairs[i]))
+			continue;
+		if (suspended(replica, g.pairs[i].network))
+			continue;
+		g.pairs[kept++] = g.pairs[i];
+	}
+	*ret_presence = (struct presence){ .pairs = g.pairs, .n = kept };
+	return 0;
+}
+
+void presence_deinit(struct presence *p)
+{
+	free(p->pairs);
+	*p = (struct presence){ 0 };
+}
+
+bool presence_has(const struct presence *p, uint32_t network, uint32_t host)
+{
+	struct presence_pair key = { network, host };
+
+	return p->n && bsearch(&key, p->pairs, p->n, sizeof key, compare);
+}
+
+int presence_add(struct bpf_datapath *datapath, const struct presence *wanted, size_t *ret_added)
+{
+	for (size_t i = 0; i < wanted->n; i++) {
+		int e = bpf_presence_set(datapath, wanted->pairs[i].network, wanted->pairs[i].host);
+
+		if (e < 0)
+			return e;
+		++*ret_added;
+	}
+	return 0;
+}
+
+struct removal {
+	struct bpf_datapath *datapath;
+	const struct presence *wanted;
+	size_t removed;
+};
+
+static int remove_unwanted(void *ctx, uint32_t network, uint32_t host)
+{
+	struct removal *r = ctx;
+
+	if (presence_has(r->wanted, network, host))
+		return 0;
+	r->removed++;
+	return bpf_presence_remove(r->datapath, network, host);
+}
+
+int presence_remove(struct bpf_datapath *datapath, const struct presence *wanted, size_t *ret_removed)
+{
+	struct removal r = { .datapath = datapath, .wanted = wanted };
+	int e = bpf_presence_list(datapath, remove_unwanted, &r);
+
+	*ret_removed = r.removed;
+	return e;
+}

@@ -1,0 +1,24 @@
+/* presence - which host may speak in which network, derived from the instance and peer records in scope, and kept in the BPF map.
+ * Additions and removals are apart, because additions come first of all (make before break) and removals last. */
+#pragma once
+#include "lib/bpf/maps.h"
+#include "node/replica.h"
+
+struct presence_pair {
+	uint32_t network, host;
+};
+
+struct presence {
+	struct presence_pair *pairs; /* sorted, no duplicates */
+	size_t n;
+};
+
+/* The pairs of the replica (pure). A suspended network has none. -ENOMEM. */
+int presence_wanted(const struct replica *replica, struct presence *ret_presence) MUST_CHECK;
+void presence_deinit(struct presence *p);
+bool presence_has(const struct presence *p, uint32_t network, uint32_t host);
+
+/* Adds what is missing in the map. */
+int presence_add(struct bpf_datapath *datapath, const struct presence *wanted, size_t *ret_added);
+/* Removes from the map what is not wanted. */
+int presence_remove(struct bpf_datapath *datapath, const struct presence *wanted, size_t *ret_removed);

@@ -1,0 +1,29 @@
+/* settings - see settings.h. */
+#include "node/settings.h"
+
+static const struct config_key keys[] = {
+	{ "node", "roles", CONFIG_STR, "host", 0, 64, "host, gateway, or both separated by a comma" },
+	{ "node", "name", CONFIG_STR, "", 0, 63, "wanted name; empty = host name" },
+	{ "node", "endpoint", CONFIG_STR, "auto", 0, 500, "ADDRESS:PORT other nodes dial, several separated by commas; auto = the address of the default route" },
+	{ "node", "state_dir", CONFIG_STR, "/var/lib/sixpn/node", 0, 200, "folder of the state file, the identity and the keys" },
+	{ "node", "run_dir", CONFIG_STR, "/run/sixpn", 0, 80, "folder of sockets and of per-instance files" },
+	{ "node", "join", CONFIG_SECRET_FILE, "", 0, 200, "file that holds a join token; used once, when this machine is not a node yet" },
+	{ "controller", "address", CONFIG_STR, "", 0, 500, "HOST:PORT of the controller, several separated by commas; empty = from the join token" },
+	{ "mesh", "port", CONFIG_INT, "51821", 1, 65535, "UDP port of the mesh" },
+	{ "mesh", "wireguard", CONFIG_STR, "auto", 0, 16, "auto, kernel or userspace" },
+	{ "bpf", "attach", CONFIG_STR, "auto", 0, 16, "auto, tcx or clsact" },
+	{ "bpf", "pin_dir", CONFIG_STR, "/sys/fs/bpf/sixpn", 0, 200, "folder of the pins, on a bpffs" },
+	{ "bpf", "mark", CONFIG_INT, "107", 1, 255, "nfmark of packets that our programs have judged (0x6b)" },
+	{ "bpf", "mark_mask", CONFIG_INT, "255", 1, 4294967295LL, "bits of the nfmark that are ours (0xff)" },
+	{ "bpf", "underlay", CONFIG_STR, "auto", 0, 200, "uplinks on which fdaa::/16 from outside is dropped; auto = those with an address that is an endpoint" },
+	{ "firewall", "manage", CONFIG_BOOL, "yes", 0, 0, "put \"accept our mark\" into foreign chains that drop what we forward" },
+	{ "dns", "listen", CONFIG_STR, "fdaa::3", 0, 45, "address of the name server; never a wildcard" },
+	{ "agent", "shim_path", CONFIG_STR, "", 0, 200, "path of sixpn-shim; empty = beside sixpn-node" },
+	{ "agent", "runtime_hook", CONFIG_STR, "", 0, 200, "program called as start|stop|status ID for instances with runtime \"hook\"" },
+	{ "log", "log_level", CONFIG_STR, "info", 0, 16, "error, warning, info or debug" },
+};
+
+int settings_init(struct config *config)
+{
+	return config_init(config, keys, ARRAY_LEN(keys));
+}
