@@ -1,0 +1,91 @@
+/* api_status - how the whole is doing, from memory alone: it answers while the store is busy. */
+#include "controller/api_nouns.h"
+
+struct survey {
+	json_t *nodes;
+	unsigned total, current;
+	uint64_t v;
+};
+
+static json_t *errors_json(const struct api_node_state *node)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < node->n_errors && i < API_NODE_ERRORS_MAX; i++)
+		json_array_append_new(list, json_pack("{s:s,s:s}", "record", node->errors[i].record, "text", node->errors[i].text));
+	return list;
+}
+
+static void add_node(void *ctx, const struct api_node_state *node)
+{
+	struct survey *survey = ctx;
+	const char *state = !node->ready ? "unknown" : node->draining ? "drain" : "ready";
+
+	survey->total++;
+	if (node->ready && node->lag == 0 && node->n_errors == 0)
+		survey->current++;
+	json_array_append_new(survey->nodes,
+			      json_pack("{s:s,s:o,s:s,s:s,s:I,s:I,s:o,s:o,s:I,s:o}", "name", node->name, "roles", api_roles_json(node->roles),
+					"region", node->region, "state", state, "v", (json_int_t)node->applied_v, "lag",
+					(json_int_t)node->lag, "last_poll_ms",
+					node->last_poll_ago_ms == UINT64_MAX ? json_null() : json_integer((json_int_t)node->last_poll_ago_ms),
+					"version", api_json_str(node->version), "n_errors", (json_int_t)node->n_errors, "errors",
+					errors_json(node)));
+}
+
+static int status(struct api_call *call, struct why *why)
+{
+	const struct api_env *env = api_get_env(call->api);
+	struct survey survey = { .nodes = json_array() };
+	uint64_t now = clock_real_ms(&env->clock);
+
+	(void)why;
+	survey.v = env->ops->current_v(env->ctx);
+	env->ops->each_node(env->ctx, add_node, &survey);
+	call->reply = json_pack("{s:b,s:I,s:i,s:i,s:o,s:{s:s,s:I}}", "healthy", survey.current == survey.total, "v", (json_int_t)survey.v,
+				"nodes_total", (int)survey.total, "nodes_current", (int)survey.current, "nodes", survey.nodes, "controller",
+				"version", SIXPN_VERSION, "up_ms", (json_int_t)(now > env->started_ms ? now - env->started_ms : 0));
+	return 0;
+}
+
+static int version(struct api_call *call, struct why *why)
+{
+	(void)why;
+	call->reply = json_pack("{s:s,s:s}", "version", SIXPN_VERSION, "api", "v1");
+	return 0;
+}
+
+static int healthz(struct api_call *call, struct why *why)
+{
+	(void)why;
+	call->reply = json_pack("{s:s}", "status", "ok");
+	return 0;
+}
+
+static int describe(struct api_call *call, struct why *why)
+{
+	call->reply = route_describe();
+	return call->reply ? 0 : why_set(why, "internal", "", "no memory");
+}
+
+static int whoami(struct api_call *call, struct why *why)
+{
+	const struct principal *who = api_who(call);
+	json_t *orgs = json_array();
+
+	(void)why;
+	for (size_t i = 0; i < who->n_orgs; i++)
+		json_array_append_new(orgs, json_pack("{s:o,s:s}", "id", api_json_id(who->orgs[i].id), "profile",
+						      principal_profile_name(who->orgs[i].profile)));
+	call->reply = json_pack("{s:s,s:b,s:o}", "principal", who->text, "operator", principal_is_operator(who), "orgs", orgs);
+	return 0;
+}
+
+const struct route api_status_routes[] = {
+	{ "GET", "/v1/status", ROUTE_OPERATOR, .answer = status, .help = "every node: what it holds and how far behind it is" },
+	{ "GET", "/v1/whoami", ROUTE_TOKEN, .answer = whoami, .help = "what the token stands for" },
+	{ "GET", "/v1/version", ROUTE_OPEN, .answer = version, .help = "version of the controller" },
+	{ "GET", "/v1/healthz", ROUTE_OPEN, .answer = healthz, .help = "is the controller there" },
+	{ "GET", "/v1/openapi.json", ROUTE_OPEN, .answer = describe, .help = "this description" },
+	{ 0 },
+};
