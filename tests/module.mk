@@ -28,3 +28,5 @@ room-test: $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/$(R)/test_*.c
 room-fuzz: $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/fuzz/$(R)/fuzz_*.c))
 	$(Q)set -e; for t in $^; do echo "== $$t"; $$t -max_total_time=$(or $(SECONDS_EACH),10) -max_len=4096; done
 .PHONY: room-test room-fuzz
+
+include $(wildcard tests/*/module.mk)
