@@ -73,6 +73,7 @@ struct dns_reply {
 	uint16_t rcode;
 	uint16_t answers, authorities;
 	bool authoritative, truncated;
+	bool partial; /* TC though the records stay: there are more than any message can hold */
 };
 
 /* The size a reply to this query may have by UDP. */

@@ -1,0 +1,109 @@
+/* answer - see answer.h. The order of the questions asked here is the policy: may anybody be answered at all, who asks, is the
+ * question of a kind we do, whose tree is the name in, is there a zone. */
+#include "lib/dns/answer.h"
+
+#include <string.h>
+
+const char *dns_note_name(enum dns_note note)
+{
+	static const char *const names[] = {
+		[DNS_NOTE_NONE] = "none",
+		[DNS_NOTE_MALFORMED] = "malformed",
+		[DNS_NOTE_STRANGER] = "stranger",
+		[DNS_NOTE_WRONG_RESOLVER] = "wrong_resolver",
+		[DNS_NOTE_UNSYNCED] = "unsynced",
+		[DNS_NOTE_NO_ZONE] = "no_zone",
+		[DNS_NOTE_FORWARD] = "forward",
+		[DNS_NOTE_TRUNCATED] = "truncated",
+	};
+
+	return names[note];
+}
+
+/* Who asks: 0 and the network, or the note that says why it is nobody. */
+static enum dns_note judge_asker(const struct dns_asker *asker, uint32_t *ret_network)
+{
+	struct addr_parts source;
+	struct in6_addr everybodys = addr_resolver(), own;
+
+	if (addr_split(&asker->source, &source) != 0 || !addr_network_valid(source.network) || source.host >> 28 != 0xA)
+		return DNS_NOTE_STRANGER;
+	own = addr_network_resolver(source.network);
+	if (memcmp(&asker->local, &everybodys, sizeof everybodys) && memcmp(&asker->local, &own, sizeof own))
+		return DNS_NOTE_WRONG_RESOLVER;
+	*ret_network = source.network;
+	return DNS_NOTE_NONE;
+}
+
+/* The rcode for kinds of questions that we never do, whatever the name; NOERROR = go on. */
+static uint16_t judge_kind(const struct dns_query *q)
+{
+	if (q->class != DNS_CLASS_IN)
+		return DNS_REFUSED; /* CHAOS too: what runs here is nobody's business */
+	if (q->type == DNS_TYPE_ANY)
+		return DNS_NOERROR;
+	if (q->type == DNS_TYPE_AXFR || q->type == DNS_TYPE_IXFR)
+		return DNS_REFUSED;
+	if (q->type == DNS_TYPE_OPT)
+		return DNS_FORMERR;
+	if (q->type == 0 || (q->type >= 128 && q->type <= 255))
+		return DNS_NOTIMP; /* meta types (RFC 6895 3.1) */
+	return DNS_NOERROR;
+}
+
+static void answer_question(const struct dns_views *views, const struct dns_asker *asker, struct dns_reply *r,
+			    struct dns_outcome *outcome)
+{
+	const struct dns_query *q = r->query;
+	const struct dns_zone *zone;
+	uint32_t network = 0;
+
+	outcome->tree = dns_tree_of(q->key, q->name_len);
+	outcome->note = judge_asker(asker, &network);
+	if (outcome->note != DNS_NOTE_NONE) {
+		r->rcode = DNS_REFUSED;
+		return;
+	}
+	r->rcode = judge_kind(q);
+	if (r->rcode != DNS_NOERROR)
+		return;
+	if (outcome->tree == DNS_TREE_OTHER) {
+		outcome->note = DNS_NOTE_FORWARD;
+		r->rcode = DNS_SERVFAIL;
+		return;
+	}
+	zone = dns_views_find(views, network);
+	if (!zone) {
+		outcome->note = dns_views_synced(views) ? DNS_NOTE_NO_ZONE : DNS_NOTE_UNSYNCED;
+		r->rcode = DNS_SERVFAIL;
+		return;
+	}
+	dns_zone_answer(zone, outcome->tree, r);
+	if (r->truncated || r->partial)
+		outcome->note = DNS_NOTE_TRUNCATED;
+}
+
+size_t dns_answer(const struct dns_views *views, const struct dns_asker *asker, const uint8_t *query, size_t query_len,
+		  uint8_t *ret_message, size_t size, struct dns_outcome *ret_outcome)
+{
+	struct dns_query q;
+	struct dns_reply r;
+	struct dns_outcome outcome = { .tree = DNS_TREE_OTHER };
+	uint16_t rcode = DNS_NOERROR;
+	int parsed = dns_query_parse(query, query_len, &q, &rcode);
+
+	if (parsed == DNS_QUERY_DROP)
+		return 0;
+	if (asker->transport == DNS_UDP && size > dns_query_udp_limit(&q))
+		size = dns_query_udp_limit(&q);
+	dns_reply_begin(&r, &q, ret_message, size);
+	if (parsed == DNS_QUERY_BAD) {
+		r.rcode = rcode;
+		outcome.note = DNS_NOTE_MALFORMED;
+	} else {
+		answer_question(views, asker, &r, &outcome);
+	}
+	outcome.rcode = r.rcode;
+	*ret_outcome = outcome;
+	return dns_reply_end(&r);
+}

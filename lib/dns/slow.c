@@ -1,0 +1,117 @@
+/* slow - see slow.h. */
+#include "lib/dns/slow.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* How many handed-over queries before TCP gets its turn again. */
+#define ROUND_MAX 64
+
+/* There is no forwarder to give it to: the answer is SERVFAIL, on the asking worker's socket, with the asker's mark. */
+static void answer_item(struct dns_slow *s, const struct dns_worker *w, const struct dns_ring_item *item)
+{
+	struct dns_asker asker = { .source = item->from.sin6_addr, .local = w->address, .transport = DNS_UDP };
+	uint8_t message[DNS_UDP_MAX];
+	struct dns_outcome outcome;
+	size_t len;
+
+	dns_views_online();
+	len = dns_answer(s->views, &asker, item->query, item->len, message, sizeof message, &outcome);
+	dns_views_offline();
+	if (!len)
+		return;
+	dns_tally_count(&s->tally, DNS_COUNT_FORWARD_UNAVAILABLE);
+	dns_tally_outcome(&s->tally, &outcome, DNS_UDP);
+	dns_udp_send(w->fd, &item->from, item->mark, message, len, &s->tally);
+}
+
+/* True if there may be more. */
+static bool drain_ring(struct dns_slow *s, struct dns_worker *w)
+{
+	for (size_t i = 0; i < ROUND_MAX; i++) {
+		const struct dns_ring_item *item = dns_ring_first(w->ring);
+
+		if (!item)
+			return false;
+		answer_item(s, w, item);
+		dns_ring_drop(w->ring);
+	}
+	return true;
+}
+
+static void wake_ready(struct loop_io *io, uint32_t revents)
+{
+	struct dns_slow *s = container_of(io, struct dns_slow, wake);
+	uint64_t n;
+	bool more = false;
+
+	(void)revents;
+	(void)!read(io->fd, &n, sizeof n); /* before looking, so that nothing put after the look is missed */
+	if (atomic_load_explicit(&s->stop, memory_order_acquire)) {
+		loop_stop(s->loop, 0);
+		return;
+	}
+	for (size_t i = 0; i < s->n_workers; i++)
+		more |= drain_ring(s, &s->workers[i]);
+	if (more)
+		dns_slow_wake(s);
+}
+
+void dns_slow_wake(struct dns_slow *s)
+{
+	uint64_t one = 1;
+
+	(void)!write(s->wake.fd, &one, sizeof one);
+}
+
+int dns_slow_init(struct dns_slow *s, const struct dns_views *views)
+{
+	int r;
+
+	s->wake = (struct loop_io){ .fd = -1, .events = EPOLLIN, .ready = wake_ready };
+	s->tcp.listener.fd = -1;
+	s->views = views;
+	r = loop_new(&s->loop);
+	if (r < 0)
+		return r;
+	s->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->wake.fd < 0)
+		return -errno;
+	r = loop_add_io(s->loop, &s->wake);
+	s->tcp.loop = s->loop;
+	s->tcp.views = views;
+	s->tcp.tally = &s->tally;
+	return r;
+}
+
+int dns_slow_listen(struct dns_slow *s, const struct in6_addr *address, uint16_t port, struct why *why)
+{
+	int r = dns_tcp_open(&s->tcp, address, port, why);
+
+	return r < 0 ? r : dns_tcp_start(&s->tcp);
+}
+
+void *dns_slow_main(void *slow)
+{
+	struct dns_slow *s = slow;
+
+	dns_views_reader_start();
+	(void)loop_run(s->loop);
+	dns_tcp_close(&s->tcp);
+	dns_views_reader_stop();
+	return NULL;
+}
+
+void dns_slow_deinit(struct dns_slow *s)
+{
+	if (s->loop) {
+		dns_tcp_close(&s->tcp);
+		if (s->wake.fd >= 0)
+			loop_remove_io(&s->wake);
+	}
+	if (s->wake.fd >= 0)
+		close(s->wake.fd);
+	s->wake.fd = -1;
+	s->loop = loop_free(s->loop);
+}

@@ -1,0 +1,24 @@
+/* slow - the thread for everything that may take time: TCP, and what the workers hand over because it needs the forwarder. */
+#pragma once
+#include "lib/dns/tcp.h"
+#include "lib/dns/udp.h"
+
+struct dns_slow {
+	struct loop *loop;
+	struct loop_io wake; /* an eventfd: a ring has something, or stop */
+	struct dns_tcp tcp;
+	struct dns_worker *workers; /* borrowed; their rings are read, their sockets written */
+	size_t n_workers;
+	const struct dns_views *views;
+	struct dns_tally tally;
+	pthread_t thread;
+	atomic_bool stop;
+	bool started;
+};
+
+/* Before the workers start, since they need the eventfd. Fill in workers and views before dns_slow_start. */
+int dns_slow_init(struct dns_slow *s, const struct dns_views *views) MUST_CHECK;
+int dns_slow_listen(struct dns_slow *s, const struct in6_addr *address, uint16_t port, struct why *why) MUST_CHECK;
+void *dns_slow_main(void *slow);
+void dns_slow_wake(struct dns_slow *s);
+void dns_slow_deinit(struct dns_slow *s); /* the thread has ended, or never began */

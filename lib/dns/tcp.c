@@ -1,0 +1,286 @@
+/* tcp - see tcp.h. An accepted socket has the mark of its SYN (net.ipv4.tcp_fwmark_accept), so replies need no more. */
+#include "lib/dns/tcp.h"
+
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG 128
+#define REST_MS 100
+
+struct dns_tcp_connection {
+	struct dns_tcp *tcp;
+	struct dns_tcp_connection *next, **link;
+	struct loop_io io;
+	struct loop_timer idle;
+	struct in6_addr source;
+	struct dns_stream stream;
+	bool ended; /* it will send no more; what it asked is still answered */
+};
+
+static void connection_close(struct dns_tcp_connection *c)
+{
+	struct dns_tcp *t = c->tcp;
+
+	loop_remove_io(&c->io);
+	loop_cancel_timer(&c->idle);
+	close(c->io.fd);
+	dns_stream_deinit(&c->stream);
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	t->n--;
+	atomic_store_explicit(&t->tally->tcp_open, t->n, memory_order_relaxed);
+	free(c);
+}
+
+static void connection_idle(struct loop_timer *timer)
+{
+	struct dns_tcp_connection *c = container_of(timer, struct dns_tcp_connection, idle);
+
+	dns_tally_count(c->tcp->tally, DNS_COUNT_TCP_IDLE);
+	connection_close(c);
+}
+
+static int answer_query(struct dns_tcp_connection *c, const uint8_t *query, size_t len)
+{
+	struct dns_tcp *t = c->tcp;
+	struct dns_asker asker = { .source = c->source, .local = t->address, .transport = DNS_TCP };
+	struct dns_outcome outcome;
+	size_t n;
+
+	dns_tally_count(t->tally, DNS_COUNT_RECEIVED);
+	dns_views_online();
+	n = dns_answer(t->views, &asker, query, len, t->message, sizeof t->message, &outcome);
+	dns_views_offline();
+	if (!n) {
+		dns_tally_count(t->tally, DNS_COUNT_DROPPED);
+		return -EBADMSG; /* a reply instead of a query: not somebody to talk to */
+	}
+	if (outcome.note == DNS_NOTE_FORWARD)
+		dns_tally_count(t->tally, DNS_COUNT_FORWARD_UNAVAILABLE);
+	dns_tally_outcome(t->tally, &outcome, DNS_TCP);
+	return dns_stream_reply(&c->stream, t->message, n);
+}
+
+/* Answers what has arrived whole, as long as the answers are being taken. */
+static int answer_queries(struct dns_tcp_connection *c)
+{
+	while (!dns_stream_full(&c->stream)) {
+		const uint8_t *query;
+		size_t len;
+		int r = dns_stream_next(&c->stream, &query, &len);
+
+		if (r == DNS_STREAM_MORE)
+			return 0;
+		if (r == 0)
+			r = answer_query(c, query, len);
+		else
+			r = -EBADMSG;
+		if (r == -EBADMSG)
+			dns_tally_count(c->tcp->tally, DNS_COUNT_TCP_BAD);
+		if (r < 0)
+			return r;
+		r = loop_set_timer_in(c->tcp->loop, &c->idle, DNS_TCP_IDLE_MS);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int send_answers(struct dns_tcp_connection *c)
+{
+	size_t n;
+	const uint8_t *bytes = dns_stream_unsent(&c->stream, &n);
+
+	while (n) {
+		ssize_t sent = send(c->io.fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && errno == EAGAIN)
+			return 0;
+		if (sent < 0) {
+			bool no_route = errno == EHOSTUNREACH || errno == ENETUNREACH;
+
+			dns_tally_count(c->tcp->tally, no_route ? DNS_COUNT_UNREACHABLE : DNS_COUNT_SEND_FAILED);
+			return -EPIPE;
+		}
+		dns_stream_sent(&c->stream, (size_t)sent);
+		bytes = dns_stream_unsent(&c->stream, &n);
+	}
+	return 0;
+}
+
+/* Answer, send, and again if sending made room for queries that had arrived; then wait for what is missing. */
+static void connection_step(struct dns_tcp_connection *c)
+{
+	size_t unsent;
+	bool was_full;
+
+	do {
+		if (answer_queries(c) < 0) {
+			connection_close(c);
+			return;
+		}
+		was_full = dns_stream_full(&c->stream);
+		if (send_answers(c) < 0) {
+			connection_close(c);
+			return;
+		}
+	} while (was_full && !dns_stream_full(&c->stream));
+	(void)dns_stream_unsent(&c->stream, &unsent);
+	if (!unsent && c->ended) {
+		connection_close(c);
+		return;
+	}
+	/* Nothing is read from somebody who does not take his answers. */
+	uint32_t events = (unsent ? EPOLLOUT : 0u) | (c->ended || dns_stream_full(&c->stream) ? 0u : EPOLLIN);
+
+	if (events != c->io.events && loop_set_io(&c->io, events) < 0)
+		connection_close(c);
+}
+
+static void connection_ready(struct loop_io *io, uint32_t revents)
+{
+	struct dns_tcp_connection *c = container_of(io, struct dns_tcp_connection, io);
+
+	if (revents & EPOLLIN && !c->ended) {
+		size_t room;
+		uint8_t *at = dns_stream_room(&c->stream, &room);
+		ssize_t n = recv(io->fd, at, room, MSG_DONTWAIT);
+
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			connection_close(c);
+			return;
+		}
+		if (n > 0)
+			dns_stream_received(&c->stream, (size_t)n);
+		c->ended = n == 0;
+	} else if (revents & (EPOLLERR | EPOLLHUP)) {
+		connection_close(c);
+		return;
+	}
+	connection_step(c);
+}
+
+/* Below all caps? */
+static bool has_place(const struct dns_tcp *t, const struct in6_addr *source)
+{
+	size_t n_source = 0, n_network = 0;
+
+	for (const struct dns_tcp_connection *c = t->first; c; c = c->next) {
+		n_source += !memcmp(&c->source, source, sizeof *source);
+		n_network += !memcmp(&c->source, source, 6); /* fdaa and the network */
+	}
+	return t->n < DNS_TCP_TOTAL_MAX && n_network < DNS_TCP_NETWORK_MAX && n_source < DNS_TCP_SOURCE_MAX;
+}
+
+/* Takes the descriptor in any case. */
+static int connection_add(struct dns_tcp *t, int fd, const struct in6_addr *source)
+{
+	struct dns_tcp_connection *c = calloc(1, sizeof *c);
+	int on = 1, r = -ENOMEM;
+
+	if (!c)
+		goto fail;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	c->tcp = t;
+	c->source = *source;
+	c->io = (struct loop_io){ .fd = fd, .events = EPOLLIN, .ready = connection_ready };
+	c->idle.expired = connection_idle;
+	dns_stream_init(&c->stream);
+	r = loop_set_timer_in(t->loop, &c->idle, DNS_TCP_IDLE_MS);
+	if (r < 0)
+		goto fail;
+	r = loop_add_io(t->loop, &c->io);
+	if (r < 0) {
+		loop_cancel_timer(&c->idle);
+		goto fail;
+	}
+	c->next = t->first;
+	c->link = &t->first;
+	if (c->next)
+		c->next->link = &c->next;
+	t->first = c;
+	atomic_store_explicit(&t->tally->tcp_open, ++t->n, memory_order_relaxed);
+	return 0;
+fail:
+	free(c);
+	close(fd);
+	return r;
+}
+
+static void rest_over(struct loop_timer *timer)
+{
+	struct dns_tcp *t = container_of(timer, struct dns_tcp, rest);
+
+	if (loop_set_io(&t->listener, EPOLLIN) < 0)
+		(void)loop_set_timer_in(t->loop, &t->rest, REST_MS);
+}
+
+static void listener_ready(struct loop_io *io, uint32_t revents)
+{
+	struct dns_tcp *t = container_of(io, struct dns_tcp, listener);
+	struct sockaddr_in6 from = { 0 };
+	socklen_t len = sizeof from;
+	int fd = accept4(io->fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)revents;
+	if (fd < 0) {
+		/* The connection stays in the backlog, and the listener would be ready for ever. */
+		if ((errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) &&
+		    loop_set_timer_in(t->loop, &t->rest, REST_MS) == 0)
+			(void)loop_set_io(&t->listener, 0);
+		return;
+	}
+	if (!has_place(t, &from.sin6_addr)) {
+		dns_tally_count(t->tally, DNS_COUNT_TCP_REFUSED);
+		close(fd);
+	} else if (connection_add(t, fd, &from.sin6_addr) < 0) {
+		dns_tally_count(t->tally, DNS_COUNT_TCP_REFUSED);
+	} else {
+		dns_tally_count(t->tally, DNS_COUNT_TCP_ACCEPTED);
+	}
+}
+
+int dns_tcp_open(struct dns_tcp *t, const struct in6_addr *address, uint16_t port, struct why *why)
+{
+	struct sockaddr_in6 local = { .sin6_family = AF_INET6, .sin6_addr = *address, .sin6_port = htons(port) };
+	CLEAN_CLOSE int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0 || bind(fd, (struct sockaddr *)&local, sizeof local) < 0 ||
+	    listen(fd, BACKLOG) < 0) {
+		int error = errno;
+
+		why_set(why, "dns_socket", "dns", "listening on TCP port %u for the name server: %s", port, strerror(error));
+		return -error;
+	}
+	t->address = *address;
+	t->listener = (struct loop_io){ .fd = fd, .events = EPOLLIN, .ready = listener_ready };
+	t->rest.expired = rest_over;
+	fd = -1;
+	return 0;
+}
+
+int dns_tcp_start(struct dns_tcp *t)
+{
+	return loop_add_io(t->loop, &t->listener);
+}
+
+void dns_tcp_close(struct dns_tcp *t)
+{
+	while (t->first)
+		connection_close(t->first);
+	if (t->listener.fd < 0)
+		return;
+	loop_cancel_timer(&t->rest);
+	loop_remove_io(&t->listener);
+	close(t->listener.fd);
+	t->listener.fd = -1;
+}

@@ -1,0 +1,588 @@
+/* zone_build - from plain structs to the tables of a zone. One sort by (app, distance, region, own host, id) makes each app one
+ * range, each region of it one range inside, so all AAAA names are ranges over one array of ready records. */
+#include "lib/dns/text.h"
+#include "lib/dns/zone_table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ZONE_BYTES_MAX (256u << 20)
+#define WORD_MAX 255
+
+struct candidate {
+	const struct dns_instance *in;
+	double km;
+	bool own;
+};
+
+struct build {
+	struct dns_zone *z;
+	const struct dns_zone_input *in;
+	const struct dns_here *here;
+	struct candidate *all; /* sorted; without those that skip DNS */
+	size_t n_all;
+	const char **apps; /* sorted, no name twice */
+	size_t n_apps;
+};
+
+static double distance(const struct dns_here *here, const char *region)
+{
+	if (!strcmp(region, here->region))
+		return 0;
+	for (size_t i = 0; i < here->n_regions; i++)
+		if (!strcmp(region, here->regions[i].name))
+			return here->regions[i].km;
+	return 1e9;
+}
+
+static int compare_distance(const struct candidate *x, const struct candidate *y, const char *here)
+{
+	int r = (x->km > y->km) - (x->km < y->km);
+
+	if (!r && strcmp(x->in->region, y->in->region)) /* two regions in one place: our own first, then by name */
+		r = !strcmp(y->in->region, here) - !strcmp(x->in->region, here);
+	return r ? r : strcmp(x->in->region, y->in->region);
+}
+
+static int compare_candidates(const void *a, const void *b, void *here)
+{
+	const struct candidate *x = a, *y = b;
+	int r = strcmp(x->in->app, y->in->app);
+
+	if (!r)
+		r = compare_distance(x, y, here);
+	if (!r)
+		r = (int)y->own - (int)x->own;
+	return r ? r : strcmp(x->in->id, y->in->id);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int compare_three(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static int compare_reverse(const void *a, const void *b)
+{
+	return memcmp(&((const struct zone_reverse *)a)->address, &((const struct zone_reverse *)b)->address, sizeof(struct in6_addr));
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	return strcmp(((const struct candidate *)a)->in->id, ((const struct candidate *)b)->in->id);
+}
+
+static bool answers(const struct candidate *c)
+{
+	return c->in->answers;
+}
+
+/* -- tables -- */
+
+static int grow_slots(struct dns_zone *z)
+{
+	size_t n = z->n_slots ? z->n_slots * 2 : 64;
+	uint32_t *bigger = calloc(n, sizeof *bigger);
+
+	if (!bigger)
+		return -ENOMEM;
+	free(z->slots);
+	z->slots = bigger;
+	z->n_slots = n;
+	for (uint32_t i = 0; i < z->n_nodes; i++)
+		z->slots[zone_slot(z, z->bytes.data + z->nodes[i].name_at, z->nodes[i].name_len)] = i + 1;
+	return 0;
+}
+
+static int grow_nodes(struct dns_zone *z)
+{
+	size_t cap = z->cap_nodes ? z->cap_nodes * 2 : 32;
+	struct zone_node *bigger = realloc(z->nodes, cap * sizeof *bigger);
+
+	if (!bigger)
+		return -ENOMEM;
+	z->nodes = bigger;
+	z->cap_nodes = cap;
+	return 0;
+}
+
+static uint32_t add_bytes(struct dns_zone *z, const void *bytes, size_t n)
+{
+	uint32_t at = (uint32_t)z->bytes.len;
+
+	buf_add(&z->bytes, bytes, n);
+	return at;
+}
+
+/* The node of "<prefix><app>.internal" (or "<prefix>internal" without an app), new or as it was. */
+static int add_node(struct dns_zone *z, const char *prefix, const char *app, struct zone_node **ret_node)
+{
+	uint8_t key[DNS_NAME_MAX];
+	char text[DNS_NAME_MAX + 1];
+	size_t key_len = 0, slot;
+
+	if (snprintf(text, sizeof text, "%s%s%sinternal", prefix, app, *app ? "." : "") < (int)sizeof text)
+		key_len = dns_name_from_text(text, key);
+	if (!key_len)
+		return -EINVAL;
+	if ((z->n_nodes + 1) * 2 > z->n_slots && grow_slots(z) < 0)
+		return -ENOMEM;
+	slot = zone_slot(z, key, key_len);
+	if (!z->slots[slot]) {
+		if (z->n_nodes == z->cap_nodes && grow_nodes(z) < 0)
+			return -ENOMEM;
+		z->nodes[z->n_nodes] = (struct zone_node){ .name_at = add_bytes(z, key, key_len), .name_len = (uint8_t)key_len };
+		if (buf_failed(&z->bytes))
+			return -ENOMEM;
+		z->slots[slot] = (uint32_t)++z->n_nodes;
+	}
+	*ret_node = &z->nodes[z->slots[slot] - 1];
+	return 0;
+}
+
+/* -- AAAA -- */
+
+static void fill_record(uint8_t record[ZONE_AAAA_LEN], const struct in6_addr *address)
+{
+	dns_record_head(record, DNS_HEADER_LEN, DNS_TYPE_AAAA, sizeof *address);
+	memcpy(record + DNS_RECORD_HEAD_LEN, address, sizeof *address);
+}
+
+static bool same_run(const struct candidate *a, const struct candidate *b)
+{
+	return a->own == b->own && !strcmp(a->in->region, b->in->region);
+}
+
+/* The answering ones of all[from, to), which share an app, become records in the same order. */
+static void add_addresses(struct build *b, size_t from, size_t to)
+{
+	struct dns_zone *z = b->z;
+	const struct candidate *last = NULL;
+	size_t run = z->n_addresses;
+
+	for (size_t i = from; i < to; i++) {
+		const struct candidate *c = &b->all[i];
+
+		if (!answers(c))
+			continue;
+		if (!last || !same_run(last, c))
+			run = z->n_addresses;
+		fill_record(z->addresses[z->n_addresses++].record, &c->in->address);
+		z->addresses[run].run_len++;
+		last = c;
+	}
+}
+
+static int name_addresses(struct build *b, const char *prefix, const char *app, size_t at, size_t n, size_t n_near, size_t n_own)
+{
+	struct zone_node *node;
+	int r = add_node(b->z, prefix, app, &node);
+
+	if (r < 0)
+		return r;
+	node->address_at = (uint32_t)at;
+	node->n_addresses = (uint32_t)n;
+	node->n_near = (uint32_t)n_near;
+	node->n_own = (uint32_t)n_own;
+	return 0;
+}
+
+/* <app> and global.<app>: the whole range; <region>.<app>: each region's part of it; <id>.vm.<app>: one. */
+static int add_region_names(struct build *b, const char *app, size_t from, size_t to, size_t address_at, size_t *ret_near, size_t *ret_own)
+{
+	size_t at = address_at;
+	bool first = true;
+
+	*ret_near = *ret_own = 0;
+	for (size_t i = from; i < to;) {
+		const char *region = b->all[i].in->region;
+		char prefix[NAME_REGION_SIZE + 1];
+		size_t n = 0, own = 0;
+		int r;
+
+		for (; i < to && !strcmp(b->all[i].in->region, region); i++)
+			if (answers(&b->all[i])) {
+				n++;
+				own += b->all[i].own;
+			}
+		if (!n)
+			continue;
+		snprintf(prefix, sizeof prefix, "%s.", region);
+		r = name_addresses(b, prefix, app, at, n, n, own);
+		if (r < 0)
+			return r;
+		if (first) {
+			*ret_near = n;
+			*ret_own = own;
+		}
+		first = false;
+		at += n;
+	}
+	return 0;
+}
+
+static int add_instance_names(struct build *b, const char *app, size_t from, size_t to, size_t address_at)
+{
+	struct dns_zone *z = b->z;
+
+	for (size_t i = from; i < to; i++) {
+		const struct dns_instance *in = b->all[i].in;
+		bool is = answers(&b->all[i]);
+		char prefix[NAME_INSTANCE_ID_SIZE + 4];
+		struct zone_node *node;
+		int r;
+
+		snprintf(prefix, sizeof prefix, "%s.vm.", in->id);
+		r = name_addresses(b, prefix, app, address_at, is, is, 0);
+		if (r == 0)
+			r = add_node(z, prefix, app, &node);
+		if (r < 0)
+			return r;
+		address_at += is;
+		z->reverses[z->n_reverses++] =
+			(struct zone_reverse){ .address = in->address, .name_at = node->name_at, .name_len = node->name_len };
+	}
+	return 0;
+}
+
+/* -- TXT -- */
+
+struct list {
+	struct build *b;
+	const char *prefix, *app;
+	struct dns_text text;
+	unsigned page;
+};
+
+static void list_start(struct list *l, struct build *b, const char *prefix, const char *app, char separator)
+{
+	*l = (struct list){ .b = b, .prefix = prefix, .app = app, .page = 1 };
+	dns_text_start(&l->text, &b->z->bytes, separator, DNS_TEXT_PAGE);
+}
+
+/* Gives the page that is being written to its name. Names are added to the same buffer, so the page's place is noted before. */
+static int list_page(struct list *l, bool more)
+{
+	uint32_t at = (uint32_t)l->text.page_at, len = (uint32_t)dns_text_page_len(&l->text);
+	char prefix[64];
+	struct zone_node *node;
+	int r;
+
+	if (l->page == 1)
+		snprintf(prefix, sizeof prefix, "%s", l->prefix);
+	else
+		snprintf(prefix, sizeof prefix, "p%u.%s", l->page, l->prefix);
+	r = add_node(l->b->z, prefix, l->app, &node);
+	if (r < 0)
+		return r;
+	node->text_at = at;
+	node->text_len = len;
+	node->more = more;
+	l->page++;
+	return 0;
+}
+
+static int list_add(struct list *l, const char *word)
+{
+	int r;
+
+	if (dns_text_add(&l->text, word))
+		return buf_failed(&l->b->z->bytes) ? -ENOMEM : 0;
+	if (!l->text.n_words)
+		return -EINVAL;
+	r = list_page(l, true);
+	dns_text_next_page(&l->text);
+	return r < 0 ? r : list_add(l, word);
+}
+
+/* Two names with one list. */
+static int alias_text(struct build *b, const char *from_prefix, const char *to_prefix, const char *app)
+{
+	struct zone_node *from, *to, copy;
+	int r = add_node(b->z, from_prefix, app, &from);
+
+	if (r < 0)
+		return r;
+	copy = *from; /* the next add may move the nodes */
+	r = add_node(b->z, to_prefix, app, &to);
+	if (r < 0)
+		return r;
+	to->text_at = copy.text_at;
+	to->text_len = copy.text_len;
+	to->more = copy.more;
+	return 0;
+}
+
+static int add_regions_list(struct build *b, const char *prefix, const char *app, size_t from, size_t to, bool all)
+{
+	size_t n = 0;
+	CLEAN_FREE char(*names)[NAME_REGION_SIZE] = calloc(to - from + 1, sizeof *names);
+	struct list list;
+
+	if (!names)
+		return -ENOMEM;
+	/* Equal ones stand together already (same distance, same name). */
+	for (size_t i = from; i < to; i++)
+		if ((all || answers(&b->all[i])) && (!n || strcmp(names[n - 1], b->all[i].in->region)))
+			memcpy(names[n++], b->all[i].in->region, NAME_REGION_SIZE);
+	qsort(names, n, sizeof *names, compare_three);
+	list_start(&list, b, prefix, app, ',');
+	for (size_t i = 0; i < n; i++) {
+		int r = list_add(&list, names[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return list_page(&list, false);
+}
+
+static int add_vms_list(struct build *b, const char *prefix, const char *app, const struct candidate *by_id, size_t n, bool all)
+{
+	struct list list;
+
+	list_start(&list, b, prefix, app, ',');
+	for (size_t i = 0; i < n; i++) {
+		char word[WORD_MAX];
+		int r;
+
+		if (!all && !answers(&by_id[i]))
+			continue;
+		snprintf(word, sizeof word, "%s %s", by_id[i].in->id, by_id[i].in->region);
+		r = list_add(&list, word);
+		if (r < 0)
+			return r;
+	}
+	return list_page(&list, false);
+}
+
+static int add_apps_list(struct build *b)
+{
+	struct list list;
+
+	list_start(&list, b, "_apps.", "", ',');
+	for (size_t i = 0; i < b->n_apps; i++) {
+		int r = list_add(&list, b->apps[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return list_page(&list, false);
+}
+
+/* by_id: sorted by app, then id. */
+static int add_instances_list(struct build *b, const char *prefix, const struct candidate *by_id, bool all)
+{
+	struct list list;
+
+	list_start(&list, b, prefix, "", ';');
+	for (size_t i = 0; i < b->n_all; i++) {
+		const struct dns_instance *in = by_id[i].in;
+		char word[WORD_MAX], address[ADDR_TEXT_LEN];
+		int r;
+
+		if (!all && !answers(&by_id[i]))
+			continue;
+		snprintf(word, sizeof word, "instance=%s,app=%s,ip=%s,region=%s", in->id, in->app, addr_text(&in->address, address),
+			 in->region);
+		r = list_add(&list, word);
+		if (r < 0)
+			return r;
+	}
+	return list_page(&list, false);
+}
+
+/* -- one app, and all -- */
+
+static int add_app(struct build *b, const char *app, size_t from, size_t to, const struct candidate *by_id)
+{
+	struct dns_zone *z = b->z;
+	size_t address_at = z->n_addresses, n_near, n_own;
+	struct zone_node *node;
+	int r;
+
+	add_addresses(b, from, to);
+	r = add_region_names(b, app, from, to, address_at, &n_near, &n_own);
+	if (r == 0)
+		r = name_addresses(b, "", app, address_at, z->n_addresses - address_at, n_near, n_own);
+	if (r == 0)
+		r = name_addresses(b, "global.", app, address_at, z->n_addresses - address_at, n_near, n_own);
+	if (r == 0)
+		r = add_instance_names(b, app, from, to, address_at);
+	if (r == 0)
+		r = add_node(z, "vm.", app, &node); /* nothing of its own, but instances are below it */
+	if (r == 0)
+		r = add_regions_list(b, "regions.", app, from, to, false);
+	if (r == 0)
+		r = alias_text(b, "regions.", "", app);
+	if (r == 0)
+		r = add_regions_list(b, "all.regions.", app, from, to, true);
+	if (r == 0)
+		r = add_vms_list(b, "vms.", app, by_id + from, to - from, false);
+	if (r == 0)
+		r = add_vms_list(b, "all.vms.", app, by_id + from, to - from, true);
+	if (r == 0)
+		r = add_node(z, "", app, &node);
+	if (r == 0)
+		node->app = true;
+	return r;
+}
+
+static int add_names(struct build *b)
+{
+	CLEAN_FREE struct candidate *by_id = calloc(b->n_all + 1, sizeof *by_id);
+	size_t at = 0;
+	int r = 0;
+
+	if (!by_id)
+		return -ENOMEM;
+	memcpy(by_id, b->all, b->n_all * sizeof *by_id);
+	for (size_t i = 0; i < b->n_apps && r == 0; i++) {
+		size_t end = at;
+
+		while (end < b->n_all && !strcmp(b->all[end].in->app, b->apps[i]))
+			end++;
+		qsort(by_id + at, end - at, sizeof *by_id, compare_ids);
+		r = add_app(b, b->apps[i], at, end, by_id);
+		at = end;
+	}
+	if (r == 0)
+		r = add_apps_list(b);
+	if (r == 0)
+		r = add_instances_list(b, "_instances.", by_id, false);
+	if (r == 0)
+		r = add_instances_list(b, "all._instances.", by_id, true);
+	return r;
+}
+
+/* -- input -- */
+
+static int check_instance(const struct dns_zone_input *in, const struct dns_instance *i)
+{
+	struct addr_parts parts;
+
+	if (strnlen(i->region, sizeof i->region) != NAME_REGION_SIZE - 1 || strnlen(i->id, sizeof i->id) != NAME_INSTANCE_ID_LEN)
+		return -EINVAL;
+	if (strchr(i->id, '.') || strchr(i->region, '.') || addr_split(&i->address, &parts) != 0 || parts.network != in->network)
+		return -EINVAL;
+	return 0;
+}
+
+static int collect_instances(struct build *b)
+{
+	for (size_t i = 0; i < b->in->n_instances; i++) {
+		const struct dns_instance *in = &b->in->instances[i];
+		int r = check_instance(b->in, in);
+
+		if (r < 0)
+			return r;
+		if (!in->skip)
+			b->all[b->n_all++] = (struct candidate){ in, distance(b->here, in->region), in->host == b->here->host };
+	}
+	qsort_r(b->all, b->n_all, sizeof *b->all, compare_candidates, (void *)(uintptr_t)b->here->region);
+	return 0;
+}
+
+static int check_app(const char *name)
+{
+	size_t len = strnlen(name, NAME_SIZE);
+
+	return len == 0 || len >= NAME_SIZE || strchr(name, '.') ? -EINVAL : 0;
+}
+
+static int collect_apps(struct build *b)
+{
+	size_t n = 0, out = 0;
+
+	for (size_t i = 0; i < b->in->n_apps; i++)
+		b->apps[n++] = b->in->apps[i];
+	for (size_t i = 0; i < b->n_all; i++)
+		b->apps[n++] = b->all[i].in->app;
+	for (size_t i = 0; i < n; i++)
+		if (check_app(b->apps[i]) < 0)
+			return -EINVAL;
+	qsort(b->apps, n, sizeof *b->apps, compare_names);
+	for (size_t i = 0; i < n; i++)
+		if (!out || strcmp(b->apps[out - 1], b->apps[i]))
+			b->apps[out++] = b->apps[i];
+	b->n_apps = out;
+	return 0;
+}
+
+static void add_region(struct dns_zone *z, const char *name)
+{
+	if (strnlen(name, NAME_REGION_SIZE) == NAME_REGION_SIZE - 1)
+		memcpy(z->regions[z->n_regions++], name, NAME_REGION_SIZE);
+}
+
+static void collect_regions(struct build *b)
+{
+	struct dns_zone *z = b->z;
+	size_t out = 0;
+
+	for (size_t i = 0; i < b->here->n_regions; i++)
+		add_region(z, b->here->regions[i].name);
+	add_region(z, b->here->region);
+	for (size_t i = 0; i < b->n_all; i++)
+		add_region(z, b->all[i].in->region);
+	qsort(z->regions, z->n_regions, sizeof *z->regions, compare_three);
+	for (size_t i = 0; i < z->n_regions; i++)
+		if (!out || strcmp(z->regions[out - 1], z->regions[i]))
+			memmove(z->regions[out++], z->regions[i], NAME_REGION_SIZE);
+	z->n_regions = out;
+}
+
+static int build_all(struct build *b)
+{
+	struct dns_zone *z = b->z;
+	size_t n = b->in->n_instances;
+	int r;
+
+	b->all = calloc(n + 1, sizeof *b->all);
+	b->apps = calloc(n + b->in->n_apps + 1, sizeof *b->apps);
+	z->addresses = calloc(n + 1, sizeof *z->addresses);
+	z->reverses = calloc(n + 1, sizeof *z->reverses);
+	z->regions = calloc(n + b->here->n_regions + 2, sizeof *z->regions);
+	if (!b->all || !b->apps || !z->addresses || !z->reverses || !z->regions)
+		return -ENOMEM;
+	r = collect_instances(b);
+	if (r == 0)
+		r = collect_apps(b);
+	if (r < 0)
+		return r;
+	collect_regions(b);
+	r = add_names(b);
+	if (r < 0)
+		return r;
+	z->turns = calloc(z->n_nodes, sizeof *z->turns);
+	if (!z->turns || buf_failed(&z->bytes))
+		return -ENOMEM;
+	qsort(z->reverses, z->n_reverses, sizeof *z->reverses, compare_reverse);
+	return 0;
+}
+
+int dns_zone_build(const struct dns_zone_input *in, const struct dns_here *here, struct dns_zone **ret_zone)
+{
+	struct build b = { .in = in, .here = here };
+	int r;
+
+	b.z = calloc(1, sizeof *b.z);
+	if (!b.z)
+		return -ENOMEM;
+	b.z->network = in->network;
+	b.z->v = in->v;
+	b.z->bytes = BUF_INIT(ZONE_BYTES_MAX);
+	r = build_all(&b);
+	free(b.all);
+	free(b.apps);
+	if (r < 0) {
+		dns_zone_free(b.z);
+		return r;
+	}
+	*ret_zone = b.z;
+	return 0;
+}
