@@ -4,6 +4,7 @@
 #include "lib/base/file.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,7 @@ void identity_remove(const char *folder, const char *name)
 int identity_open(const char *folder, pid_t *ret_pid, int *ret_pidfd)
 {
 	CLEAN_CLOSE int fd = -1;
+	struct pollfd ended;
 	uint64_t start_now;
 	int64_t pid, start;
 
@@ -86,6 +88,9 @@ int identity_open(const char *folder, pid_t *ret_pid, int *ret_pidfd)
 	if (fd < 0)
 		return errno == EINVAL ? -ESRCH : -errno;
 	if (identity_start_time((pid_t)pid, &start_now) < 0 || start_now != (uint64_t)start)
+		return -ESRCH;
+	ended = (struct pollfd){ .fd = fd, .events = POLLIN };
+	if (poll(&ended, 1, 0) != 0) /* a zombie that nobody has reaped yet */
 		return -ESRCH;
 	*ret_pid = (pid_t)pid;
 	*ret_pidfd = fd;

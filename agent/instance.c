@@ -369,6 +369,7 @@ static int step_report(struct instance *in, const struct plan *plan)
 	struct observed told = plan->truth;
 	const struct observed *last = &in->local.reported;
 
+	told.restarts = in->local.restarts; /* a step before this one may have counted */
 	told.since_ms = told.state == last->state && told.generation == last->generation ? last->since_ms :
 											    clock_real_ms(&env->clock);
 	if (told.state != last->state)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_LIMIT (SPEC_TEXT_MAX * 2) /* of one argument or value after substitution */
+#define TEXT_LIMIT (SPEC_TEXT_MAX + 4096) /* of one argument or value after substitution */
 #define FILE_LIMIT (4u << 20)
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

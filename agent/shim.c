@@ -184,10 +184,15 @@ static bool become(const struct shim *s)
 	return true;
 }
 
-static void __attribute__((noreturn)) run_command(const struct shim *s, int output, pid_t shim)
+/* go: readable when the file `command` is written; from then on every daemon sees that the gate was opened. */
+static void __attribute__((noreturn)) run_command(const struct shim *s, int output, int go, pid_t shim)
 {
 	sigset_t none;
+	char byte;
+	int error;
 
+	if (read(go, &byte, 1) != 1)
+		_exit(SHIM_EXIT_FAILED);
 	sigemptyset(&none);
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGHUP, SIG_DFL);
@@ -203,29 +208,35 @@ static void __attribute__((noreturn)) run_command(const struct shim *s, int outp
 		_exit(SHIM_EXIT_FAILED);
 	environ = s->launch.env; /* execvp looks for the program in this PATH */
 	execvp(s->launch.command[0], s->launch.command);
+	error = errno;
 	child_says("cannot run", s->launch.command[0]);
-	_exit(errno == ENOENT ? SHIM_EXIT_NOT_FOUND : SHIM_EXIT_UNRUNNABLE);
+	_exit(error == ENOENT ? SHIM_EXIT_NOT_FOUND : SHIM_EXIT_UNRUNNABLE);
 }
 
 static int start_command(struct shim *s)
 {
-	CLEAN_CLOSE int output = -1;
+	CLEAN_CLOSE int output = -1, go = -1, start = -1;
 	pid_t shim = getpid(), pid;
-	int ends[2];
+	int ends[2], r;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	s->output_fd = ends[0];
 	output = ends[1];
-	if (fcntl(s->output_fd, F_SETFL, O_NONBLOCK) < 0)
+	if (fcntl(s->output_fd, F_SETFL, O_NONBLOCK) < 0 || pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
+	go = ends[0];
+	start = ends[1];
 	pid = fork();
 	if (pid < 0)
 		return -errno;
-	if (pid == 0)
-		run_command(s, output, shim);
+	if (pid == 0) {
+		close(start);
+		run_command(s, output, go, shim);
+	}
 	s->command = pid;
-	return identity_write(s->folder, "command", pid);
+	r = identity_write(s->folder, "command", pid);
+	return r < 0 ? r : file_write_all(start, "", 1);
 }
 
 /* ---- its family ---- */

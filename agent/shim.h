@@ -37,6 +37,7 @@ struct shim_mounts {
 	const char *folder;
 	char layers[LAUNCH_BINDS_MAX][SPEC_PATH_SIZE]; /* folders that have a private layer by now */
 	unsigned n_layers;
+	bool chosen, wanted[LAUNCH_BINDS_MAX]; /* decided once, at the first call */
 };
 int shim_mounts_private(void) MUST_CHECK;
 /* Binds what is not bound (again): a file that the machine replaced by rename has lost its bind. WEAK and ABSENT binds that

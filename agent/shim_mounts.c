@@ -151,60 +151,78 @@ static int bind_over(int target_fd, const char *source)
 	return mount(source, path, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
 }
 
-/* The target as an O_PATH descriptor, made first where it is missing. */
-static int open_target(struct shim_mounts *m, int root_fd, const char *target, int *ret_fd, struct why *why)
+static int make_target(struct shim_mounts *m, int root_fd, const struct launch_bind *bind, struct why *why)
 {
-	int r = open_in(root_fd, target, O_PATH, 0, ret_fd);
+	CLEAN_CLOSE int fd = -1;
+	int r = open_in(root_fd, bind->target, O_PATH, 0, &fd);
 
 	if (r != -ENOENT)
 		return r;
 	if (!m->launch->root[0]) {
-		r = lay_over(m, target, why);
+		r = lay_over(m, bind->target, why);
 		if (r != 0)
 			return r;
 	}
-	r = make_file(root_fd, target);
-	return r < 0 ? r : open_in(root_fd, target, O_PATH, 0, ret_fd);
+	return make_file(root_fd, bind->target);
 }
 
-static int apply_one(struct shim_mounts *m, int root_fd, const struct launch_bind *bind, struct shim_log *log, struct why *why)
+static int bind_target(struct shim_mounts *m, int root_fd, const struct launch_bind *bind, struct why *why)
 {
 	CLEAN_CLOSE int fd = -1;
-	struct why detail = { .text = "" };
-	int r;
+	int r = open_in(root_fd, bind->target, O_PATH, 0, &fd);
 
-	if (bind->kind == LAUNCH_BIND_ABSENT) {
-		r = open_in(root_fd, bind->target, O_PATH, 0, &fd);
-		if (r == -ENOENT && !m->launch->root[0])
+	(void)m;
+	(void)why;
+	if (r < 0)
+		return r;
+	return same_file(fd, bind->source) ? 0 : bind_over(fd, bind->source);
+}
+
+/* Which binds are wanted is decided before anything is made, since what is made here is there the next time. */
+static void choose(struct shim_mounts *m, int root_fd, struct shim_log *log)
+{
+	for (size_t i = 0; i < m->launch->n_binds; i++) {
+		const struct launch_bind *bind = &m->launch->binds[i];
+		CLEAN_CLOSE int fd = -1;
+		bool missing = bind->kind == LAUNCH_BIND_ABSENT && open_in(root_fd, bind->target, O_PATH, 0, &fd) == -ENOENT;
+
+		m->wanted[i] = bind->kind != LAUNCH_BIND_ABSENT || (missing && m->launch->root[0]);
+		if (missing && !m->wanted[i])
 			shim_log_say(log, "the machine has no %s, and gets none from us", bind->target);
-		if (r == 0 || !m->launch->root[0])
-			return 0;
 	}
-	r = open_target(m, root_fd, bind->target, &fd, &detail);
-	if (r == 0 && same_file(fd, bind->source))
-		return 0;
-	if (r == 0)
-		r = bind_over(fd, bind->source);
-	if (r == 0)
-		return 0;
-	if (bind->kind == LAUNCH_BIND_STRICT)
-		return why_set(why, "bind_failed", "files", "%s: %s", bind->target, detail.text[0] ? detail.text : strerror(-r));
-	shim_log_say(log, "%s is left as it is: %s", bind->target, r < 0 ? strerror(-r) : detail.text);
+	m->chosen = true;
+}
+
+static int for_each(struct shim_mounts *m, int root_fd, struct shim_log *log, struct why *why,
+		    int (*work)(struct shim_mounts *m, int root_fd, const struct launch_bind *bind, struct why *why))
+{
+	for (size_t i = 0; i < m->launch->n_binds; i++) {
+		const struct launch_bind *bind = &m->launch->binds[i];
+		struct why detail = { .text = "" };
+		int r = m->wanted[i] ? work(m, root_fd, bind, &detail) : 0;
+
+		if (r == 0)
+			continue;
+		if (bind->kind == LAUNCH_BIND_STRICT)
+			return why_set(why, "bind_failed", "files", "%s: %s", bind->target,
+				       detail.text[0] ? detail.text : strerror(-r));
+		shim_log_say(log, "%s is left as it is: %s", bind->target, detail.text[0] ? detail.text : strerror(-r));
+		m->wanted[i] = false;
+	}
 	return 0;
 }
 
+/* All is made before anything is bound: a layer hides the binds below the folder that it covers. */
 int shim_mounts_apply(struct shim_mounts *mounts, struct shim_log *log, struct why *why)
 {
 	const char *root = mounts->launch->root;
 	CLEAN_CLOSE int fd = open(root[0] ? root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r;
 
 	if (fd < 0)
 		return why_set(why, "root_missing", "root", "root \"%s\": %s", root, strerror(errno));
-	for (size_t i = 0; i < mounts->launch->n_binds; i++) {
-		int r = apply_one(mounts, fd, &mounts->launch->binds[i], log, why);
-
-		if (r != 0)
-			return r;
-	}
-	return 0;
+	if (!mounts->chosen)
+		choose(mounts, fd, log);
+	r = for_each(mounts, fd, log, why, make_target);
+	return r == 0 ? for_each(mounts, fd, log, why, bind_target) : r;
 }
