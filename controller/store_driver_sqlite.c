@@ -1,0 +1,404 @@
+/* store_driver_sqlite - store_driver.h on SQLite; the only file that includes sqlite3.h.
+ *
+ * WAL with synchronous=FULL: a COMMIT that returned is on the disk. The schema dialect needs one translation: STRICT behind each
+ * table. Two processes never write one file: a lock file beside it is held for the driver's life (a lock on the database itself
+ * would not do, since closing any descriptor of a file drops all POSIX locks of the process on it). */
+#include "controller/store_driver.h"
+
+#include "lib/base/buf.h"
+#include "lib/base/map.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define APPLICATION_ID 0x73783670 /* "sx6p" in the file's header: this file is ours */
+
+struct statement {
+	const char *sql; /* its address is the key of the cache */
+	sqlite3_stmt *handle;
+	struct driver *driver;
+	int bind_error;
+	bool in_use, cached;
+};
+
+struct driver {
+	sqlite3 *db;
+	int lock_fd;
+	struct map statements;
+};
+
+static int to_errno(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return -EBADMSG;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return -EBUSY;
+	case SQLITE_READONLY:
+		return -EROFS;
+	case SQLITE_TOOBIG:
+		return -EMSGSIZE;
+	case SQLITE_CONSTRAINT:
+		return code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY ? DRIVER_E_UNIQUE : DRIVER_E_CONSTRAINT;
+	case SQLITE_ERROR:
+	case SQLITE_MISUSE:
+		return -EINVAL; /* our own SQL is wrong */
+	default:
+		return -EIO;
+	}
+}
+
+int driver_exec(struct driver *driver, const char *sql)
+{
+	int code = sqlite3_exec(driver->db, sql, NULL, NULL, NULL);
+
+	return code == SQLITE_OK ? 0 : to_errno(sqlite3_extended_errcode(driver->db));
+}
+
+bool driver_in_transaction(struct driver *driver)
+{
+	return !sqlite3_get_autocommit(driver->db);
+}
+
+int64_t driver_changed(struct driver *driver)
+{
+	return sqlite3_changes64(driver->db);
+}
+
+/* ---- opening ---- */
+
+static int take_lock(const char *path, int *ret_fd, struct why *why)
+{
+	char lock_path[PATH_MAX];
+	CLEAN_CLOSE int fd = -1;
+
+	if ((size_t)snprintf(lock_path, sizeof lock_path, "%s-lock", path) >= sizeof lock_path)
+		return -ENAMETOOLONG;
+	fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? why_set(why, "store_in_use", "", "store %s is in use by another controller", path) : -errno;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* Makes the file before SQLite does, since SQLite would use the umask; -wal and -shm take its mode. */
+static int make_file(const char *path)
+{
+	CLEAN_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	return fchmod(fd, 0600) < 0 ? -errno : 0;
+}
+
+static int pragma_int(struct driver *driver, const char *sql, int64_t *ret_value)
+{
+	sqlite3_stmt *st = NULL;
+	int code = sqlite3_prepare_v2(driver->db, sql, -1, &st, NULL), r = 0;
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(st);
+	if (code == SQLITE_ROW)
+		*ret_value = sqlite3_column_int64(st, 0);
+	else
+		r = code == SQLITE_DONE ? -EINVAL : to_errno(sqlite3_extended_errcode(driver->db));
+	sqlite3_finalize(st);
+	return r;
+}
+
+static int check_ours(struct driver *driver, const char *path, struct why *why)
+{
+	int64_t id = 0, pages = 0;
+	char set[64];
+	int r = pragma_int(driver, "PRAGMA page_count", &pages);
+
+	if (r == 0)
+		r = pragma_int(driver, "PRAGMA application_id", &id);
+	if (r == -EBADMSG)
+		return why_set(why, "store_foreign", "", "%s is not a database (or its first page is damaged)", path);
+	if (r != 0)
+		return r;
+	if (id == APPLICATION_ID)
+		return 0;
+	if (pages != 0)
+		return why_set(why, "store_foreign", "", "%s is a database, but not one of this program", path);
+	snprintf(set, sizeof set, "PRAGMA application_id = %d", APPLICATION_ID);
+	return driver_exec(driver, set);
+}
+
+static int set_up(struct driver *driver, const char *path, struct why *why)
+{
+	static const char *const settings[] = {
+		"PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON", "PRAGMA trusted_schema = OFF", "PRAGMA cell_size_check = ON",
+		"PRAGMA cache_size = -65536", "PRAGMA journal_size_limit = 67108864",
+	};
+	sqlite3_stmt *st = NULL;
+	bool wal;
+	int r = check_ours(driver, path, why);
+
+	if (r != 0)
+		return r;
+	if (sqlite3_prepare_v2(driver->db, "PRAGMA journal_mode = WAL", -1, &st, NULL) != SQLITE_OK)
+		return to_errno(sqlite3_extended_errcode(driver->db));
+	wal = sqlite3_step(st) == SQLITE_ROW && !strcmp((const char *)sqlite3_column_text(st, 0), "wal");
+	sqlite3_finalize(st);
+	if (!wal)
+		return -ENOTSUP; /* a file system without shared memory */
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+		if ((r = driver_exec(driver, settings[i])) != 0)
+			return r;
+	return 0;
+}
+
+int driver_open(const char *path, struct driver **ret_driver, struct why *why)
+{
+	struct driver *driver = calloc(1, sizeof *driver);
+	int r;
+
+	if (!driver)
+		return -ENOMEM;
+	driver->lock_fd = -1;
+	r = take_lock(path, &driver->lock_fd, why);
+	if (r == 0)
+		r = make_file(path);
+	if (r == 0 && sqlite3_open_v2(path, &driver->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		r = driver->db ? to_errno(sqlite3_extended_errcode(driver->db)) : -ENOMEM;
+	if (r == 0) {
+		sqlite3_extended_result_codes(driver->db, 1);
+		r = set_up(driver, path, why);
+	}
+	if (r != 0) {
+		driver_close(driver);
+		return r > E_REFUSED ? -EIO : r;
+	}
+	*ret_driver = driver;
+	return 0;
+}
+
+struct driver *driver_close(struct driver *driver)
+{
+	struct statement *st;
+
+	if (!driver)
+		return NULL;
+	for (size_t i = 0; (st = map_next(&driver->statements, &i));) {
+		sqlite3_finalize(st->handle);
+		free(st);
+	}
+	map_deinit(&driver->statements);
+	sqlite3_close(driver->db);
+	if (driver->lock_fd >= 0)
+		close(driver->lock_fd);
+	free(driver);
+	return NULL;
+}
+
+/* ---- schema ---- */
+
+int driver_get_version(struct driver *driver, int *ret_version)
+{
+	int64_t version = 0;
+	int r = pragma_int(driver, "PRAGMA user_version", &version);
+
+	if (r == 0)
+		*ret_version = (int)version;
+	return r;
+}
+
+int driver_set_version(struct driver *driver, int version)
+{
+	char sql[64];
+
+	snprintf(sql, sizeof sql, "PRAGMA user_version = %d", version);
+	return driver_exec(driver, sql);
+}
+
+/* In the dialect a CREATE TABLE ends with a line that is just ");". */
+static void translate(const char *sql, struct buf *ret)
+{
+	static const char end[] = "\n);";
+	const char *at;
+
+	while ((at = strstr(sql, end))) {
+		buf_add(ret, sql, (size_t)(at - sql));
+		buf_add_str(ret, "\n) STRICT;");
+		sql = at + sizeof end - 1;
+	}
+	buf_add_str(ret, sql);
+}
+
+int driver_migrate(struct driver *driver, const char *sql, struct why *why)
+{
+	CLEAN_BUF struct buf text = BUF_INIT(4u << 20);
+	int r;
+
+	translate(sql, &text);
+	if (buf_failed(&text))
+		return -ENOMEM;
+	r = driver_exec(driver, buf_str(&text));
+	if (r != 0)
+		why_set(why, "internal", "", "the schema does not apply: %s", sqlite3_errmsg(driver->db));
+	return r > 0 ? -EINVAL : r;
+}
+
+int driver_check(struct driver *driver, struct why *why)
+{
+	sqlite3_stmt *st = NULL;
+	const char *finding = "it cannot be read";
+	int r = 0, code = sqlite3_prepare_v2(driver->db, "PRAGMA quick_check(1)", -1, &st, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(st);
+	if (code == SQLITE_ROW)
+		finding = (const char *)sqlite3_column_text(st, 0);
+	else if (to_errno(code) != -EBADMSG)
+		r = to_errno(code);
+	if (r == 0 && (!finding || strcmp(finding, "ok")))
+		r = why_set(why, "store_corrupt", "", "the store is damaged: %s; restore a backup", finding ? finding : "no memory");
+	sqlite3_finalize(st);
+	return r;
+}
+
+/* ---- statements ---- */
+
+static int make_statement(struct driver *driver, const char *sql, struct statement **ret)
+{
+	struct statement *st = calloc(1, sizeof *st);
+
+	if (!st)
+		return -ENOMEM;
+	st->sql = sql;
+	st->driver = driver;
+	if (sqlite3_prepare_v3(driver->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &st->handle, NULL) != SQLITE_OK) {
+		int r = to_errno(sqlite3_extended_errcode(driver->db));
+
+		free(st);
+		return r > 0 ? -EINVAL : r;
+	}
+	*ret = st;
+	return 0;
+}
+
+int driver_prepare(struct driver *driver, const char *sql, struct statement **ret_statement)
+{
+	struct statement *st = map_get(&driver->statements, &sql, sizeof sql);
+	int r;
+
+	if (!st || st->in_use) { /* in use: the same text one level further up the stack; this one is thrown away afterwards */
+		bool keep = !st;
+
+		r = make_statement(driver, sql, &st);
+		if (r != 0)
+			return r;
+		st->cached = keep && map_set(&driver->statements, &st->sql, sizeof st->sql, st, NULL) == 0;
+	}
+	st->in_use = true;
+	st->bind_error = SQLITE_OK;
+	*ret_statement = st;
+	return 0;
+}
+
+static void note(struct statement *st, int code)
+{
+	if (code != SQLITE_OK && st->bind_error == SQLITE_OK)
+		st->bind_error = code;
+}
+
+void driver_bind_int(struct statement *st, int at, int64_t value)
+{
+	note(st, sqlite3_bind_int64(st->handle, at, value));
+}
+
+void driver_bind_text(struct statement *st, int at, const char *text)
+{
+	note(st, text ? sqlite3_bind_text(st->handle, at, text, -1, SQLITE_STATIC) : sqlite3_bind_null(st->handle, at));
+}
+
+void driver_bind_blob(struct statement *st, int at, const void *bytes, size_t n)
+{
+	if (!bytes)
+		note(st, sqlite3_bind_null(st->handle, at));
+	else if (n == 0)
+		note(st, sqlite3_bind_zeroblob(st->handle, at, 0));
+	else
+		note(st, sqlite3_bind_blob64(st->handle, at, bytes, n, SQLITE_STATIC));
+}
+
+void driver_bind_null(struct statement *st, int at)
+{
+	note(st, sqlite3_bind_null(st->handle, at));
+}
+
+int driver_step(struct statement *st, bool *ret_row)
+{
+	int code = st->bind_error;
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(st->handle);
+	if (code == SQLITE_ROW || code == SQLITE_DONE) {
+		*ret_row = code == SQLITE_ROW;
+		return 0;
+	}
+	return to_errno(st->bind_error != SQLITE_OK ? st->bind_error : sqlite3_extended_errcode(st->driver->db));
+}
+
+int64_t driver_int(struct statement *st, int column)
+{
+	return sqlite3_column_int64(st->handle, column);
+}
+
+const char *driver_text(struct statement *st, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(st->handle, column);
+
+	return text ? text : "";
+}
+
+const void *driver_blob(struct statement *st, int column, size_t *ret_len)
+{
+	const void *bytes = sqlite3_column_blob(st->handle, column);
+
+	*ret_len = (size_t)sqlite3_column_bytes(st->handle, column);
+	if (!bytes && sqlite3_column_type(st->handle, column) == SQLITE_BLOB)
+		return ""; /* SQLite gives NULL for an empty blob */
+	return bytes;
+}
+
+bool driver_is_null(struct statement *st, int column)
+{
+	return sqlite3_column_type(st->handle, column) == SQLITE_NULL;
+}
+
+void driver_finish(struct statement *st)
+{
+	if (!st)
+		return;
+	sqlite3_reset(st->handle);
+	sqlite3_clear_bindings(st->handle);
+	st->in_use = false;
+	if (!st->cached) {
+		sqlite3_finalize(st->handle);
+		free(st);
+	}
+}
+
+void driver_finish_p(struct statement **st)
+{
+	driver_finish(*st);
+}
