@@ -72,14 +72,14 @@ int link_knock_write(struct link_knock *k, const struct clock *clock, enum link_
 	return buf_failed(&frame) || buf_failed(ret_frame) ? -ENOMEM : 0;
 }
 
-static int unpack_welcome(const struct buf *payload, uint32_t *ret_session, uint64_t *ret_features)
+int link_welcome_unpack(const void *bytes, size_t len, uint32_t *ret_session, uint64_t *ret_features)
 {
 	struct pb_arena arena;
 	Sixpn__Welcome *m;
 	int r = E_REFUSED;
 
 	pb_arena_init(&arena, ARENA_LIMIT);
-	m = (Sixpn__Welcome *)pb_unpack(&arena, &sixpn__welcome__descriptor, payload->data, payload->len);
+	m = (Sixpn__Welcome *)pb_unpack(&arena, &sixpn__welcome__descriptor, bytes, len);
 	if (m && m->session != 0) {
 		*ret_session = m->session;
 		*ret_features = m->features;
@@ -105,7 +105,7 @@ int link_knock_read_welcome(struct link_knock *k, const struct clock *clock, con
 		noise_ik_wipe(&copy);
 		return refuse(ret_drop, LINK_DROP_HANDSHAKE);
 	}
-	r = unpack_welcome(&payload, &s.id, &features);
+	r = link_welcome_unpack(payload.data, payload.len, &s.id, &features);
 	if (r == 0)
 		r = noise_ik_split(&copy, s.send_key, s.receive_key, NULL);
 	noise_ik_wipe(&copy);
@@ -204,14 +204,14 @@ int link_door_write_cookie(struct link_door *d, const struct clock *clock, const
 	return pb_pack(&m, ret_frame);
 }
 
-static int unpack_hello(const struct buf *payload, struct link_hello *ret_hello)
+int link_hello_unpack(const void *bytes, size_t len, struct link_hello *ret_hello)
 {
 	struct pb_arena arena;
 	Sixpn__Hello *m;
 	int r = E_REFUSED;
 
 	pb_arena_init(&arena, ARENA_LIMIT);
-	m = (Sixpn__Hello *)pb_unpack(&arena, &sixpn__hello__descriptor, payload->data, payload->len);
+	m = (Sixpn__Hello *)pb_unpack(&arena, &sixpn__hello__descriptor, bytes, len);
 	if (m && m->timestamp.len == TAI64N_LEN && m->boot_id.len == LINK_BOOT_ID_LEN) {
 		memcpy(ret_hello->stamp, m->timestamp.data, TAI64N_LEN);
 		memcpy(ret_hello->boot_id, m->boot_id.data, LINK_BOOT_ID_LEN);
@@ -233,7 +233,7 @@ int link_door_read_hello(const struct link_door *d, const struct link_frame *fra
 	noise_ik_init_responder(ret_ik, prologue, sizeof prologue, d->private_key);
 	if (noise_ik_read_1(ret_ik, frame->body, frame->body_len, &payload, key) != 0)
 		return refuse(ret_drop, LINK_DROP_HANDSHAKE);
-	if (unpack_hello(&payload, ret_hello) != 0)
+	if (link_hello_unpack(payload.data, payload.len, ret_hello) != 0)
 		return refuse(ret_drop, LINK_DROP_PAYLOAD);
 	memcpy(ret_key, key, CRYPTO_KEY_LEN);
 	return 0;

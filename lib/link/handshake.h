@@ -13,6 +13,10 @@ struct link_hello {
 	uint64_t features;
 };
 
+/* What comes out of the sealed payloads, judged: anybody who knows the controller's key can seal a Hello. E_REFUSED. */
+int link_hello_unpack(const void *bytes, size_t len, struct link_hello *ret_hello) MUST_CHECK;
+int link_welcome_unpack(const void *bytes, size_t len, uint32_t *ret_session, uint64_t *ret_features) MUST_CHECK;
+
 /* ---- client: one knock is one message 1 and the wait for its answer */
 struct link_knock {
 	struct noise_ik ik;
