@@ -109,7 +109,7 @@ static int put_own(const struct place *place, const struct spec *spec)
 {
 	for (size_t i = 0; i < spec->n_files; i++) {
 		const struct spec_file *f = &spec->files[i];
-		char name[24];
+		char name[32];
 		int r;
 
 		snprintf(name, sizeof name, "own-%zu", i);

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define HELD_HELPER static __attribute__((unused)) /* not every test needs all */
 #define HELD_ID "e784079b449483"
 
 struct held {
@@ -32,13 +33,13 @@ struct held {
 	char text[600];
 };
 
-static void held_ready(void *ctx, const char *id)
+HELD_HELPER void held_ready(void *ctx, const char *id)
 {
 	(void)id;
 	((struct held *)ctx)->ready = true;
 }
 
-static void held_ended(void *ctx, const char *id, int32_t exit_code, const char *text)
+HELD_HELPER void held_ended(void *ctx, const char *id, int32_t exit_code, const char *text)
 {
 	struct held *h = ctx;
 
@@ -48,7 +49,7 @@ static void held_ended(void *ctx, const char *id, int32_t exit_code, const char 
 	snprintf(h->text, sizeof h->text, "%s", text);
 }
 
-static void held_new_runtime(struct held *h)
+HELD_HELPER void held_new_runtime(struct held *h)
 {
 	const struct runtime_listener listener = { held_ready, held_ended, h };
 
@@ -58,12 +59,12 @@ static void held_new_runtime(struct held *h)
 }
 
 /* Once per program, before any test. */
-static bool held_private(void)
+HELD_HELPER bool held_private(void)
 {
 	return geteuid() == 0 && unshare(CLONE_NEWNS | CLONE_NEWNET) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
-static int held_setup(struct held *h)
+HELD_HELPER int held_setup(struct held *h)
 {
 	ssize_t n = readlink("/proc/self/exe", h->shim, sizeof h->shim - 1);
 
@@ -78,7 +79,7 @@ static int held_setup(struct held *h)
 	return file_make_dirs(h->folder, 0700);
 }
 
-static void held_until(struct held *h, const bool *flag)
+HELD_HELPER void held_until(struct held *h, const bool *flag)
 {
 	uint64_t end = 0;
 
@@ -88,7 +89,7 @@ static void held_until(struct held *h, const bool *flag)
 	assert_true(*flag);
 }
 
-static void held_teardown(struct held *h)
+HELD_HELPER void held_teardown(struct held *h)
 {
 	int fd;
 	pid_t pid;
@@ -106,7 +107,7 @@ static void held_teardown(struct held *h)
 }
 
 /* Writes files and launch for a spec and starts the shim. */
-static void held_start(struct held *h, const char *json)
+HELD_HELPER void held_start(struct held *h, const char *json)
 {
 	const struct launch_facts facts = { .id = HELD_ID,
 					    .app = "web",
@@ -131,7 +132,7 @@ static void held_start(struct held *h, const char *json)
 	assert_int_equal(runtime_process_ops.start(h->runtime, h->folder, HELD_ID), 0);
 }
 
-static void held_open(struct held *h)
+HELD_HELPER void held_open(struct held *h)
 {
 	held_until(h, &h->ready);
 	assert_int_equal(runtime_process_ops.open(h->runtime, HELD_ID), 0);
