@@ -46,6 +46,7 @@ static int open_all(struct dns_server *s, const struct dns_server_options *o, st
 		return r;
 	s->slow.workers = s->workers;
 	s->slow.n_workers = s->n_workers;
+	s->slow.tcp.idle_ms = o->tcp_idle_ms ? o->tcp_idle_ms : DNS_TCP_IDLE_MS;
 	r = dns_slow_listen(&s->slow, &o->address, port, why);
 	for (size_t i = 0; i < s->n_workers && r == 0; i++)
 		r = open_worker(s, &s->workers[i], o, port, why);

@@ -13,6 +13,7 @@ struct dns_server_options {
 	struct in6_addr address; /* must be on a device already; fdaa::3 */
 	uint16_t port;           /* 0 = 53 */
 	unsigned n_workers;      /* 0 = min(cores, 4) */
+	unsigned tcp_idle_ms;    /* 0 = 10 s */
 	struct dns_views *views; /* borrowed; outlives the server */
 };
 

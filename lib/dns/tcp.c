@@ -84,7 +84,7 @@ static int answer_queries(struct dns_tcp_connection *c)
 			dns_tally_count(c->tcp->tally, DNS_COUNT_TCP_BAD);
 		if (r < 0)
 			return r;
-		r = loop_set_timer_in(c->tcp->loop, &c->idle, DNS_TCP_IDLE_MS);
+		r = loop_set_timer_in(c->tcp->loop, &c->idle, c->tcp->idle_ms);
 		if (r < 0)
 			return r;
 	}
@@ -193,7 +193,7 @@ static int connection_add(struct dns_tcp *t, int fd, const struct in6_addr *sour
 	c->io = (struct loop_io){ .fd = fd, .events = EPOLLIN, .ready = connection_ready };
 	c->idle.expired = connection_idle;
 	dns_stream_init(&c->stream);
-	r = loop_set_timer_in(t->loop, &c->idle, DNS_TCP_IDLE_MS);
+	r = loop_set_timer_in(t->loop, &c->idle, t->idle_ms);
 	if (r < 0)
 		goto fail;
 	r = loop_add_io(t->loop, &c->io);

@@ -5,7 +5,7 @@
 #include "lib/dns/stream.h"
 #include "lib/dns/tally.h"
 
-#define DNS_TCP_IDLE_MS 10000 /* between one whole query (or answer taken) and the next */
+#define DNS_TCP_IDLE_MS 10000 /* default; between one whole query and the next */
 #define DNS_TCP_TOTAL_MAX 512
 #define DNS_TCP_NETWORK_MAX 128
 #define DNS_TCP_SOURCE_MAX 16
@@ -17,6 +17,7 @@ struct dns_tcp {
 	const struct dns_views *views;
 	struct dns_tally *tally;
 	struct in6_addr address;
+	unsigned idle_ms;
 	struct loop_io listener; /* fd -1 = not open */
 	struct loop_timer rest;  /* the listener rests while there are no descriptors */
 	struct dns_tcp_connection *first;
