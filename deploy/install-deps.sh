@@ -1,0 +1,47 @@
+#!/bin/bash
+# install-deps.sh [--list] - the Debian 12 packages that sixpn is built, tested and shown with. The only place that installs any.
+# Quick when nothing is missing. Prints what it will install and how much that is before it does.
+set -euo pipefail
+
+build=(
+	build-essential pkg-config git python3
+	clang-14 llvm-14 libclang-rt-14-dev bpftool libbpf-dev libelf-dev zlib1g-dev linux-libc-dev # BPF programs, fuzzers
+	protobuf-c-compiler protobuf-compiler libprotobuf-c-dev                                     # the wire format
+	libnng-dev libsqlite3-dev libsodium-dev libssl-dev                                          # link, store, keys, BLAKE2s
+	libmnl-dev libnftables-dev libmicrohttpd-dev libjansson-dev libcurl4-openssl-dev libinih-dev
+	liburcu-dev libldns-dev
+)
+run=(
+	wireguard-go wireguard-tools iproute2 util-linux procps nftables
+)
+tests=(
+	libcmocka-dev tcpdump iputils-ping bind9-dnsutils curl socat sqlite3 libc-bin netcat-openbsd
+)
+tools=(clang-format-14 clang-tidy-14)
+
+wanted=("${build[@]}" "${run[@]}" "${tests[@]}")
+[ "${WITH_TOOLS:-}" ] && wanted+=("${tools[@]}")
+if [ "${1:-}" = --list ]; then
+	printf '%s\n' "${wanted[@]}"
+	exit 0
+fi
+
+missing=()
+have=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${wanted[@]}" 2>/dev/null | awk '$1 == "ii" {print $2}' || true)
+for package in "${wanted[@]}"; do
+	grep -qx -- "$package" <<<"$have" || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" != 0 ]; then
+	echo "install-deps: these packages are missing and only root can install them: ${missing[*]}" >&2
+	exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+if ! apt-get install -s --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
+	apt-get update -q
+fi
+echo "install-deps: will install ${#missing[@]} packages and what they need:"
+printf '  %s\n' "${missing[*]}" | fold -s -w 110
+apt-get install --no-install-recommends --assume-no "${missing[@]}" 2>/dev/null | grep -E 'newly installed|Need to get|disk space' || true
+apt-get install -q -y --no-install-recommends "${missing[@]}" </dev/null
