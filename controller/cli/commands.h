@@ -1,0 +1,31 @@
+/* commands - the verbs that the table (table.c) names, by file cli_<noun>.c. */
+#pragma once
+#include "controller/cli/cli.h"
+
+int cli_init(struct cli *cli);
+int cli_status(struct cli *cli);
+int cli_version(struct cli *cli);
+int cli_whoami(struct cli *cli);
+int cli_completion(struct cli *cli);
+int cli_dns_query(struct cli *cli);
+int cli_region_create(struct cli *cli);
+int cli_region_update(struct cli *cli);
+int cli_node_join(struct cli *cli);
+int cli_node_drain(struct cli *cli);
+int cli_node_undrain(struct cli *cli);
+int cli_node_token_create(struct cli *cli);
+int cli_org_create(struct cli *cli);
+int cli_org_update(struct cli *cli);
+int cli_org_suspend(struct cli *cli);
+int cli_org_resume(struct cli *cli);
+int cli_network_create(struct cli *cli);
+int cli_app_create(struct cli *cli);
+int cli_instance_create(struct cli *cli);
+int cli_instance_update(struct cli *cli);
+int cli_instance_start(struct cli *cli);
+int cli_instance_stop(struct cli *cli);
+int cli_instance_restart(struct cli *cli);
+int cli_token_create(struct cli *cli);
+
+/* A request whose reply holds a secret in "token": the place first, then the request; body is taken. */
+int cli_create_secret(struct cli *cli, const char *path, json_t *body, const char *what);

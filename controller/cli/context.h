@@ -1,0 +1,31 @@
+/* context - where the controller is and with which token: flags, environment, the contexts of ~/.config/sixpn/config, or the local
+ * socket, in this order. The file is JSON, mode 0600:
+ *   {"current":"local","contexts":{"local":{"url":"unix:/run/sixpn/controller.sock","token":"sx1_..."}}} */
+#pragma once
+#include "controller/cli/cli.h"
+
+#define CONTEXT_TOKEN_MAX 256
+#define CONTEXT_DEFAULT_SOCKET "/run/sixpn/controller.sock"
+
+struct context {
+	char url[256]; /* "http://..." or "unix:/path" */
+	char token[CONTEXT_TOKEN_MAX];
+};
+
+/* 0 or an exit status after the error was told. */
+int context_find(struct cli *cli, struct context *ret_context);
+const char *context_socket(const struct cli *cli);
+
+/* A place for a secret, made (0600, new) before the secret is asked for, so that a full disk leaves nothing half made. */
+struct secret_place {
+	int fd; /* -1: printed to the terminal or to standard output */
+	char path[4096], final_path[4096]; /* final_path "": stays where it is */
+};
+/* By -o FILE ("-": standard output, on purpose) or, without it, only if standard output is a terminal. 0 or an exit status. */
+int secret_prepare(struct cli *cli, const char *what, struct secret_place *ret_place);
+/* For the context file: written beside it. */
+int secret_prepare_context(struct cli *cli, struct secret_place *ret_place);
+int secret_write(struct cli *cli, struct secret_place *place, const char *secret);
+/* The context file with this context added and made current. */
+int secret_write_context(struct cli *cli, struct secret_place *place, const char *name, const struct context *context);
+void secret_abandon(struct secret_place *place); /* after a failure: removes the empty file */

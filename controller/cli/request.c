@@ -1,0 +1,201 @@
+/* request - see request.h. libcurl, one handle per run of the program. */
+#include "controller/cli/request.h"
+
+#include "controller/cli/context.h"
+#include "lib/base/crypto.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REPLY_MAX (32u << 20)
+#define CONNECT_MS 5000L
+#define TOTAL_MS 150000L /* above the longest wait that the API allows */
+
+struct connection {
+	CURL *curl;
+	struct context context;
+	struct curl_slist *headers;
+};
+
+void request_add_encoded(struct buf *path, const char *text)
+{
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("-._~", *p);
+
+		if (plain)
+			buf_add_u8(path, *p);
+		else
+			buf_printf(path, "%%%02X", *p);
+	}
+}
+
+void request_add_query(struct buf *path, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	buf_printf(path, "%c%s=", strchr(buf_str(path), '?') ? '&' : '?', name);
+	request_add_encoded(path, value);
+}
+
+static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct buf *body = arg;
+
+	buf_add(body, bytes, size * n);
+	return buf_failed(body) ? 0 : size * n;
+}
+
+static int connect_to(struct cli *cli)
+{
+	struct connection *c = calloc(1, sizeof *c);
+	char line[CONTEXT_TOKEN_MAX + 32];
+	int r;
+
+	cli->connection = c;
+	if (!c)
+		return cli_fail(cli, EXIT_REFUSED, "no_memory", NULL, "no memory");
+	r = context_find(cli, &c->context);
+	if (r)
+		return r;
+	c->curl = curl_easy_init();
+	c->headers = curl_slist_append(NULL, "Accept: application/json");
+	if (c->context.token[0]) {
+		snprintf(line, sizeof line, "Authorization: Bearer %s", c->context.token);
+		c->headers = curl_slist_append(c->headers, line);
+		crypto_wipe(line, sizeof line);
+	}
+	return c->curl && c->headers ? 0 : cli_fail(cli, EXIT_REFUSED, "no_memory", NULL, "no memory");
+}
+
+void request_disconnect(struct cli *cli)
+{
+	struct connection *c = cli->connection;
+
+	if (!c)
+		return;
+	if (c->curl)
+		curl_easy_cleanup(c->curl);
+	curl_slist_free_all(c->headers);
+	crypto_wipe(&c->context, sizeof c->context);
+	free(c);
+	cli->connection = NULL;
+}
+
+static CURLcode perform(struct connection *c, const char *method, const char *path, const char *body, struct buf *ret_body,
+			long *ret_status)
+{
+	bool local = !strncmp(c->context.url, "unix:", 5);
+	char url[4096];
+	CURLcode code;
+
+	snprintf(url, sizeof url, "%s%s", local ? "http://localhost" : c->context.url, path);
+	curl_easy_reset(c->curl);
+	curl_easy_setopt(c->curl, CURLOPT_URL, url);
+	curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	if (local)
+		curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->context.url + 5);
+	/* the token must not wander off to where an environment variable or a reply points */
+	curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(c->curl, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, c->headers);
+	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, TOTAL_MS);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take_body);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, ret_body);
+	if (body)
+		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body);
+	code = curl_easy_perform(c->curl);
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, ret_status);
+	return code;
+}
+
+static int exit_of_status(long status)
+{
+	switch (status) {
+	case 401:
+	case 403:
+		return EXIT_NOT_ALLOWED;
+	case 404:
+		return EXIT_NOT_FOUND;
+	case 405:
+		return EXIT_USAGE;
+	case 500:
+	case 502:
+	case 503:
+	case 504:
+		return EXIT_UNREACHABLE;
+	default:
+		return EXIT_REFUSED;
+	}
+}
+
+static int tell_refusal(struct cli *cli, long status, const json_t *body)
+{
+	const json_t *error = json_object_get(body, "error");
+	const char *code = json_string_value(json_object_get(error, "code"));
+	const char *message = json_string_value(json_object_get(error, "message"));
+	const char *hint = json_string_value(json_object_get(error, "hint"));
+	const char *field = json_string_value(json_object_get(error, "field"));
+	const char *request = json_string_value(json_object_get(error, "request"));
+
+	if (!message)
+		return cli_fail(cli, exit_of_status(status), "unexpected_reply", "is it a sixpn controller that answers there?",
+				"the controller answered with HTTP status %ld and no reason", status);
+	fprintf(cli->err, "error: %s\n", message);
+	if (hint && *hint)
+		fprintf(cli->err, "  %s\n", hint);
+	fprintf(cli->err, "  code: %s", code ? code : "unknown");
+	if (field && *field)
+		fprintf(cli->err, "   field: %s", field);
+	if (request)
+		fprintf(cli->err, "   request: %s", request);
+	fputc('\n', cli->err);
+	return exit_of_status(status);
+}
+
+static int tell_unreachable(struct cli *cli, CURLcode code)
+{
+	const char *url = cli->connection->context.url;
+
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		return cli_fail(cli, EXIT_UNREACHABLE, "controller_unreachable", "is the address right, and does a firewall drop it?",
+				"the controller at %s gave no answer in time", url);
+	return cli_fail(cli, EXIT_UNREACHABLE, "controller_unreachable",
+			!strncmp(url, "unix:", 5) ? "is sixpn-controller running here? Else set SIXPN_URL and SIXPN_TOKEN_FILE" :
+						    "is it running, and is SIXPN_URL (or --url) right?",
+			"cannot reach the controller at %s: %s", url, curl_easy_strerror(code));
+}
+
+int request_send(struct cli *cli, const char *method, const char *path, json_t *body, bool quiet_404, struct request_reply *ret_reply)
+{
+	CLEAN_BUF struct buf in = BUF_INIT(REPLY_MAX);
+	CLEAN_FREE char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	struct request_reply reply = { 0 };
+	CURLcode code;
+	int r;
+
+	json_decref(body);
+	r = cli->connection ? 0 : connect_to(cli);
+	if (r)
+		return r;
+	code = perform(cli->connection, method, path, text, &in, &reply.status);
+	if (code != CURLE_OK)
+		return tell_unreachable(cli, code);
+	reply.body = in.len ? json_loadb((const char *)in.data, in.len, 0, NULL) : NULL;
+	if (reply.status >= 200 && reply.status < 300) {
+		*ret_reply = reply;
+		return 0;
+	}
+	r = reply.status == 404 && quiet_404 ? EXIT_NOT_FOUND : tell_refusal(cli, reply.status, reply.body);
+	request_reply_deinit(&reply);
+	return r;
+}
+
+void request_reply_deinit(struct request_reply *reply)
+{
+	json_decref(reply->body);
+	reply->body = NULL;
+}

@@ -1,0 +1,18 @@
+/* request - one HTTP request to the controller, by TCP or its local socket. */
+#pragma once
+#include "controller/cli/cli.h"
+
+struct request_reply {
+	long status;
+	json_t *body; /* owned; NULL if there was none */
+};
+
+/* method, path (encoded, may carry a query), body (taken; may be NULL). 0 and a reply of 2xx, or an exit status after the error
+ * was told in three lines. With `quiet_404`, a 404 is returned as EXIT_NOT_FOUND without a word. */
+int request_send(struct cli *cli, const char *method, const char *path, json_t *body, bool quiet_404, struct request_reply *ret_reply);
+void request_reply_deinit(struct request_reply *reply);
+/* Appends text with everything but unreserved characters percent-encoded. */
+void request_add_encoded(struct buf *path, const char *text);
+/* Appends ?name=value or &name=value; nothing for NULL. */
+void request_add_query(struct buf *path, const char *name, const char *value);
+void request_disconnect(struct cli *cli);

@@ -1,0 +1,183 @@
+/* table - every noun, verb and flag of `sixpn`. Parser, help, completion and the tests of the rules read it. */
+#include "controller/cli/commands.h"
+#include "controller/cli/help.h"
+
+#define COLUMNS(...) (const struct cli_column[]){ __VA_ARGS__, { 0 } }
+#define FLAGS(...) (const struct cli_flag[]){ __VA_ARGS__, { 0 } }
+
+const struct cli_flag cli_flags_all[] = {
+	{ "json", NULL, false, "JSON on standard output" },
+	{ "tsv", NULL, false, "tab-separated values, no header" },
+	{ "q", NULL, false, "names only" },
+	{ "url", "URL", false, "the controller: http://ADDRESS:4280 or unix:/PATH" },
+	{ "token-file", "FILE", false, "file that holds the token (mode 0600)" },
+	{ "help", NULL, false, "this text" },
+	{ 0 },
+};
+const struct cli_flag cli_flags_write[] = {
+	{ "wait", "[=TIME]", false, "how long to wait until all nodes have applied it (10s)" },
+	{ "no-wait", NULL, false, "come back when it is recorded" },
+	{ "dry-run", NULL, false, "try it, change nothing" },
+	{ 0 },
+};
+const struct cli_flag cli_flags_destroy[] = {
+	{ "yes", NULL, false, "do not ask" },
+	{ 0 },
+};
+
+#define FLAG_ORG { "org", "ORG", false, "its organization" }
+#define FLAG_O { "o", "FILE", false, "write the secret there (new file, 0600); - is standard output" }
+#define FLAG_FORCE { "force", NULL, false, "do not wait for the machine that holds it" }
+
+static const struct cli_noun region = {
+	"region", "/v1/regions", "name", "places, with a code of three letters",
+	COLUMNS({ "NAME", "name" }, { "CITY", "city" }, { "LATITUDE", "latitude" }, { "LONGITUDE", "longitude" }, { "LOCATOR", "locator" },
+		{ "NODES", "nodes" }),
+	"name city",
+};
+static const struct cli_noun node = {
+	"node", "/v1/nodes", "name", "machines: hosts and gateways",
+	COLUMNS({ "NAME", "name" }, { "REGION", "region" }, { "ROLES", "roles" }, { "STATE", "state" }, { "INSTANCES", "instances" },
+		{ "ENDPOINTS", "endpoints" }, { "VERSION", "version" }),
+	"name region",
+};
+static const struct cli_noun node_token = {
+	"node token", "/v1/node-tokens", "id", "tokens with which machines join",
+	COLUMNS({ "ID", "id" }, { "REGION", "region" }, { "ROLES", "roles" }, { "USED", "used" }, { "USES", "uses" }, { "EXPIRES", "expires" },
+		{ "REVOKED", "revoked" }),
+	"id",
+};
+static const struct cli_noun org = {
+	"org", "/v1/orgs", "name", "organizations: customers",
+	COLUMNS({ "NAME", "name" }, { "ID", "id" }, { "SUSPENDED", "suspended" }, { "CREATED", "created" }),
+	"name",
+};
+static const struct cli_noun network = {
+	"network", "/v1/networks", "name", "isolated private networks of an organization",
+	COLUMNS({ "NAME", "name" }, { "ORG", "org" }, { "ID", "id" }, { "PREFIX", "prefix" }),
+	"name org prefix",
+};
+static const struct cli_noun app = {
+	"app", "/v1/apps", "name", "apps: what gets a name in .internal",
+	COLUMNS({ "NAME", "name" }, { "ORG", "org" }, { "NETWORK", "network" }, { "INSTANCES", "instances" }, { "CREATED", "created" }),
+	"name org network",
+};
+static const struct cli_noun instance = {
+	"instance", "/v1/instances", "id", "what runs: machines, VMs or containers of an app",
+	COLUMNS({ "ID", "id" }, { "APP", "app" }, { "ORG", "org" }, { "HOST", "host" }, { "REGION", "region" }, { "ADDRESS", "address" },
+		{ "WANTED", "desired" }, { "IS", "observed.state" }),
+	"id host address",
+};
+static const struct cli_noun token = {
+	"token", "/v1/tokens", "id", "API tokens",
+	COLUMNS({ "ID", "id" }, { "KIND", "kind" }, { "ORG", "org" }, { "PROFILE", "profile" }, { "NAME", "name" }, { "EXPIRES", "expires" },
+		{ "LAST USE", "last_use" }, { "REVOKED", "revoked" }),
+	"id name",
+};
+static const struct cli_noun dns = { "dns", NULL, NULL, "names in .internal", NULL, "" };
+
+const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &app, &instance, &token, &dns, NULL };
+
+const struct cli_command cli_commands[] = {
+	{ NULL, "init", "", CLI_HERE,
+	  FLAGS({ "region", "REGION", false, "also make this region" }, FLAG_O), "first start: make the first operator token, on the controller's machine",
+	  "sixpn init --region ord", cli_init },
+	{ NULL, "status", "", CLI_READ, NULL, "how every node is; exit 0 healthy, 1 degraded, 2 down", "sixpn status", cli_status },
+	{ NULL, "whoami", "", CLI_READ, NULL, "what your token stands for", "sixpn whoami", cli_whoami },
+	{ NULL, "completion", "[-- WORDS...]", CLI_HERE, FLAGS({ "complete", NULL, false, "candidates for the last of WORDS" }),
+	  "completion for bash", "source <(sixpn completion)", cli_completion },
+	{ NULL, "version", "", CLI_HERE, NULL, "version of this program", "sixpn version", cli_version },
+	{ NULL, "help", "[TOPIC] [TOPIC] [TOPIC]", CLI_HERE, NULL, "help about a noun or a verb", "sixpn help node token create", help_run },
+
+	{ &region, "create", "NAME", CLI_WRITE,
+	  FLAGS({ "city", "TEXT", false, "for people" }, { "latitude", "DEGREES", false, "north; from the built-in list if absent" },
+		{ "longitude", "DEGREES", false, "east; from the built-in list if absent" },
+		{ "locator", "NUMBER", false, "its 16 bits in addresses, 0xa000 to 0xafff; computed if absent" }),
+	  "make a region", "sixpn region create ord", cli_region_create },
+	{ &region, "list", "", CLI_READ, NULL, "list regions", "sixpn region list --json", cli_list },
+	{ &region, "show", "NAME", CLI_READ, NULL, "show a region", "sixpn region show ord", cli_show },
+	{ &region, "update", "NAME", CLI_WRITE,
+	  FLAGS({ "city", "TEXT", false, "for people" }, { "latitude", "DEGREES", false, "north" }, { "longitude", "DEGREES", false, "east" }),
+	  "change city or place", "sixpn region update ord --city Chicago", cli_region_update },
+	{ &region, "delete", "NAME", CLI_DESTROY, NULL, "delete a region without nodes", "sixpn region delete ord --yes", cli_delete },
+
+	{ &node, "join", "TOKEN [-- FLAGS...]", CLI_HERE, NULL, "make this machine a node (TOKEN: the text, or a file that holds it)",
+	  "sixpn node join /root/join-token -- --name ord-1", cli_node_join },
+	{ &node, "list", "", CLI_READ, FLAGS({ "region", "REGION", false, "only there" }, { "revoked", NULL, false, "deleted ones too" }),
+	  "list nodes", "sixpn node list --region ord", cli_list },
+	{ &node, "show", "NAME", CLI_READ, NULL, "show a node", "sixpn node show ord-1", cli_show },
+	{ &node, "drain", "NAME", CLI_WRITE, NULL, "give it no new work", "sixpn node drain ord-1", cli_node_drain },
+	{ &node, "undrain", "NAME", CLI_WRITE, NULL, "give it new work again", "sixpn node undrain ord-1", cli_node_undrain },
+	{ &node, "delete", "NAME", CLI_DESTROY, FLAGS({ "force", NULL, false, "with the instances that run there" }),
+	  "revoke a node for ever", "sixpn node delete ord-1 --yes", cli_delete },
+	{ &node_token, "create", "", CLI_WRITE,
+	  FLAGS({ "region", "REGION", false, "where the machines are" }, { "uses", "N", false, "how many may join with it (1)" },
+		{ "kind", "ROLES", false, "host, gateway or host,gateway (host)" }, { "expires", "TIME", false, "30m, 12h, 7d, never (1d)" },
+		{ "name", "NAME", false, "name of the node, if only one may join" }, { "source", "PREFIX", false, "from where it may be used" }, FLAG_O),
+	  "make a join token", "sixpn node token create --region ord --uses 4 -o join-token", cli_node_token_create },
+	{ &node_token, "list", "", CLI_READ, NULL, "list join tokens", "sixpn node token list", cli_list },
+	{ &node_token, "revoke", "NAME", CLI_DESTROY, NULL, "make a join token useless", "sixpn node token revoke 1f2e --yes", cli_delete },
+
+	{ &org, "create", "NAME", CLI_WRITE, NULL, "make an organization and its network default", "sixpn org create acme", cli_org_create },
+	{ &org, "list", "", CLI_READ, NULL, "list organizations", "sixpn org list", cli_list },
+	{ &org, "show", "NAME", CLI_READ, NULL, "show an organization", "sixpn org show acme --json", cli_show },
+	{ &org, "update", "NAME", CLI_WRITE,
+	  FLAGS({ "limit", "KIND=N", true, "networks, apps, instances, peers, tokens or writes" },
+		{ "strict-region", NULL, false, "peers only where their region has a gateway" },
+		{ "no-strict-region", NULL, false, "the nearest gateway will do" }),
+	  "change limits", "sixpn org update acme --limit instances=500", cli_org_update },
+	{ &org, "suspend", "NAME", CLI_WRITE, NULL, "stop its networks from passing anything", "sixpn org suspend acme", cli_org_suspend },
+	{ &org, "resume", "NAME", CLI_WRITE, NULL, "let its networks pass again", "sixpn org resume acme", cli_org_resume },
+	{ &org, "delete", "NAME", CLI_DESTROY, NULL, "delete an organization with all that is in it", "sixpn org delete acme --yes", cli_delete },
+
+	{ &network, "create", "NAME", CLI_WRITE, FLAGS(FLAG_ORG), "make a network", "sixpn network create --org acme staging", cli_network_create },
+	{ &network, "list", "", CLI_READ, FLAGS(FLAG_ORG), "list networks", "sixpn network list --org acme", cli_list },
+	{ &network, "show", "NAME", CLI_READ, FLAGS(FLAG_ORG), "show a network", "sixpn network show acme/default", cli_show },
+	{ &network, "delete", "NAME", CLI_DESTROY, FLAGS(FLAG_ORG), "delete a network with all that is in it",
+	  "sixpn network delete acme/staging --yes", cli_delete },
+
+	{ &app, "create", "NAME", CLI_WRITE, FLAGS(FLAG_ORG, { "network", "NETWORK", false, "where it lives, for ever (default)" }), "make an app",
+	  "sixpn app create --org acme my-database", cli_app_create },
+	{ &app, "list", "", CLI_READ, FLAGS(FLAG_ORG), "list apps", "sixpn app list --org acme", cli_list },
+	{ &app, "show", "NAME", CLI_READ, FLAGS(FLAG_ORG), "show an app", "sixpn app show acme/my-database", cli_show },
+	{ &app, "delete", "NAME", CLI_DESTROY, FLAGS(FLAG_ORG), "delete an app with all its instances", "sixpn app delete acme/web --yes",
+	  cli_delete },
+
+	{ &instance, "create", "[-- COMMAND...]", CLI_WRITE,
+	  FLAGS(FLAG_ORG, { "app", "APP", false, "its app: name or org/name" }, { "region", "REGION", false, "where; the least loaded host is taken" },
+		{ "host", "NODE", false, "instead: this node" }, { "name", "NAME", false, "for people" }, { "group", "GROUP", false, "process group (app)" },
+		{ "env", "NAME=VALUE", true, "environment" }, { "file", "/PATH=LOCALFILE", true, "a file in the instance, with the content of a local one" },
+		{ "spec", "FILE", false, "the workload as JSON (schema 1); flags add to it" }, { "metadata", "KEY=VALUE", true, "pairs of text" },
+		{ "root", "DIR", false, "file tree on the host" }, { "workdir", "DIR", false, "working directory" },
+		{ "user", "UID:GID", false, "who it runs as" }, { "restart", "POLICY", false, "always, on-failure or never" },
+		{ "dns-skip", NULL, false, "keep it out of the app's names" }, { "stopped", NULL, false, "do not start it yet" }),
+	  "make an instance", "sixpn instance create --org acme --app web --region ord --env PORT=80 -- /usr/bin/web", cli_instance_create },
+	{ &instance, "list", "", CLI_READ,
+	  FLAGS(FLAG_ORG, { "app", "APP", false, "only of this app" }, { "region", "REGION", false, "only there" },
+		{ "host", "NODE", false, "only on this node" }, { "network", "NETWORK", false, "only in this network" }),
+	  "list instances", "sixpn instance list --app acme/web", cli_list },
+	{ &instance, "show", "NAME", CLI_READ, NULL, "show an instance", "sixpn instance show 4d89", cli_show },
+	{ &instance, "update", "NAME", CLI_WRITE,
+	  FLAGS({ "dns-skip", "yes|no", false, "keep it out of the app's names" }, { "cordoned", "yes|no", false, "keep it out of services" },
+		{ "metadata", "KEY=VALUE", true, "replaces all pairs" }),
+	  "change what does not need a restart", "sixpn instance update 4d89 --dns-skip yes", cli_instance_update },
+	{ &instance, "start", "NAME", CLI_WRITE, NULL, "start an instance", "sixpn instance start 4d89", cli_instance_start },
+	{ &instance, "stop", "NAME", CLI_WRITE, NULL, "out of DNS, then stop", "sixpn instance stop 4d89 --wait=30s", cli_instance_stop },
+	{ &instance, "restart", "NAME", CLI_WRITE, NULL, "stop and start", "sixpn instance restart 4d89", cli_instance_restart },
+	{ &instance, "delete", "NAME", CLI_DESTROY, FLAGS(FLAG_FORCE), "delete an instance", "sixpn instance delete 4d89 --yes", cli_delete },
+
+	{ &token, "create", "", CLI_WRITE,
+	  FLAGS(FLAG_ORG, { "kind", "KIND", false, "org (default) or operator" }, { "profile", "PROFILE", false, "read, peers, deploy (default) or admin" },
+		{ "name", "NAME", false, "for people" }, { "expires", "TIME", false, "30m, 12h, 7d (never)" }, FLAG_O),
+	  "make an API token", "sixpn token create --org acme --profile deploy -o acme.token", cli_token_create },
+	{ &token, "list", "", CLI_READ, FLAGS(FLAG_ORG), "list API tokens", "sixpn token list --org acme", cli_list },
+	{ &token, "show", "NAME", CLI_READ, NULL, "show an API token", "sixpn token show 1f2e", cli_show },
+	{ &token, "revoke", "NAME", CLI_DESTROY, NULL, "make an API token useless", "sixpn token revoke 1f2e --yes", cli_delete },
+
+	{ &dns, "query", "NAME [TYPE]", CLI_HERE,
+	  FLAGS({ "server", "ADDRESS", false, "the name server (fdaa::3)" }, { "port", "N", false, "its port (53)" },
+		{ "tcp", NULL, false, "by TCP" }, { "as", "INSTANCE", false, "ask as that instance would (not in this version)" },
+		{ "at", "NODE", false, "ask that node (not in this version)" }),
+	  "ask a name server", "sixpn dns query my-database.internal AAAA", cli_dns_query },
+	{ 0 },
+};

@@ -1,0 +1,369 @@
+/* verbs - what list, show, delete and every write have in common; see cli.h. */
+#include "controller/cli/cli.h"
+
+#include "controller/cli/output.h"
+#include "controller/cli/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGES_MAX 1000
+
+static const char *const filters[] = { "org", "app", "region", "host", "network", "revoked" };
+
+static bool has_flag(const struct cli_command *command, const char *name)
+{
+	const struct cli_flag *f;
+
+	for (size_t i = 0; (f = cli_flag_at(command, i)); i++)
+		if (!strcmp(f->name, name))
+			return true;
+	return false;
+}
+
+static void add_filters(struct cli *cli, struct buf *path)
+{
+	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
+		if (has_flag(cli->command, filters[i]) && cli_has(cli, filters[i]))
+			request_add_query(path, filters[i], cli_value(cli, filters[i]) ? cli_value(cli, filters[i]) : "1");
+}
+
+/* All pages of a list, one after the other; a new array in *ret_items. base carries the filters. */
+static int fetch_all(struct cli *cli, const char *base, json_t **ret_items)
+{
+	CLEAN_JSON json_t *items = json_array();
+	CLEAN_BUF struct buf after = BUF_INIT(4096);
+
+	for (int page = 0; page < PAGES_MAX; page++) {
+		CLEAN_BUF struct buf path = BUF_INIT(8192);
+		struct request_reply reply;
+		const char *next;
+		int r;
+
+		buf_add_str(&path, base);
+		if (after.len)
+			request_add_query(&path, "after", buf_str(&after));
+		r = request_send(cli, "GET", buf_str(&path), NULL, false, &reply);
+		if (r)
+			return r;
+		json_array_extend(items, json_object_get(reply.body, "items"));
+		next = json_string_value(json_object_get(reply.body, "next"));
+		buf_clear(&after);
+		buf_add_str(&after, next ? next : "");
+		request_reply_deinit(&reply);
+		if (!after.len)
+			break;
+	}
+	*ret_items = TAKE(items);
+	return 0;
+}
+
+int cli_list(struct cli *cli)
+{
+	const struct cli_noun *noun = cli->command->noun;
+	CLEAN_BUF struct buf path = BUF_INIT(8192);
+	CLEAN_JSON json_t *items = NULL;
+	int r;
+
+	buf_add_str(&path, noun->path);
+	add_filters(cli, &path);
+	r = fetch_all(cli, buf_str(&path), &items);
+	if (r == 0)
+		output_list(cli, items, noun->columns, noun->key);
+	return r;
+}
+
+/* ---- names ---- */
+
+static void add_object(struct buf *path, const struct cli_noun *noun, const char *name)
+{
+	buf_printf(path, "%s/", noun->path);
+	request_add_encoded(path, name);
+}
+
+static bool is_instance_id(const char *ref)
+{
+	return strlen(ref) == 14 && strspn(ref, "0123456789abcdef") == 14;
+}
+
+/* The key of the only item that begins so: by its key first, then by its name. NULL = none or several (*ret_n). */
+static const char *only_match(const json_t *items, const char *key, const char *ref, size_t *ret_n)
+{
+	const char *const fields[] = { key, "name", "id" };
+	const char *found = NULL;
+
+	*ret_n = 0;
+	for (size_t f = 0; f < ARRAY_LEN(fields) && !*ret_n; f++) {
+		json_t *item;
+		size_t i;
+
+		json_array_foreach(items, i, item) {
+			const char *value = json_string_value(json_object_get(item, fields[f]));
+			const char *item_key = json_string_value(json_object_get(item, key));
+
+			if (!value || !item_key || strncmp(value, ref, strlen(ref)))
+				continue;
+			found = item_key;
+			if (!strcmp(value, ref)) {
+				*ret_n = 1;
+				return found;
+			}
+			++*ret_n;
+		}
+	}
+	return *ret_n == 1 ? found : NULL;
+}
+
+static int tell_no_match(struct cli *cli, const struct cli_noun *noun, const char *ref, const json_t *items, size_t n)
+{
+	CLEAN_BUF struct buf hint = BUF_INIT(1u << 16);
+	char code[64];
+	json_t *item;
+	size_t i;
+
+	buf_printf(&hint, "%ss: ", noun->name);
+	json_array_foreach(items, i, item) {
+		if (i == 12) {
+			buf_add_str(&hint, ", ...");
+			break;
+		}
+		buf_printf(&hint, "%s%s", i ? ", " : "", json_string_value(json_object_get(item, noun->key)));
+	}
+	if (!json_array_size(items))
+		buf_add_str(&hint, "none.");
+	if (n > 1)
+		return cli_fail(cli, EXIT_REFUSED, "ambiguous_name", "give more of it", "%zu %ss begin with \"%s\"", n, noun->name, ref);
+	if (cli_command_find(noun->name, "create"))
+		buf_printf(&hint, "   Create one:  sixpn %s create", noun->name);
+	snprintf(code, sizeof code, "%s_not_found", noun->name);
+	for (char *p = code; *p; p++)
+		*p = *p == ' ' ? '_' : *p;
+	return cli_fail(cli, EXIT_NOT_FOUND, code, buf_str(&hint), "%s \"%s\" does not exist", noun->name, ref);
+}
+
+int cli_resolve(struct cli *cli, const struct cli_noun *noun, const char *ref, struct buf *ret_path)
+{
+	CLEAN_BUF struct buf path = BUF_INIT(8192);
+	const char *org = has_flag(cli->command, "org") ? cli_value(cli, "org") : NULL, *found;
+	CLEAN_JSON json_t *items = NULL;
+	struct request_reply reply;
+	size_t n;
+	int r;
+
+	add_object(&path, noun, ref);
+	request_add_query(&path, "org", strcmp(noun->name, "app") && strcmp(noun->name, "network") ? NULL : org);
+	if (strcmp(noun->name, "instance") || is_instance_id(ref)) {
+		r = request_send(cli, "GET", buf_str(&path), NULL, true, &reply);
+		if (r == 0) {
+			request_reply_deinit(&reply);
+			buf_add_str(ret_path, buf_str(&path));
+		}
+		if (r != EXIT_NOT_FOUND)
+			return r;
+	}
+	buf_clear(&path);
+	buf_add_str(&path, noun->path);
+	request_add_query(&path, "org", strcmp(noun->name, "app") && strcmp(noun->name, "network") ? NULL : org);
+	r = fetch_all(cli, buf_str(&path), &items);
+	if (r)
+		return r;
+	found = only_match(items, noun->key, ref, &n);
+	if (!found)
+		return tell_no_match(cli, noun, ref, items, n);
+	add_object(ret_path, noun, found);
+	request_add_query(ret_path, "org", strcmp(noun->name, "app") && strcmp(noun->name, "network") ? NULL : org);
+	return 0;
+}
+
+int cli_show(struct cli *cli)
+{
+	const struct cli_noun *noun = cli->command->noun;
+	CLEAN_BUF struct buf path = BUF_INIT(8192);
+	struct request_reply reply;
+	int r = cli_resolve(cli, noun, cli->args[0], &path);
+
+	if (r == 0)
+		r = request_send(cli, "GET", buf_str(&path), NULL, false, &reply);
+	if (r)
+		return r;
+	output_object(cli, reply.body, noun->columns, noun->key);
+	request_reply_deinit(&reply);
+	return 0;
+}
+
+/* ---- writes ---- */
+
+static void join_names(const json_t *names, struct buf *ret_text)
+{
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(names, i, name)
+		buf_printf(ret_text, "%s%s", i ? ", " : "", json_string_value(name));
+}
+
+/* Where the change is, in words; the exit status it means. */
+static int tell_applied(struct cli *cli, const struct request_reply *reply)
+{
+	CLEAN_BUF struct buf unknown = BUF_INIT(8192), late = BUF_INIT(8192), error = BUF_INIT(4096);
+	const json_t *body = reply->body, *applied = json_object_get(body, "applied");
+	long long nodes = json_integer_value(json_object_get(body, "nodes")), v = json_integer_value(json_object_get(body, "v"));
+	size_t n_unknown = json_array_size(json_object_get(body, "unknown")), n_late = json_array_size(json_object_get(body, "laggards"));
+	const char *observed = json_string_value(json_object_get(body, "observed"));
+
+	if (json_is_true(json_object_get(body, "dry_run"))) {
+		cli_note(cli, "dry run: it would work; nothing was changed");
+		return EXIT_GOOD;
+	}
+	if (!applied) {
+		cli_note(cli, "recorded as V %lld", v);
+		return EXIT_GOOD;
+	}
+	join_names(json_object_get(body, "unknown"), &unknown);
+	join_names(json_object_get(body, "laggards"), &late);
+	output_text(json_array_get(json_object_get(body, "errors"), 0), "text", &error);
+	if (json_is_true(applied) && !n_unknown) {
+		cli_note(cli, "applied on %lld of %lld nodes (V %lld)%s%s", nodes, nodes, v, observed ? ", it is " : "", observed ? observed : "");
+		if (error.len)
+			cli_note(cli, "  a node reports: %s", buf_str(&error));
+		return EXIT_GOOD;
+	}
+	fprintf(cli->err, "%s (V %lld)%s%s\n", json_is_true(applied) ? "applied on all nodes that answer" : "accepted, but not applied in time", v,
+		observed ? "; it is " : "", observed ? observed : "");
+	if (n_late)
+		fprintf(cli->err, "  behind:  %s\n", buf_str(&late));
+	if (n_unknown)
+		fprintf(cli->err, "  unknown: %s (does not answer; keeps the old state until it does)\n", buf_str(&unknown));
+	if (error.len)
+		fprintf(cli->err, "  a node reports: %s\n", buf_str(&error));
+	fprintf(cli->err, "  code: not_applied\n");
+	return EXIT_NOT_APPLIED;
+}
+
+static void print_line(struct cli *cli, const json_t *body, const char *done_word)
+{
+	const struct cli_noun *noun = cli->command->noun;
+	const char *p = noun->line;
+	char field[64];
+
+	fputs(noun->name, cli->out);
+	for (; *p; p += strcspn(p, " "), p += strspn(p, " ")) {
+		CLEAN_BUF struct buf text = BUF_INIT(4096);
+
+		snprintf(field, sizeof field, "%.*s", (int)strcspn(p, " "), p);
+		output_text(body, field, &text);
+		if (text.len)
+			fprintf(cli->out, "%s%s", p == noun->line ? " " : "  ", buf_str(&text));
+	}
+	fprintf(cli->out, "  %s\n", done_word);
+}
+
+static int outcome(struct cli *cli, const struct request_reply *reply, const char *done_word)
+{
+	const json_t *finished = json_object_get(reply->body, "finished");
+
+	if (cli_has(cli, "json"))
+		output_json(cli, reply->body);
+	else if (cli_has(cli, "q"))
+		output_object(cli, reply->body, cli->command->noun->columns, cli->command->noun->key);
+	else if (finished && !json_is_true(finished))
+		fprintf(cli->out, "%s %s  being deleted, %lld instances left\n", cli->command->noun->name, cli->args[0],
+			(long long)json_integer_value(json_object_get(reply->body, "instances_left")));
+	else if (finished)
+		fprintf(cli->out, "%s %s  %s\n", cli->command->noun->name, cli->args[0], done_word);
+	else
+		print_line(cli, reply->body, done_word);
+	fflush(cli->out);
+	return tell_applied(cli, reply);
+}
+
+int cli_write(struct cli *cli, const char *method, const char *path, json_t *body, const char *done_word)
+{
+	CLEAN_BUF struct buf whole = BUF_INIT(8192);
+	struct request_reply reply;
+	int r;
+
+	buf_add_str(&whole, path);
+	if (cli_has(cli, "dry-run"))
+		request_add_query(&whole, "dry_run", "1");
+	else if (!cli_has(cli, "no-wait")) {
+		request_add_query(&whole, "wait", "applied");
+		request_add_query(&whole, "timeout", cli_value(cli, "wait") ? cli_value(cli, "wait") : "10s");
+	}
+	r = request_send(cli, method, buf_str(&whole), body, false, &reply);
+	if (r)
+		return r;
+	r = outcome(cli, &reply, done_word);
+	request_reply_deinit(&reply);
+	return r;
+}
+
+int cli_confirm(struct cli *cli, const char *name, const char *what)
+{
+	char line[256];
+
+	if (cli_has(cli, "yes") || cli_has(cli, "dry-run"))
+		return 0;
+	fprintf(cli->err, "this deletes %s\n", what);
+	if (!cli->in_is_terminal)
+		return cli_fail(cli, EXIT_USAGE, "not_confirmed", "add --yes", "nobody is here to type the name");
+	fprintf(cli->err, "type %s to go on: ", name);
+	fflush(cli->err);
+	if (!fgets(line, sizeof line, cli->in))
+		line[0] = 0;
+	line[strcspn(line, "\r\n")] = 0;
+	if (strcmp(line, name))
+		return cli_fail(cli, EXIT_REFUSED, "not_confirmed", NULL, "nothing was changed");
+	return 0;
+}
+
+int cli_delete(struct cli *cli)
+{
+	const struct cli_noun *noun = cli->command->noun;
+	CLEAN_BUF struct buf path = BUF_INIT(8192);
+	char what[256];
+	int r = cli_resolve(cli, noun, cli->args[0], &path);
+
+	if (r)
+		return r;
+	snprintf(what, sizeof what, "%s %s%s", noun->name, cli->args[0],
+		 !strcmp(noun->name, "org")	? " with all its networks, apps, instances and tokens" :
+		 !strcmp(noun->name, "network") ? " with all apps and instances in it" :
+		 !strcmp(noun->name, "app")	? " with all its instances" :
+		 !strcmp(noun->name, "node")	? " for ever: the machine can only come back as a new node" :
+						  "");
+	r = cli_confirm(cli, cli->args[0], what);
+	if (r)
+		return r;
+	if (cli_has(cli, "force"))
+		request_add_query(&path, "force", "1");
+	return cli_write(cli, "DELETE", buf_str(&path), NULL, strstr(noun->name, "token") ? "revoked" : "deleted");
+}
+
+void cli_body_strings(const struct cli *cli, json_t *body, const char *const *names)
+{
+	char field[64];
+
+	for (; *names; names++) {
+		const char *value = cli_value(cli, *names);
+
+		snprintf(field, sizeof field, "%s", *names);
+		for (char *p = field; *p; p++)
+			*p = *p == '-' ? '_' : *p;
+		if (value)
+			json_object_set_new(body, field, json_string(value));
+	}
+}
+
+int cli_body_number(struct cli *cli, json_t *body, const char *flag, bool integer)
+{
+	const char *text = cli_value(cli, flag);
+	char *end;
+
+	if (!text)
+		return 0;
+	json_object_set_new(body, flag, integer ? json_integer(strtoll(text, &end, 0)) : json_real(strtod(text, &end)));
+	if (end == text || *end)
+		return cli_fail(cli, EXIT_USAGE, "flag_value", NULL, "--%s is \"%.40s\", which is not a number", flag, text);
+	return 0;
+}
