@@ -25,7 +25,8 @@ static unsigned count_workers(unsigned wanted)
 	return cores < 1 ? 1 : cores > 4 ? 4 : (unsigned)cores;
 }
 
-static int open_worker(struct dns_server *s, struct dns_worker *w, const struct dns_server_options *o, uint16_t port, struct why *why)
+static int open_worker(struct dns_server *s, struct dns_worker *w, const struct dns_server_options *o, uint16_t port,
+		       struct why *why)
 {
 	w->wake_fd = s->slow.wake.fd;
 	w->address = o->address;

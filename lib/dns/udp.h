@@ -20,4 +20,5 @@ struct dns_worker {
 int dns_udp_open(const struct in6_addr *address, uint16_t port, int *ret_fd, struct why *why) MUST_CHECK;
 void *dns_worker_main(void *worker); /* until `stop` */
 /* Sends one message with the mark; failures are counted, nothing more. */
-void dns_udp_send(int fd, const struct sockaddr_in6 *to, uint32_t mark, const uint8_t *message, size_t len, struct dns_tally *tally);
+void dns_udp_send(int fd, const struct sockaddr_in6 *to, uint32_t mark, const uint8_t *message, size_t len,
+		  struct dns_tally *tally);

@@ -1,30 +1,12 @@
 /* zone_build - from plain structs to the tables of a zone. One sort by (app, distance, region, own host, id) makes each app one
  * range, each region of it one range inside, so all AAAA names are ranges over one array of ready records. */
-#include "lib/dns/text.h"
-#include "lib/dns/zone_table.h"
+#include "lib/dns/zone_build.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ZONE_BYTES_MAX (256u << 20)
-#define WORD_MAX 255
-
-struct candidate {
-	const struct dns_instance *in;
-	double km;
-	bool own;
-};
-
-struct build {
-	struct dns_zone *z;
-	const struct dns_zone_input *in;
-	const struct dns_here *here;
-	struct candidate *all; /* sorted; without those that skip DNS */
-	size_t n_all;
-	const char **apps; /* sorted, no name twice */
-	size_t n_apps;
-};
 
 static double distance(const struct dns_here *here, const char *region)
 {
@@ -36,7 +18,7 @@ static double distance(const struct dns_here *here, const char *region)
 	return 1e9;
 }
 
-static int compare_distance(const struct candidate *x, const struct candidate *y, const char *here)
+static int compare_distance(const struct zone_candidate *x, const struct zone_candidate *y, const char *here)
 {
 	int r = (x->km > y->km) - (x->km < y->km);
 
@@ -47,7 +29,7 @@ static int compare_distance(const struct candidate *x, const struct candidate *y
 
 static int compare_candidates(const void *a, const void *b, void *here)
 {
-	const struct candidate *x = a, *y = b;
+	const struct zone_candidate *x = a, *y = b;
 	int r = strcmp(x->in->app, y->in->app);
 
 	if (!r)
@@ -62,7 +44,7 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int compare_three(const void *a, const void *b)
+int zone_compare_regions(const void *a, const void *b)
 {
 	return strcmp(a, b);
 }
@@ -74,12 +56,7 @@ static int compare_reverse(const void *a, const void *b)
 
 static int compare_ids(const void *a, const void *b)
 {
-	return strcmp(((const struct candidate *)a)->in->id, ((const struct candidate *)b)->in->id);
-}
-
-static bool answers(const struct candidate *c)
-{
-	return c->in->answers;
+	return strcmp(((const struct zone_candidate *)a)->in->id, ((const struct zone_candidate *)b)->in->id);
 }
 
 /* -- tables -- */
@@ -119,8 +96,8 @@ static uint32_t add_bytes(struct dns_zone *z, const void *bytes, size_t n)
 	return at;
 }
 
-/* The node of "<prefix><app>.internal" (or "<prefix>internal" without an app), new or as it was. */
-static int add_node(struct dns_zone *z, const char *prefix, const char *app, struct zone_node **ret_node)
+/* Grows the tables as needed. */
+int zone_add_node(struct dns_zone *z, const char *prefix, const char *app, struct zone_node **ret_node)
 {
 	uint8_t key[DNS_NAME_MAX];
 	char text[DNS_NAME_MAX + 1];
@@ -153,22 +130,22 @@ static void fill_record(uint8_t record[ZONE_AAAA_LEN], const struct in6_addr *ad
 	memcpy(record + DNS_RECORD_HEAD_LEN, address, sizeof *address);
 }
 
-static bool same_run(const struct candidate *a, const struct candidate *b)
+static bool same_run(const struct zone_candidate *a, const struct zone_candidate *b)
 {
 	return a->own == b->own && !strcmp(a->in->region, b->in->region);
 }
 
 /* The answering ones of all[from, to), which share an app, become records in the same order. */
-static void add_addresses(struct build *b, size_t from, size_t to)
+static void add_addresses(struct zone_build *b, size_t from, size_t to)
 {
 	struct dns_zone *z = b->z;
-	const struct candidate *last = NULL;
+	const struct zone_candidate *last = NULL;
 	size_t run = z->n_addresses;
 
 	for (size_t i = from; i < to; i++) {
-		const struct candidate *c = &b->all[i];
+		const struct zone_candidate *c = &b->all[i];
 
-		if (!answers(c))
+		if (!zone_candidate_answers(c))
 			continue;
 		if (!last || !same_run(last, c))
 			run = z->n_addresses;
@@ -178,10 +155,11 @@ static void add_addresses(struct build *b, size_t from, size_t to)
 	}
 }
 
-static int name_addresses(struct build *b, const char *prefix, const char *app, size_t at, size_t n, size_t n_near, size_t n_own)
+static int name_addresses(struct zone_build *b, const char *prefix, const char *app, size_t at, size_t n, size_t n_near,
+			  size_t n_own)
 {
 	struct zone_node *node;
-	int r = add_node(b->z, prefix, app, &node);
+	int r = zone_add_node(b->z, prefix, app, &node);
 
 	if (r < 0)
 		return r;
@@ -193,7 +171,8 @@ static int name_addresses(struct build *b, const char *prefix, const char *app, 
 }
 
 /* <app> and global.<app>: the whole range; <region>.<app>: each region's part of it; <id>.vm.<app>: one. */
-static int add_region_names(struct build *b, const char *app, size_t from, size_t to, size_t address_at, size_t *ret_near, size_t *ret_own)
+static int add_region_names(struct zone_build *b, const char *app, size_t from, size_t to, size_t address_at, size_t *ret_near,
+			    size_t *ret_own)
 {
 	size_t at = address_at;
 	bool first = true;
@@ -206,7 +185,7 @@ static int add_region_names(struct build *b, const char *app, size_t from, size_
 		int r;
 
 		for (; i < to && !strcmp(b->all[i].in->region, region); i++)
-			if (answers(&b->all[i])) {
+			if (zone_candidate_answers(&b->all[i])) {
 				n++;
 				own += b->all[i].own;
 			}
@@ -226,13 +205,13 @@ static int add_region_names(struct build *b, const char *app, size_t from, size_
 	return 0;
 }
 
-static int add_instance_names(struct build *b, const char *app, size_t from, size_t to, size_t address_at)
+static int add_instance_names(struct zone_build *b, const char *app, size_t from, size_t to, size_t address_at)
 {
 	struct dns_zone *z = b->z;
 
 	for (size_t i = from; i < to; i++) {
 		const struct dns_instance *in = b->all[i].in;
-		bool is = answers(&b->all[i]);
+		bool is = zone_candidate_answers(&b->all[i]);
 		char prefix[NAME_INSTANCE_ID_SIZE + 4];
 		struct zone_node *node;
 		int r;
@@ -240,7 +219,7 @@ static int add_instance_names(struct build *b, const char *app, size_t from, siz
 		snprintf(prefix, sizeof prefix, "%s.vm.", in->id);
 		r = name_addresses(b, prefix, app, address_at, is, is, 0);
 		if (r == 0)
-			r = add_node(z, prefix, app, &node);
+			r = zone_add_node(z, prefix, app, &node);
 		if (r < 0)
 			return r;
 		address_at += is;
@@ -250,155 +229,9 @@ static int add_instance_names(struct build *b, const char *app, size_t from, siz
 	return 0;
 }
 
-/* -- TXT -- */
-
-struct list {
-	struct build *b;
-	const char *prefix, *app;
-	struct dns_text text;
-	unsigned page;
-};
-
-static void list_start(struct list *l, struct build *b, const char *prefix, const char *app, char separator)
-{
-	*l = (struct list){ .b = b, .prefix = prefix, .app = app, .page = 1 };
-	dns_text_start(&l->text, &b->z->bytes, separator, DNS_TEXT_PAGE);
-}
-
-/* Gives the page that is being written to its name. Names are added to the same buffer, so the page's place is noted before. */
-static int list_page(struct list *l, bool more)
-{
-	uint32_t at = (uint32_t)l->text.page_at, len = (uint32_t)dns_text_page_len(&l->text);
-	char prefix[64];
-	struct zone_node *node;
-	int r;
-
-	if (l->page == 1)
-		snprintf(prefix, sizeof prefix, "%s", l->prefix);
-	else
-		snprintf(prefix, sizeof prefix, "p%u.%s", l->page, l->prefix);
-	r = add_node(l->b->z, prefix, l->app, &node);
-	if (r < 0)
-		return r;
-	node->text_at = at;
-	node->text_len = len;
-	node->more = more;
-	l->page++;
-	return 0;
-}
-
-static int list_add(struct list *l, const char *word)
-{
-	int r;
-
-	if (dns_text_add(&l->text, word))
-		return buf_failed(&l->b->z->bytes) ? -ENOMEM : 0;
-	if (!l->text.n_words)
-		return -EINVAL;
-	r = list_page(l, true);
-	dns_text_next_page(&l->text);
-	return r < 0 ? r : list_add(l, word);
-}
-
-/* Two names with one list. */
-static int alias_text(struct build *b, const char *from_prefix, const char *to_prefix, const char *app)
-{
-	struct zone_node *from, *to, copy;
-	int r = add_node(b->z, from_prefix, app, &from);
-
-	if (r < 0)
-		return r;
-	copy = *from; /* the next add may move the nodes */
-	r = add_node(b->z, to_prefix, app, &to);
-	if (r < 0)
-		return r;
-	to->text_at = copy.text_at;
-	to->text_len = copy.text_len;
-	to->more = copy.more;
-	return 0;
-}
-
-static int add_regions_list(struct build *b, const char *prefix, const char *app, size_t from, size_t to, bool all)
-{
-	size_t n = 0;
-	CLEAN_FREE char(*names)[NAME_REGION_SIZE] = calloc(to - from + 1, sizeof *names);
-	struct list list;
-
-	if (!names)
-		return -ENOMEM;
-	/* Equal ones stand together already (same distance, same name). */
-	for (size_t i = from; i < to; i++)
-		if ((all || answers(&b->all[i])) && (!n || strcmp(names[n - 1], b->all[i].in->region)))
-			memcpy(names[n++], b->all[i].in->region, NAME_REGION_SIZE);
-	qsort(names, n, sizeof *names, compare_three);
-	list_start(&list, b, prefix, app, ',');
-	for (size_t i = 0; i < n; i++) {
-		int r = list_add(&list, names[i]);
-
-		if (r < 0)
-			return r;
-	}
-	return list_page(&list, false);
-}
-
-static int add_vms_list(struct build *b, const char *prefix, const char *app, const struct candidate *by_id, size_t n, bool all)
-{
-	struct list list;
-
-	list_start(&list, b, prefix, app, ',');
-	for (size_t i = 0; i < n; i++) {
-		char word[WORD_MAX];
-		int r;
-
-		if (!all && !answers(&by_id[i]))
-			continue;
-		snprintf(word, sizeof word, "%s %s", by_id[i].in->id, by_id[i].in->region);
-		r = list_add(&list, word);
-		if (r < 0)
-			return r;
-	}
-	return list_page(&list, false);
-}
-
-static int add_apps_list(struct build *b)
-{
-	struct list list;
-
-	list_start(&list, b, "_apps.", "", ',');
-	for (size_t i = 0; i < b->n_apps; i++) {
-		int r = list_add(&list, b->apps[i]);
-
-		if (r < 0)
-			return r;
-	}
-	return list_page(&list, false);
-}
-
-/* by_id: sorted by app, then id. */
-static int add_instances_list(struct build *b, const char *prefix, const struct candidate *by_id, bool all)
-{
-	struct list list;
-
-	list_start(&list, b, prefix, "", ';');
-	for (size_t i = 0; i < b->n_all; i++) {
-		const struct dns_instance *in = by_id[i].in;
-		char word[WORD_MAX], address[ADDR_TEXT_LEN];
-		int r;
-
-		if (!all && !answers(&by_id[i]))
-			continue;
-		snprintf(word, sizeof word, "instance=%s,app=%s,ip=%s,region=%s", in->id, in->app, addr_text(&in->address, address),
-			 in->region);
-		r = list_add(&list, word);
-		if (r < 0)
-			return r;
-	}
-	return list_page(&list, false);
-}
-
 /* -- one app, and all -- */
 
-static int add_app(struct build *b, const char *app, size_t from, size_t to, const struct candidate *by_id)
+static int add_app(struct zone_build *b, const char *app, size_t from, size_t to, const struct zone_candidate *by_id)
 {
 	struct dns_zone *z = b->z;
 	size_t address_at = z->n_addresses, n_near, n_own;
@@ -414,27 +247,27 @@ static int add_app(struct build *b, const char *app, size_t from, size_t to, con
 	if (r == 0)
 		r = add_instance_names(b, app, from, to, address_at);
 	if (r == 0)
-		r = add_node(z, "vm.", app, &node); /* nothing of its own, but instances are below it */
+		r = zone_add_node(z, "vm.", app, &node); /* nothing of its own, but instances are below it */
 	if (r == 0)
-		r = add_regions_list(b, "regions.", app, from, to, false);
+		r = zone_add_regions_list(b, "regions.", app, from, to, false);
 	if (r == 0)
-		r = alias_text(b, "regions.", "", app);
+		r = zone_alias_text(b, "regions.", "", app);
 	if (r == 0)
-		r = add_regions_list(b, "all.regions.", app, from, to, true);
+		r = zone_add_regions_list(b, "all.regions.", app, from, to, true);
 	if (r == 0)
-		r = add_vms_list(b, "vms.", app, by_id + from, to - from, false);
+		r = zone_add_vms_list(b, "vms.", app, by_id + from, to - from, false);
 	if (r == 0)
-		r = add_vms_list(b, "all.vms.", app, by_id + from, to - from, true);
+		r = zone_add_vms_list(b, "all.vms.", app, by_id + from, to - from, true);
 	if (r == 0)
-		r = add_node(z, "", app, &node);
+		r = zone_add_node(z, "", app, &node);
 	if (r == 0)
 		node->app = true;
 	return r;
 }
 
-static int add_names(struct build *b)
+static int add_names(struct zone_build *b)
 {
-	CLEAN_FREE struct candidate *by_id = calloc(b->n_all + 1, sizeof *by_id);
+	CLEAN_FREE struct zone_candidate *by_id = calloc(b->n_all + 1, sizeof *by_id);
 	size_t at = 0;
 	int r = 0;
 
@@ -451,11 +284,11 @@ static int add_names(struct build *b)
 		at = end;
 	}
 	if (r == 0)
-		r = add_apps_list(b);
+		r = zone_add_apps_list(b);
 	if (r == 0)
-		r = add_instances_list(b, "_instances.", by_id, false);
+		r = zone_add_instances_list(b, "_instances.", by_id, false);
 	if (r == 0)
-		r = add_instances_list(b, "all._instances.", by_id, true);
+		r = zone_add_instances_list(b, "all._instances.", by_id, true);
 	return r;
 }
 
@@ -472,7 +305,7 @@ static int check_instance(const struct dns_zone_input *in, const struct dns_inst
 	return 0;
 }
 
-static int collect_instances(struct build *b)
+static int collect_instances(struct zone_build *b)
 {
 	for (size_t i = 0; i < b->in->n_instances; i++) {
 		const struct dns_instance *in = &b->in->instances[i];
@@ -481,7 +314,7 @@ static int collect_instances(struct build *b)
 		if (r < 0)
 			return r;
 		if (!in->skip)
-			b->all[b->n_all++] = (struct candidate){ in, distance(b->here, in->region), in->host == b->here->host };
+			b->all[b->n_all++] = (struct zone_candidate){ in, distance(b->here, in->region), in->host == b->here->host };
 	}
 	qsort_r(b->all, b->n_all, sizeof *b->all, compare_candidates, (void *)(uintptr_t)b->here->region);
 	return 0;
@@ -494,7 +327,7 @@ static int check_app(const char *name)
 	return len == 0 || len >= NAME_SIZE || strchr(name, '.') ? -EINVAL : 0;
 }
 
-static int collect_apps(struct build *b)
+static int collect_apps(struct zone_build *b)
 {
 	size_t n = 0, out = 0;
 
@@ -519,7 +352,7 @@ static void add_region(struct dns_zone *z, const char *name)
 		memcpy(z->regions[z->n_regions++], name, NAME_REGION_SIZE);
 }
 
-static void collect_regions(struct build *b)
+static void collect_regions(struct zone_build *b)
 {
 	struct dns_zone *z = b->z;
 	size_t out = 0;
@@ -529,14 +362,14 @@ static void collect_regions(struct build *b)
 	add_region(z, b->here->region);
 	for (size_t i = 0; i < b->n_all; i++)
 		add_region(z, b->all[i].in->region);
-	qsort(z->regions, z->n_regions, sizeof *z->regions, compare_three);
+	qsort(z->regions, z->n_regions, sizeof *z->regions, zone_compare_regions);
 	for (size_t i = 0; i < z->n_regions; i++)
 		if (!out || strcmp(z->regions[out - 1], z->regions[i]))
 			memmove(z->regions[out++], z->regions[i], NAME_REGION_SIZE);
 	z->n_regions = out;
 }
 
-static int build_all(struct build *b)
+static int build_all(struct zone_build *b)
 {
 	struct dns_zone *z = b->z;
 	size_t n = b->in->n_instances;
@@ -567,7 +400,7 @@ static int build_all(struct build *b)
 
 int dns_zone_build(const struct dns_zone_input *in, const struct dns_here *here, struct dns_zone **ret_zone)
 {
-	struct build b = { .in = in, .here = here };
+	struct zone_build b = { .in = in, .here = here };
 	int r;
 
 	b.z = calloc(1, sizeof *b.z);

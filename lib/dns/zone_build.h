@@ -1,0 +1,38 @@
+/* zone_build - what the builder of a zone and the writer of its lists share. */
+#pragma once
+#include "lib/dns/zone_table.h"
+
+struct zone_candidate {
+	const struct dns_instance *in;
+	double km;
+	bool own;
+};
+
+struct zone_build {
+	struct dns_zone *z;
+	const struct dns_zone_input *in;
+	const struct dns_here *here;
+	struct zone_candidate *all; /* sorted; without those that skip DNS */
+	size_t n_all;
+	const char **apps; /* sorted, no name twice */
+	size_t n_apps;
+};
+
+static inline bool zone_candidate_answers(const struct zone_candidate *c)
+{
+	return c->in->answers;
+}
+int zone_compare_regions(const void *a, const void *b); /* for qsort over char[NAME_REGION_SIZE] */
+
+/* The node of "<prefix><app>.internal" (or "<prefix>internal" without an app), new or as it was. It may move with the next one. */
+int zone_add_node(struct dns_zone *z, const char *prefix, const char *app, struct zone_node **ret_node);
+
+/* Lists of all[from, to), which share an app; `all`: also of those that do not answer. */
+int zone_add_regions_list(struct zone_build *b, const char *prefix, const char *app, size_t from, size_t to, bool all);
+/* Gives the second name the list that the first has. */
+int zone_alias_text(struct zone_build *b, const char *from_prefix, const char *to_prefix, const char *app);
+/* by_id: sorted by id (in the last: by app, then id). */
+int zone_add_vms_list(struct zone_build *b, const char *prefix, const char *app, const struct zone_candidate *by_id, size_t n,
+		      bool all);
+int zone_add_apps_list(struct zone_build *b);
+int zone_add_instances_list(struct zone_build *b, const char *prefix, const struct zone_candidate *by_id, bool all);
