@@ -168,6 +168,7 @@ int store_app_list(struct store *store, const struct principal *who, const char 
 {
 	CLEAN_STATEMENT struct statement *st = NULL;
 	unsigned limit = store_page_limit(page), given = 0;
+	struct store_next next = { { 0 } }; /* ret_next may be where page->after points */
 	struct store_app row, last = { 0 };
 	const uint8_t *only = principal_only_org(who);
 	uint8_t after_org[ID_LEN];
@@ -175,7 +176,6 @@ int store_app_list(struct store *store, const struct principal *who, const char 
 	struct store_org org;
 	int r = store_page_org_name(page, after_org, after_name, why);
 
-	ret_next->cursor[0] = 0;
 	if (r == 0 && org_ref && *org_ref) {
 		r = store_org_find(store, who, org_ref, &org, why);
 		only = org.id;
@@ -190,13 +190,15 @@ int store_app_list(struct store *store, const struct principal *who, const char 
 		if (!principal_sees_org(who, row.org))
 			continue;
 		if (given == limit) {
-			snprintf(ret_next->cursor, sizeof ret_next->cursor, "%s/%s", id_text(last.org, hex), last.name);
+			snprintf(next.cursor, sizeof next.cursor, "%s/%s", id_text(last.org, hex), last.name);
 			break;
 		}
 		each(arg, &row);
 		last = row;
 		given++;
 	}
+	if (r == 0)
+		*ret_next = next;
 	return r;
 }
 

@@ -130,7 +130,7 @@ static int check_ours(struct driver *driver, const char *path, struct why *why)
 
 	if (r == 0)
 		r = pragma_int(driver, "PRAGMA application_id", &id);
-	if (r == -EBADMSG)
+	if (r == -EBADMSG && (sqlite3_errcode(driver->db) & 0xff) == SQLITE_NOTADB)
 		return why_set(why, "store_foreign", "", "%s is not a database (or its first page is damaged)", path);
 	if (r != 0)
 		return r;

@@ -183,6 +183,7 @@ int store_instance_list(struct store *store, const struct principal *who, const 
 	static const struct store_instance_filter all = { 0 };
 	CLEAN_STATEMENT struct statement *st = NULL;
 	unsigned limit = store_page_limit(page), given = 0;
+	struct store_next next = { { 0 } }; /* ret_next may be where page->after points */
 	char last[NAME_INSTANCE_ID_SIZE] = "";
 	struct store_instance row;
 	struct scope scope;
@@ -190,7 +191,6 @@ int store_instance_list(struct store *store, const struct principal *who, const 
 
 	if (!filter)
 		filter = &all;
-	ret_next->cursor[0] = 0;
 	r = resolve_scope(store, who, filter, &scope, why);
 	if (r == 0)
 		r = sql_query(store, &st, list_query(&scope, filter), "tdduutt", store_page_after(page), scope.org, scope.app, filter->host,
@@ -200,13 +200,15 @@ int store_instance_list(struct store *store, const struct principal *who, const 
 		if (r != 0 || !principal_sees_org(who, row.org))
 			continue;
 		if (given == limit) {
-			snprintf(ret_next->cursor, sizeof ret_next->cursor, "%s", last);
+			snprintf(next.cursor, sizeof next.cursor, "%s", last);
 			break;
 		}
 		each(arg, &row);
 		memcpy(last, row.record.id, sizeof last);
 		given++;
 	}
+	if (r == 0)
+		*ret_next = next;
 	return r;
 }
 

@@ -106,6 +106,7 @@ int store_log_audit(struct store *store, const struct principal *who, const char
 {
 	CLEAN_STATEMENT struct statement *st = NULL;
 	unsigned limit = store_page_limit(page), given = 0;
+	struct store_next next = { { 0 } }; /* ret_next may be where page->after points */
 	const uint8_t *only = principal_only_org(who);
 	struct store_log_row row;
 	struct store_org org;
@@ -113,7 +114,6 @@ int store_log_audit(struct store *store, const struct principal *who, const char
 	int64_t before;
 	int r = parse_cursor(page, &before, why);
 
-	ret_next->cursor[0] = 0;
 	if (r == 0 && org_ref && *org_ref) {
 		r = store_org_find(store, who, org_ref, &org, why);
 		only = org.id;
@@ -127,7 +127,7 @@ int store_log_audit(struct store *store, const struct principal *who, const char
 		if (row.has_org ? !principal_sees_org(who, row.org) : !principal_is_operator(who))
 			continue;
 		if (given == limit) {
-			snprintf(ret_next->cursor, sizeof ret_next->cursor, "%llu", (unsigned long long)last);
+			snprintf(next.cursor, sizeof next.cursor, "%llu", (unsigned long long)last);
 			break;
 		}
 		if (row.record.node) { /* what only one node may know is not for auditors either: secrets of workloads, keys */
@@ -138,5 +138,7 @@ int store_log_audit(struct store *store, const struct principal *who, const char
 		last = row.record.v;
 		given++;
 	}
+	if (r == 0)
+		*ret_next = next;
 	return r;
 }

@@ -163,14 +163,16 @@ int store_node_list(struct store *store, const struct principal *who, const stru
 {
 	CLEAN_STATEMENT struct statement *st = NULL;
 	unsigned limit = store_page_limit(page), given = 0;
+	struct store_next next = { { 0 } }; /* ret_next may be where page->after points */
 	const char *region = filter && filter->region ? filter->region : "";
 	struct store_node row = { 0 };
 	uint32_t after = 0;
 	int r;
 
-	ret_next->cursor[0] = 0;
-	if (!principal_is_operator(who))
+	if (!principal_is_operator(who)) {
+		*ret_next = next;
 		return 0;
+	}
 	if (*store_page_after(page) && parse_host(store_page_after(page), &after) != 0)
 		return why_set(why, "cursor_invalid", "cursor", "cursor \"%.80s\" did not come from this list", page->after);
 	r = sql_query(store, &st,
@@ -179,13 +181,15 @@ int store_node_list(struct store *store, const struct principal *who, const stru
 		      "utut", after, region, (uint32_t)(filter && filter->with_revoked), store_page_prefix(page));
 	while (r == 0 && sql_next(st, &r)) {
 		if (given == limit) {
-			snprintf(ret_next->cursor, sizeof ret_next->cursor, "%08x", row.host);
+			snprintf(next.cursor, sizeof next.cursor, "%08x", row.host);
 			break;
 		}
 		read_row(st, &row);
 		each(arg, &row);
 		given++;
 	}
+	if (r == 0)
+		*ret_next = next;
 	return r;
 }
 

@@ -155,24 +155,25 @@ int store_node_token_list(struct store *store, const struct principal *who, cons
 {
 	CLEAN_STATEMENT struct statement *st = NULL;
 	unsigned limit = store_page_limit(page), given = 0;
+	struct store_next next = { { 0 } }; /* ret_next may be where page->after points */
 	struct store_node_token row = { 0 };
 	uint8_t after[ID_LEN];
 	int r = store_page_id(page, after, why);
 
-	ret_next->cursor[0] = 0;
-	if (r != 0 || !principal_is_operator(who))
-		return r;
-	r = sql_query(store, &st, "SELECT " COLUMNS "WHERE id > ?1 AND substr(lower(hex(id)), 1, length(?2)) = ?2 ORDER BY id", "dt", after,
+	if (r == 0 && principal_is_operator(who))
+		r = sql_query(store, &st, "SELECT " COLUMNS "WHERE id > ?1 AND substr(lower(hex(id)), 1, length(?2)) = ?2 ORDER BY id", "dt", after,
 		      store_page_prefix(page));
-	while (r == 0 && sql_next(st, &r)) {
+	while (r == 0 && st && sql_next(st, &r)) {
 		if (given == limit) {
-			id_text(row.id, ret_next->cursor);
+			id_text(row.id, next.cursor);
 			break;
 		}
 		read_row(st, &row);
 		each(arg, &row);
 		given++;
 	}
+	if (r == 0)
+		*ret_next = next;
 	return r;
 }
 

@@ -126,11 +126,11 @@ int store_org_list(struct store *store, const struct principal *who, const struc
 {
 	CLEAN_STATEMENT struct statement *st = NULL;
 	unsigned limit = store_page_limit(page), given = 0;
+	struct store_next next = { { 0 } }; /* ret_next may be where page->after points */
 	struct store_org row, last = { 0 };
 	int r;
 
 	(void)why;
-	ret_next->cursor[0] = 0;
 	r = sql_query(store, &st,
 		      "SELECT " COLUMNS "WHERE lower(name) > ?1 AND substr(lower(name), 1, length(?2)) = ?2 ORDER BY lower(name)", "tt",
 		      store_page_after(page), store_page_prefix(page));
@@ -139,13 +139,15 @@ int store_org_list(struct store *store, const struct principal *who, const struc
 		if (!principal_sees_org(who, row.id))
 			continue;
 		if (given == limit) {
-			snprintf(ret_next->cursor, sizeof ret_next->cursor, "%s", last.name);
+			snprintf(next.cursor, sizeof next.cursor, "%s", last.name);
 			break;
 		}
 		each(arg, &row);
 		last = row;
 		given++;
 	}
+	if (r == 0)
+		*ret_next = next;
 	return r;
 }
 

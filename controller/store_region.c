@@ -230,23 +230,27 @@ int store_region_list(struct store *store, const struct principal *who, const st
 {
 	CLEAN_STATEMENT struct statement *st = NULL;
 	unsigned limit = store_page_limit(page), given = 0;
+	struct store_next next = { { 0 } }; /* ret_next may be where page->after points */
 	struct store_region row = { 0 };
 	int r;
 
 	(void)why;
-	ret_next->cursor[0] = 0;
-	if (who->kind == PRINCIPAL_NONE)
+	if (who->kind == PRINCIPAL_NONE) {
+		*ret_next = next;
 		return 0;
+	}
 	r = sql_query(store, &st, "SELECT " COLUMNS "WHERE r.name > ?1 AND substr(r.name, 1, length(?2)) = ?2 ORDER BY r.name", "tt",
 		      store_page_after(page), store_page_prefix(page));
 	while (r == 0 && sql_next(st, &r)) {
 		if (given == limit) {
-			snprintf(ret_next->cursor, sizeof ret_next->cursor, "%s", row.name);
+			snprintf(next.cursor, sizeof next.cursor, "%s", row.name);
 			break;
 		}
 		read_row(st, &row);
 		each(arg, &row);
 		given++;
 	}
+	if (r == 0)
+		*ret_next = next;
 	return r;
 }

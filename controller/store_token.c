@@ -259,13 +259,13 @@ int store_token_list(struct store *store, const struct principal *who, const cha
 {
 	CLEAN_STATEMENT struct statement *st = NULL;
 	unsigned limit = store_page_limit(page), given = 0;
+	struct store_next next = { { 0 } }; /* ret_next may be where page->after points */
 	struct store_token row, last = { 0 };
 	const uint8_t *only = who->kind == PRINCIPAL_ORG_TOKEN ? principal_only_org(who) : NULL;
 	uint8_t after[ID_LEN];
 	struct store_org org;
 	int r = store_page_id(page, after, why);
 
-	ret_next->cursor[0] = 0;
 	if (r == 0 && org_ref && *org_ref) {
 		r = store_org_find(store, who, org_ref, &org, why);
 		only = org.id;
@@ -280,13 +280,15 @@ int store_token_list(struct store *store, const struct principal *who, const cha
 		if (!sees(who, &row))
 			continue;
 		if (given == limit) {
-			id_text(last.id, ret_next->cursor);
+			id_text(last.id, next.cursor);
 			break;
 		}
 		each(arg, &row);
 		last = row;
 		given++;
 	}
+	if (r == 0)
+		*ret_next = next;
 	return r;
 }
 

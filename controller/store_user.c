@@ -105,11 +105,11 @@ int store_user_list(struct store *store, const struct principal *who, const stru
 {
 	CLEAN_STATEMENT struct statement *st = NULL;
 	unsigned limit = store_page_limit(page), given = 0;
+	struct store_next next = { { 0 } }; /* ret_next may be where page->after points */
 	struct store_user row, last = { 0 };
 	uint8_t after[ID_LEN];
 	int r = store_page_id(page, after, why);
 
-	ret_next->cursor[0] = 0;
 	if (r == 0)
 		r = sql_query(store, &st, "SELECT " COLUMNS "WHERE id > ?1 AND substr(lower(email), 1, length(?2)) = ?2 ORDER BY id", "dt",
 			      after, store_page_prefix(page));
@@ -118,13 +118,15 @@ int store_user_list(struct store *store, const struct principal *who, const stru
 		if (!sees(who, row.id))
 			continue;
 		if (given == limit) {
-			id_text(last.id, ret_next->cursor);
+			id_text(last.id, next.cursor);
 			break;
 		}
 		each(arg, &row);
 		last = row;
 		given++;
 	}
+	if (r == 0)
+		*ret_next = next;
 	return r;
 }
 
