@@ -59,11 +59,11 @@ $(B)/bin/$(1): $(B)/$(MAIN_OF_$(1):.c=.o) $(call archives,$(ROOM_OF_$(1)))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
 
-include tests/module.mk
+include tests/module.mk deploy/demo/module.mk
 
 all: $(PROGRAMS:%=$(B)/bin/%) $(BPF_OBJS) ## build everything into build/
 help: ## this list
-	@grep -hE '^[a-z][a-z_.-]*:.*##' Makefile */module.mk tests/*/module.mk 2>/dev/null | sort | awk -F':.*## ' '{printf "  %-24s %s\n",$$1,$$2}'
+	@grep -hE "^[a-z][a-z_.-]*:.*##" Makefile */module.mk tests/*/module.mk deploy/*/module.mk 2>/dev/null | sort | awk -F':.*## ' '{printf "  %-24s %s\n",$$1,$$2}'
 clean: ## remove what the build made
 	$(Q)rm -rf $(B)
 deps: ## install the packages that building, testing and the demo need (Debian 12, root)

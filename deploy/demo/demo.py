@@ -1,0 +1,224 @@
+"""demo - the main job on real input, told as a transcript.
+
+    demo.py story [--keep]                     the story once; exit 0 only if every claim holds
+    demo.py sabotage [--seed N] [--quarter]    every claim broken on purpose, see claims.py
+    demo.py down                               removes a kept demo
+
+Everything is a child of this process or of the cells' holders: when it ends, however it ends, the cells end with it.
+"""
+import argparse
+import ctypes
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/net"))
+sys.path.insert(0, str(ROOT / "deploy/demo"))
+from fixture.cell import BUILD  # noqa: E402
+from fixture.cluster import NODES, Cluster, wait_until  # noqa: E402
+import claims  # noqa: E402
+import scene  # noqa: E402
+
+HOME = BUILD / "demo"
+PR_SET_PDEATHSIG = 1
+
+
+class Told:
+    """The transcript: commands as a person would type them, their output, and a verdict per claim."""
+
+    def __init__(self):
+        self.verdicts, self.started = [], time.monotonic()
+
+    def title(self, text):
+        print(f"\n--- {text}", flush=True)
+
+    def command(self, line, output):
+        print(f"$ {line}")
+        for text in output.rstrip().splitlines():
+            print(f"  {text}")
+        sys.stdout.flush()
+
+    def verdict(self, name, claim, error, note):
+        self.verdicts.append((name, not error, note))
+        print(f"{'FAIL' if error else 'PASS'}  {claim}" + (f"\n      {error}" if error else "") + (f"\n      {note}" if note else ""),
+              flush=True)
+
+
+def check(told, cluster, row):
+    """Runs one claim; returns the error text or None."""
+    claims.notes.clear()
+    try:
+        row.check(cluster)
+        error = None
+    except Exception as failure:  # whatever goes wrong in a check is a claim that does not hold
+        error = f"{type(failure).__name__}: {failure}"
+    if told:
+        told.verdict(row.name, row.claim, error, "; ".join(claims.notes))
+    return error
+
+
+def summary(told, seconds):
+    good = sum(ok for _, ok, _ in told.verdicts)
+    print(f"\n{good} of {len(told.verdicts)} claims hold, {seconds:.0f} s")
+    bad = [name for name, ok, _ in told.verdicts if not ok]
+    if bad:
+        print("FAIL: " + ", ".join(bad))
+    for _, _, note in told.verdicts:
+        if note.startswith("withdrawn"):
+            print(note)
+    print(f"logs: {HOME / 'logs'}")
+
+
+def story(keep):
+    told = Told()
+    if (HOME / "state.json").exists():
+        sys.exit("a kept demo is up in this build folder: make demo-down first")
+    cluster = Cluster(NODES, logs=HOME / f"logs", root_link=True)
+    try:
+        cluster.tell = told.command
+        scene.operator(told, cluster)
+        scene.customers(told, cluster)
+        title = None
+        for row in claims.rows():
+            if row.chapter != title:
+                title = row.chapter
+                told.title(title)
+            cluster.tell = told.command
+            check(told, cluster, row)
+        good = all(ok for _, ok, _ in told.verdicts)
+        if keep:
+            leave_up(cluster)
+    finally:
+        if not keep or (HOME / "state.json").exists() is False:
+            cluster.stop()
+    summary(told, time.monotonic() - told.started)
+    return 0 if good else 1
+
+
+def leave_up(cluster):
+    HOME.mkdir(parents=True, exist_ok=True)
+    cluster.tell = lambda *_: None
+    token = cluster.operator_token()
+    instances = cluster.instances()
+    state = {"cells": {n: {"pid": c.pid, "holder": c.holder.pid} for n, c in cluster.cells.items()},
+             "instances": [{k: i[k] for k in ("id", "org", "app", "host", "address")} for i in instances],
+             "device": cluster.root_device}
+    names = [n for n in cluster.cells] + [f"{i['org']}/{i['app']}@{i['host']}" for i in instances]
+    env = HOME / "env"
+    env.unlink(missing_ok=True)
+    env.touch(0o600)
+    env.write_text(f"export SIXPN_URL={cluster.url}\nexport SIXPN_TOKEN={token}\nexport SIXPN_DEMO_NAMES='{' '.join(names)}'\n")
+    cluster.keep()
+    (HOME / "state.json").write_text(json.dumps(state, indent=1))
+    print(f"""
+The demo stays up. Ways in:
+  deploy/demo/enter ord-1 ip -6 route show table 6000        a node
+  deploy/demo/enter acme/my-frontend dig +short my-database.internal aaaa
+  . {env} && {BUILD / 'bin/sixpn'} status
+  names: {' '.join(names)}
+  make demo-down                                             removes everything""")
+
+
+def down():
+    path = HOME / "state.json"
+    if not path.exists():
+        print("no demo is up")
+        return 0
+    state = json.loads(path.read_text())
+    for cell in state["cells"].values():
+        for pid in (cell["holder"], cell["pid"]):
+            if is_holder(pid):
+                os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(is_holder(c["pid"]) for c in state["cells"].values()), 10, "cells gone")
+    path.unlink()
+    (HOME / "env").unlink(missing_ok=True)
+    print(f"removed {len(state['cells'])} cells")
+    return 0
+
+
+def is_holder(pid):
+    """A pid may have been given to somebody else since."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "holder"
+    except OSError:
+        return False
+
+
+def sabotage(seed, quarter):
+    chosen = claims.rows()
+    if quarter:
+        chosen = random.Random(seed).sample(chosen, (len(chosen) + 3) // 4)
+    print(f"sabotage of {len(chosen)} claims, seed {seed}; again: make demo-sabotage SEED={seed}" + (" QUARTER=1" if quarter else ""))
+    cluster = Cluster(NODES, logs=HOME / f"sabotage-logs-{os.getpid()}", root_link=True)
+    told, wrong = Told(), []
+    told.title = told.command = lambda *_: None
+    try:
+        scene.operator(told, cluster)
+        scene.customers(told, cluster)
+        for row in claims.rows():
+            error = check(None, cluster, row)
+            if error:
+                wrong.append(f"{row.name}: does not hold before any sabotage: {error}")
+        for row in chosen if not wrong else []:
+            wrong += sabotage_row(cluster, row)
+    finally:
+        cluster.stop()
+    for text in wrong:
+        print(f"WRONG  {text}")
+    if not wrong:
+        shutil.rmtree(cluster.logs, ignore_errors=True)
+        print(f"all {len(chosen)} sabotages were caught where they should be and nowhere else")
+    return 1 if wrong else 0
+
+
+def sabotage_row(cluster, row):
+    wrong, started = [], time.monotonic()
+    mend = row.sabotage(cluster)
+    try:
+        error = check(None, cluster, row)
+        if not error:
+            wrong.append(f"{row.name}: still PASS although {row.broken}")
+        for other in claims.rows():
+            if other.name != row.name and other.name not in row.related:
+                blamed = check(None, cluster, other)
+                if blamed:
+                    wrong.append(f"{row.name}: sabotage ({row.broken}) also fails {other.name}: {blamed}")
+    finally:
+        mend()
+    for again in claims.rows():
+        if again.name == row.name or again.name in row.related:
+            still = check(None, cluster, again)
+            if still:
+                wrong.append(f"{again.name}: not mended after the sabotage of {row.name}: {still}")
+    print(f"{'WRONG' if wrong else 'caught'}  {row.name}: {row.broken} ({time.monotonic() - started:.1f} s)"
+          + (f"\n        FAIL as it should: {error}" if error else ""), flush=True)
+    return wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["story", "sabotage", "down"])
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--seed", type=int, default=int(time.time()) % 100000)
+    parser.add_argument("--quarter", action="store_true")
+    args = parser.parse_args()
+    if os.geteuid():
+        sys.exit("the demo makes network namespaces and needs root")
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # make may be killed: end with it
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(143))
+    try:
+        if args.what == "story":
+            return story(args.keep)
+        return down() if args.what == "down" else sabotage(args.seed, args.quarter)
+    except KeyboardInterrupt:
+        return 130
+
+
+sys.exit(main())

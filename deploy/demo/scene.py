@@ -1,0 +1,75 @@
+"""scene - what stands when the claims are checked: regions, nodes, two customers with apps that know nothing of sixpn."""
+import json
+
+from fixture.cluster import wait_until
+
+# org, app, regions. Both orgs have an app of the same name.
+APPS = [
+    ("acme", "fearsome-bagel-43", ["ord", "nrt"]),
+    ("acme", "my-database", ["ord"]),
+    ("acme", "my-frontend", ["nrt"]),
+    ("acme", "my-worker", ["dev"]),
+    ("globex", "fearsome-bagel-43", ["ord"]),
+    ("globex", "widget-shop", ["nrt"]),
+]
+WEB_PORT, ECHO_PORT = 8080, 7777
+
+# A web server and an echo server, both bound to the name that the generated /etc/hosts gives; neither knows an address.
+START = f"""#!/bin/sh
+set -e
+socat UDP6-RECVFROM:{ECHO_PORT},bind=[$(getent hosts fly-local-6pn | cut -d' ' -f1)],fork EXEC:cat &
+socat TCP6-LISTEN:{ECHO_PORT},bind=[$FLY_LOCAL_6PN],fork,reuseaddr EXEC:cat &
+exec python3 -m http.server {WEB_PORT} --bind fly-local-6pn --directory /srv
+"""
+
+
+def page(org, app):
+    return f"this is {app} of {org}\n"
+
+
+def spec(org, app):
+    return {"schema": 1, "command": ["/bin/sh", "/srv/start.sh"], "restart": "always", "drain_ms": 100, "stop_timeout_ms": 3000,
+            "files": [{"path": "/srv/start.sh", "content": START}, {"path": "/srv/page.txt", "content": page(org, app)}]}
+
+
+def operator(told, cluster):
+    told.title("1. the operator: a controller, three regions, four machines")
+    cluster.start_controller()
+    cluster.sixpn("init")
+    for region in ("ord", "nrt", "dev"):
+        cluster.sixpn("region", "create", region)
+    for region in ("ord", "nrt", "dev"):
+        names = [n for n, r in cluster.table if r == region]
+        args = ["node", "token", "create", "--region", region, "--uses", str(len(names)), "--expires", "10m"]
+        token = cluster.json(*args)["token"]
+        told.command("sixpn " + " ".join(args), "sixpn1.**** (a secret: shown once)")
+        for name in names:
+            cluster.join(name, token)
+            told.command(f"sixpn-node --join /run/join.token        # on {name}", "")
+    wait_until(cluster.ready, 20, "all nodes ready")
+    cluster.sixpn("status")
+
+
+def customers(told, cluster):
+    told.title("2. two customers, with an app of the same name")
+    for org in ("acme", "globex"):
+        cluster.sixpn("org", "create", org)
+    path = cluster.controller.path("/run/spec.json")
+    for org, app, regions in APPS:
+        cluster.sixpn("app", "create", app, "--org", org)
+        path.write_text(json.dumps(spec(org, app)))
+        for region in regions:
+            cluster.sixpn("instance", "create", "--org", org, "--app", app, "--region", region, "--spec", "/run/spec.json")
+    wait_until(lambda: all(i["state"] == "started" for i in cluster.instances()), 20, "all instances started")
+    wait_until(lambda: all(serves(cluster, i) for i in cluster.instances()), 20, "all servers listen")
+    cluster.sixpn("instance", "list")
+
+
+def serves(cluster, record):
+    """Its own host sees it listen (from inside: nothing outside may)."""
+    from fixture.cluster import Instance
+
+    try:
+        return f":{WEB_PORT}" in Instance(cluster, record).out("ss", "-ltn")
+    except (RuntimeError, OSError, StopIteration):
+        return False
