@@ -10,7 +10,7 @@
 struct dns_server;
 
 struct dns_server_options {
-	struct in6_addr address; /* must be on a device already; fdaa::3 */
+	struct in6_addr address; /* fdaa::3; on a device already and not tentative: add it with IFA_F_NODAD */
 	uint16_t port;           /* 0 = 53 */
 	unsigned n_workers;      /* 0 = min(cores, 4) */
 	unsigned tcp_idle_ms;    /* 0 = 10 s */

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef SO_RCVMARK
@@ -35,6 +36,22 @@ static void add_address(int fd, const char *text)
 		fail_msg("adding %s to lo: %s", text, strerror(errno));
 }
 
+/* Even on loopback an address is tentative for a moment, until the kernel's worker has passed over it. */
+static void wait_for_address(const char *text)
+{
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6 };
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	time_t start = time(NULL);
+
+	assert_int_equal(inet_pton(AF_INET6, text, &a.sin6_addr), 1);
+	while (bind(fd, (struct sockaddr *)&a, sizeof a) < 0) {
+		if (errno != EADDRNOTAVAIL || time(NULL) - start > 10)
+			fail_msg("%s on lo: %s", text, strerror(errno));
+		sched_yield();
+	}
+	close(fd);
+}
+
 /* 1 = this machine does not let us have a namespace. */
 static int own_network(void)
 {
@@ -56,6 +73,9 @@ static int own_network(void)
 	add_address(fd, OURS);
 	add_address(fd, NEIGHBOUR);
 	close(fd);
+	wait_for_address("fdaa::3");
+	wait_for_address(OURS);
+	wait_for_address(NEIGHBOUR);
 	assert_int_equal(file_put("/proc/sys/net/ipv4/tcp_fwmark_accept", "1"), 0);
 	return 0;
 }
