@@ -6,7 +6,9 @@ BPF_TEST_HARNESS := $(B)/tests/bpf/harness.o
 
 $(B)/tests/bpf/test_%: tests/bpf/test_%.c $(BPF_TEST_HARNESS) $(call archives,lib/bpf) | $(GENERATED)
 	$(call say,TEST,$<)
-	$(Q)mkdir -p $(@D) && $(CC) $(ALLCFLAGS_TEST) -MMD -MP -MF $@.d -o $@ $< $(BPF_TEST_HARNESS) -Wl,--start-group $(call archives,lib/bpf) -Wl,--end-group $(call libs,lib/bpf) -lcmocka -lm
+	$(Q)mkdir -p $(@D) && $(CC) $(ALLCFLAGS_TEST) -MMD -MP -MF $@.d -o $@ $< $(filter %.o,$^) -Wl,--start-group $(call archives,lib/bpf) -Wl,--end-group $(call libs,lib/bpf) -lcmocka -lm
+# the mutated packets and the second opinion on them
+$(B)/tests/bpf/test_mutations: $(B)/tests/bpf/oracle.o $(B)/tests/bpf/mutate.o
 
 # make test-bpf T=attach  runs one
 test-bpf: $(if $(T),$(B)/tests/bpf/test_$(T),$(BPF_TEST_BINS)) ## the BPF programs in the kernel: rows of packets, attaching (root)
