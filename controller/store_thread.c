@@ -43,10 +43,12 @@ static bool run_list(struct store_thread *t, struct handover_item *item)
 		store_run_batch(t->store, batch, n);
 		atomic_store(&t->broken, t->store->broken);
 		for (size_t i = 0; i < n; i++)
-			if (batch[i]->write)
+			if (batch[i]->write) {
 				handover_put(&t->out, &batch[i]->item);
+				batch[i] = NULL; /* the loop's now, and perhaps freed already */
+			}
 		for (size_t i = 0; i < n; i++)
-			if (!batch[i]->write)
+			if (batch[i])
 				handover_put(&t->out, &batch[i]->item);
 	}
 	return !end;
