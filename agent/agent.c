@@ -10,7 +10,7 @@
 
 #define AREA "agent"
 
-static void arm(struct agent *a)
+void agent_arm(struct agent *a)
 {
 	uint64_t now = clock_mono_ms(&a->env.clock), wake = 0;
 	struct instance *in;
@@ -32,7 +32,7 @@ void agent_tick(struct agent *a)
 	for (size_t i = 0; (in = map_next(&a->instances, &i)); )
 		if (in->wake_ms && in->wake_ms <= now)
 			instance_run(in);
-	arm(a);
+	agent_arm(a);
 }
 
 static void timer_expired(struct loop_timer *timer)
@@ -47,7 +47,7 @@ static void on_ready(void *ctx, const char *id)
 
 	if (in)
 		instance_ready(in);
-	arm(a);
+	agent_arm(a);
 }
 
 static void on_ended(void *ctx, const char *id, int32_t exit_code, const char *text)
@@ -57,7 +57,7 @@ static void on_ended(void *ctx, const char *id, int32_t exit_code, const char *t
 
 	if (in)
 		instance_ended(in, exit_code, text);
-	arm(a);
+	agent_arm(a);
 }
 
 static int adopt_one(struct agent *a, const char *id)
@@ -169,7 +169,7 @@ void agent_sync(struct agent *a, const struct role_desired *desired)
 	}
 	for (size_t i = 0; (in = map_next(&a->instances, &i)); )
 		instance_run(in);
-	arm(a);
+	agent_arm(a);
 }
 
 void agent_wipe(struct agent *a)

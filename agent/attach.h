@@ -24,6 +24,12 @@ struct attach_spec {
 	bool suspended; /* all in place, nothing passes */
 };
 
+enum {
+	/* All is made, but the kernel has not finished: an address is tentative (a server could not bind to it) or the carrier has
+	 * not been seen (packets would be lost). Call again in a few milliseconds. */
+	ATTACH_E_PENDING = 2,
+};
+
 struct attach_ops {
 	/* E_REFUSED with why: this kind is not to be had here, or the kernel or the programs said no; the sentence says which. */
 	int (*attach)(void *ctx, const struct attach_spec *spec, struct why *why);

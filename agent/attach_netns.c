@@ -21,6 +21,7 @@
 #include "lib/netlink/sysctl.h"
 
 #include <limits.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@
 #include <unistd.h>
 
 #define INNER_NAME "6pn0"
+#define FOUND 1 /* what a list's callback returns to end the list */
 
 static const uint8_t outer_mac[6] = { 0x02, 0x53, 0x58, 0, 0, 1 };
 static const uint8_t inner_mac[6] = { 0x02, 0x53, 0x58, 0, 0, 2 };
@@ -154,24 +156,34 @@ static int choose_name(struct work *w)
 	return -EEXIST;
 }
 
+/* Both ends are made here and one is moved: made in two namespaces at once they may get the same index, and the kernel takes a
+ * veth with its own index at the other end for a device whose link changes are not urgent (up to a second until it sends). */
 static int make_pair(struct work *w)
 {
-	struct rtnl_veth veth = { .peer_name = INNER_NAME, .peer_netns_fd = w->spec->netns_fd, .mtu = ADDR_MTU };
+	struct rtnl_veth veth = { .peer_netns_fd = -1, .mtu = ADDR_MTU };
+	char peer_name[ATTACH_NAME_SIZE];
 	struct rtnl_link outer, inner;
 	int r = choose_name(w);
 
 	if (r == 0)
 		r = note_write(w->spec->folder, w->name, 0);
+	snprintf(peer_name, sizeof peer_name, "%.10sp", w->name);
 	veth.name = w->name;
+	veth.peer_name = peer_name;
 	if (r == 0)
 		r = rtnl_veth_add(w->env->rtnl, &veth);
 	if (r == 0)
 		r = rtnl_link_by_name(w->env->rtnl, w->name, &outer);
+	if (r < 0)
+		return r;
+	w->ifindex = outer.ifindex;
+	r = rtnl_link_by_name(w->env->rtnl, peer_name, &inner);
+	if (r == 0)
+		r = rtnl_link_move(w->env->rtnl, inner.ifindex, w->spec->netns_fd, INNER_NAME);
 	if (r == 0)
 		r = rtnl_link_by_name(w->inner, INNER_NAME, &inner);
 	if (r < 0)
 		return r;
-	w->ifindex = outer.ifindex;
 	w->inner_ifindex = inner.ifindex;
 	return note_write(w->spec->folder, w->name, w->ifindex);
 }
@@ -305,6 +317,44 @@ static int step_route(struct work *w)
 	return r == 0 ? rtnl_route_replace(w->env->rtnl, &route) : r;
 }
 
+static int find_tentative(void *ctx, const struct rtnl_addr *addr)
+{
+	(void)ctx;
+	return addr->flags & IFA_F_TENTATIVE ? -EINPROGRESS : 0;
+}
+
+/* The kernel ends what was asked of it a little later, in work queues: an address is tentative until then, even without duplicate
+ * address detection, and a device sends only when the link watch has seen its carrier. */
+static int end_settled(struct rtnl *rtnl, uint32_t ifindex)
+{
+	struct rtnl_link link;
+	int r = rtnl_link_by_index(rtnl, ifindex, &link);
+
+	if (r == 0 && !(link.flags & IFF_RUNNING))
+		r = -EINPROGRESS;
+	return r == 0 ? rtnl_addr_list(rtnl, ifindex, find_tentative, NULL) : r;
+}
+
+static int find_local(void *ctx, const struct rtnl_route *route)
+{
+	const struct in6_addr *address = ctx;
+
+	return route->type == RTN_LOCAL && route->dst_len == 128 && !memcmp(&route->dst, address, sizeof *address) ? FOUND : 0;
+}
+
+static int step_settle(struct work *w)
+{
+	int r = end_settled(w->inner, w->inner_ifindex);
+
+	if (r == 0)
+		r = end_settled(w->env->rtnl, w->ifindex);
+	if (r < 0)
+		return r;
+	/* the address stops being tentative an instant before the kernel takes packets for it */
+	r = rtnl_route_list(w->inner, RT_TABLE_LOCAL, find_local, &w->address);
+	return r == FOUND ? 0 : r < 0 ? r : -EINPROGRESS;
+}
+
 static int build(struct work *w)
 {
 	static const struct {
@@ -315,6 +365,7 @@ static int build(struct work *w)
 		{ step_filter, "attaching the programs" },
 		{ step_inner, "setting up the instance's end" },
 		{ step_route, "the route to it" },
+		{ step_settle, "its link" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
@@ -368,6 +419,10 @@ static int attach(void *ctx, const struct attach_spec *spec, struct why *why)
 	}
 	if (r == 0)
 		r = build(&w);
+	if (r == -EINPROGRESS) {
+		rtnl_free(w.inner);
+		return ATTACH_E_PENDING;
+	}
 	if (r < 0)
 		why_set(why, "attach", "", "%s: %s%s%s", w.doing, strerror(-r), rtnl_why(env->rtnl)->text[0] ? ": " : "",
 			rtnl_why(env->rtnl)->text);

@@ -12,7 +12,6 @@
 
 #define AREA "agent"
 #define ROUNDS_MAX 32         /* plans in a row; more would mean that a step does not do what the planner believes */
-#define ATTACH_AGAIN_MS 5000
 
 static uint64_t now_ms(const struct instance *in)
 {
@@ -73,8 +72,7 @@ int instance_adopt(struct instance *in)
 	l->exit_code = status.exit_code;
 	if (l->phase == PLAN_RUNNING)
 		l->started_ms = now > status.age_ms ? now - status.age_ms : 1;
-	/* a living one is attached again, which changes nothing that is right; of a dead one what is left goes */
-	l->attached = l->phase == PLAN_ENDED;
+	l->attached = l->unchecked = true;
 	return 0;
 }
 
@@ -244,8 +242,23 @@ static int step_spawn(struct instance *in, const struct plan *plan)
 	}
 	in->local.phase = PLAN_SPAWNING;
 	in->local.settled = false;
+	in->local.attach_again_ms = 0;
+	in->local.attach_waits = 0;
 	in->local.deadline_ms = plan->deadline_ms;
 	return 0;
+}
+
+static void attach_failed(struct instance *in, const char *text)
+{
+	snprintf(in->attach_error, sizeof in->attach_error, "no interface: %.140s", text);
+	tell_errors(in);
+	if (in->local.phase == PLAN_HELD) {
+		abandon(in, in->attach_error);
+		return;
+	}
+	log_err(AREA, "instance %s runs but has %s; trying again", in->id, in->attach_error);
+	in->local.attach_again_ms = now_ms(in) + PLAN_ATTACH_AGAIN_MS;
+	in->local.attach_waits = 0;
 }
 
 static int step_attach(struct instance *in)
@@ -267,28 +280,34 @@ static int step_attach(struct instance *in)
 		r = parts->attach->attach(parts->attach_ctx, &spec, &why);
 	if (r == 0) {
 		in->local.attached = true;
+		in->local.unchecked = false;
 		in->local.attached_suspended = spec.suspended;
 		in->attach_error[0] = 0;
 		return 0;
 	}
-	snprintf(in->attach_error, sizeof in->attach_error, "no interface: %.140s", why.text[0] ? why.text : strerror(-r));
-	tell_errors(in);
-	if (in->local.phase == PLAN_HELD)
-		return abandon(in, in->attach_error);
-	log_err(AREA, "instance %s runs but has %s; trying again", in->id, in->attach_error);
-	in->local.attach_again_ms = now_ms(in) + ATTACH_AGAIN_MS;
-	return -EAGAIN;
+	if (r == ATTACH_E_PENDING && in->local.attach_waits++ < PLAN_ATTACH_WAITS_MAX) {
+		in->local.attach_again_ms = now_ms(in) + PLAN_ATTACH_WAIT_MS;
+		return -EAGAIN;
+	}
+	if (r == ATTACH_E_PENDING)
+		why_set(&why, "attach", "", "its link or address does not become usable");
+	attach_failed(in, why.text[0] ? why.text : strerror(-r));
+	return -ECANCELED;
 }
 
 static void presence_done(void *arg, bool timed_out)
 {
 	struct instance *in = arg;
+	struct agent *agent = in->agent;
 
 	if (timed_out)
 		log_info(AREA, "instance %s starts though not every node has said that it knows of network %08x here", in->id, in->network);
 	in->local.awaiting = false;
 	in->local.settled = true;
+	if (in->executing)
+		return; /* it said so at once: the plan under way goes on */
 	instance_run(in);
+	agent_arm(agent);
 }
 
 static int step_await(struct instance *in)
@@ -358,7 +377,7 @@ static int step_detach(struct instance *in)
 
 	if (r < 0)
 		log_err(AREA, "the interface of instance %s cannot be removed: %s", in->id, strerror(-r));
-	in->local.attached = false;
+	in->local.attached = in->local.unchecked = false;
 	in->attach_error[0] = 0;
 	return 0;
 }
@@ -450,7 +469,7 @@ void instance_run(struct instance *in)
 	in->executing = false;
 	if (r == -EAGAIN) {
 		log_err(AREA, "instance %s: the plan does not come to an end, waiting", in->id);
-		in->wake_ms = now_ms(in) + ATTACH_AGAIN_MS;
+		in->wake_ms = now_ms(in) + PLAN_ATTACH_AGAIN_MS;
 	}
 }
 

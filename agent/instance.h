@@ -36,6 +36,9 @@ struct instance {
 	char attach_error[160]; /* told again at each sync until it is gone */
 };
 
+/* Sets the timer for the earliest wake_ms of all. */
+void agent_arm(struct agent *agent);
+
 int instance_new(struct agent *agent, const char *id, struct instance **ret_instance) MUST_CHECK;
 struct instance *instance_free(struct instance *instance); /* takes it out of the agent; returns NULL */
 /* What an earlier daemon left of it becomes its local state. */

@@ -113,6 +113,19 @@ static void run_absent(struct plan *p, const struct plan_desired *d, const struc
 	}
 }
 
+/* Adds ATTACH if it has to be. False: it has to be, but not yet. */
+static bool attach_due(struct plan *p, const struct plan_desired *d, const struct plan_local *l, uint64_t now)
+{
+	if (l->attached && !l->unchecked && l->attached_suspended == d->suspended)
+		return true;
+	if (now < l->attach_again_ms) {
+		wake_at(p, l->attach_again_ms);
+		return false;
+	}
+	add(p, PLAN_ATTACH);
+	return true;
+}
+
 static void run_held(struct plan *p, const struct plan_desired *d, const struct plan_local *l, uint64_t now)
 {
 	if (l->in_place)
@@ -123,9 +136,10 @@ static void run_held(struct plan *p, const struct plan_desired *d, const struct 
 		kill_now(p, now, false); /* its files are of an older workload, and its command has not run */
 		return;
 	}
-	if (!l->attached || l->attached_suspended != d->suspended)
-		add(p, PLAN_ATTACH);
-	if (l->settled) {
+	if (!attach_due(p, d, l, now)) {
+		if (!l->settled && !l->awaiting)
+			add(p, PLAN_AWAIT); /* both waits at once */
+	} else if (l->settled) {
 		add(p, PLAN_OPEN);
 		p->truth.exit_code = 0;
 		p->truth.restarts = l->restarts;
@@ -227,12 +241,8 @@ static void plan_stop(struct plan *p, const struct plan_desired *d, uint32_t des
 /* A command that runs has its interface, in whatever way it is about to end. */
 static void keep_attached(struct plan *p, const struct plan_desired *d, const struct plan_local *l, uint64_t now)
 {
-	if (l->phase < PLAN_RUNNING || l->phase > PLAN_STOPPING || (l->attached && l->attached_suspended == d->suspended))
-		return;
-	if (now >= l->attach_again_ms)
-		add(p, PLAN_ATTACH);
-	else
-		wake_at(p, l->attach_again_ms);
+	if (l->phase >= PLAN_RUNNING && l->phase <= PLAN_STOPPING)
+		attach_due(p, d, l, now);
 }
 
 /* Nobody may own what no record names: silent at once, then dead, then gone. */

@@ -20,6 +20,9 @@
 #define PLAN_GOOD_LIFE_MS 60000  /* of life, after which the back-off starts anew */
 #define PLAN_READY_LIMIT_MS 10000 /* for the shim, from its start to its gate */
 #define PLAN_KILL_AGAIN_MS 2000
+#define PLAN_ATTACH_WAIT_MS 5      /* until an interface that is not finished is looked at again, */
+#define PLAN_ATTACH_WAITS_MAX 1000 /* and how often */
+#define PLAN_ATTACH_AGAIN_MS 5000  /* until one that failed under a running command is tried again */
 
 enum plan_phase {
 	PLAN_ABSENT,   /* nothing of it here */
@@ -66,12 +69,14 @@ struct plan_local {
 	uint32_t desired;        /* of that generation */
 	uint64_t run_generation; /* of the process that runs or ran */
 	bool attached, attached_suspended;
+	bool unchecked; /* attached by an earlier daemon: ATTACH once, which changes nothing that is right */
 	bool awaiting, settled;
 	bool in_place; /* it is being ended only to be started again: stays reported as started */
 	uint64_t deadline_ms;  /* of DRAINING, STOPPING, KILLING, SPAWNING */
 	uint64_t started_ms;   /* gate opened */
 	uint64_t next_start_ms;   /* back-off */
-	uint64_t attach_again_ms; /* of a running one whose interface could not be made right: try again then */
+	uint64_t attach_again_ms; /* its interface is not finished, or could not be made right: ATTACH again then */
+	unsigned attach_waits;    /* how often it was not finished */
 	uint32_t backoff_ms;
 	uint32_t restarts;
 	bool ended_wanted; /* the last end was our doing, and not for a failure */

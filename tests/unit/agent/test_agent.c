@@ -27,6 +27,7 @@ struct world {
 	uint64_t process_generation;
 	int32_t process_exit;
 	bool refuse_attach, refuse_start;
+	unsigned pending; /* so many calls of attach find it unfinished */
 	/* fake node */
 	struct observed last;
 	char error[200];
@@ -130,6 +131,10 @@ static int fake_attach(void *ctx, const struct attach_spec *spec, struct why *wh
 	if (w->refuse_attach)
 		return why_set(why, "attach", "", "no programs");
 	note(w, spec->suspended ? "attach-silent" : "attach");
+	if (w->pending) {
+		w->pending--;
+		return ATTACH_E_PENDING;
+	}
 	return 0;
 }
 
@@ -457,7 +462,7 @@ static void a_state_that_may_be_old_kills_nothing_it_does_not_name(void **state)
 	sync_with(w, false);
 	expect_trace(w, "adopt");
 	sync_with(w, true);
-	expect_trace(w, "kill");
+	expect_trace(w, "detach kill");
 }
 
 static void without_an_interface_nothing_runs(void **state)
@@ -482,6 +487,20 @@ static void without_an_interface_nothing_runs(void **state)
 	w->error[0] = 0;
 	sync_with(w, true);
 	assert_string_equal(w->error, "");
+}
+
+static void the_gate_waits_for_the_kernel_to_finish_the_interface(void **state)
+{
+	struct world *w = *state;
+
+	w->pending = 2;
+	want(w, DESIRED_STARTED);
+	w->listener.ready(w->listener.ctx, ID);
+	expect_trace(w, "start <starting> attach await");
+	pass(w, PLAN_ATTACH_WAIT_MS);
+	expect_trace(w, "attach");
+	pass(w, PLAN_ATTACH_WAIT_MS);
+	expect_trace(w, "attach open <started>");
 }
 
 static void a_process_that_cannot_be_started_is_tried_again(void **state)
@@ -605,6 +624,7 @@ int main(void)
 		TEST(a_second_daemon_restarts_what_died_meanwhile),
 		TEST(a_state_that_may_be_old_kills_nothing_it_does_not_name),
 		TEST(without_an_interface_nothing_runs),
+		TEST(the_gate_waits_for_the_kernel_to_finish_the_interface),
 		TEST(a_process_that_cannot_be_started_is_tried_again),
 		TEST(a_bad_workload_is_a_record_error_and_a_good_one_mends_it),
 		TEST(a_workload_that_comes_later_is_waited_for),

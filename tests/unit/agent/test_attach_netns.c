@@ -87,11 +87,24 @@ static void let_go(struct place *p)
 	held_until(&p->held, &p->held.ended);
 }
 
+static void nothing(struct loop_timer *timer)
+{
+	(void)timer;
+}
+
+/* As the agent does it: again after a few milliseconds while the kernel is not through. */
 static void attach_now(struct place *p)
 {
+	struct loop_timer timer = { .expired = nothing };
 	struct why why = { .text = "" };
+	int r;
 
-	if (OPS.attach(&p->env, &p->spec, &why) != 0)
+	while ((r = OPS.attach(&p->env, &p->spec, &why)) == ATTACH_E_PENDING) {
+		assert_int_equal(loop_set_timer_in(p->held.loop, &timer, 5), 0);
+		loop_round(p->held.loop, -1);
+	}
+	loop_cancel_timer(&timer);
+	if (r != 0)
 		fail_msg("%s", why.text);
 }
 
