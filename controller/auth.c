@@ -25,6 +25,7 @@ struct entry {
 struct bucket {
 	uint64_t at_ms;
 	uint64_t level;
+	bool begun;
 };
 
 struct touch {
@@ -64,13 +65,14 @@ static bool bucket_take(struct bucket *b, uint64_t now_ms, uint64_t rate, uint64
 {
 	uint64_t full = burst * 1000;
 
-	if (!b->at_ms)
+	if (!b->begun)
 		b->level = full;
 	else
 		b->level += (now_ms - b->at_ms) * rate;
 	if (b->level > full)
 		b->level = full;
 	b->at_ms = now_ms;
+	b->begun = true;
 	if (b->level < (cost ? cost : 1000))
 		return false;
 	b->level -= cost;
