@@ -1,0 +1,69 @@
+/* controller_internal - what the files of the core share with each other and with nobody else. */
+#pragma once
+#include "controller/controller.h"
+#include "controller/memory.h"
+#include "controller/node_table.h"
+#include "controller/ring.h"
+#include "controller/scope.h"
+
+#define CONTROLLER_OPS_MAX 4096 /* of the link, waiting for the store */
+
+struct wait;
+
+struct controller {
+	struct controller_config config;
+	struct controller_events events;
+	void *ctx;
+	struct clock clock;
+	struct store_thread *thread;
+	struct link_server *link;
+	struct api_env env;
+	struct store_identity identity;
+	struct memory memory;
+	struct scopes scopes;
+	struct ring ring; /* its head is the V of memory */
+	struct node_table nodes;
+	struct map parked;        /* handle -> node */
+	struct node_entry *dirty; /* touched since the last flush */
+	struct snapshot *snapshots;
+	struct wait *waits;
+	bool waits_due;   /* something that waits look at has changed */
+	bool settle_due;  /* something that awaits look at has changed */
+	bool reseeding, stopping;
+	bool told_to_stop;
+	size_t n_ops;
+	uint64_t started_mono_ms, wake_ms, seen_due_ms;
+	struct controller_stats stats;
+};
+
+/* Makes sure of a tick at that time. */
+void controller_wake(struct controller *c, uint64_t mono_ms);
+static inline void controller_wake_now(struct controller *c)
+{
+	controller_wake(c, clock_mono_ms(&c->clock));
+}
+static inline uint64_t controller_head(const struct controller *c)
+{
+	return c->ring.head;
+}
+void controller_must_stop(struct controller *c, const char *reason);
+/* Puts an op that came by the link; false: too many wait already. done must call controller_op_done first. */
+bool controller_put(struct controller *c, struct op *op);
+void controller_op_done(struct controller *c);
+
+/* Polled within 3 park times. */
+bool controller_is_ready(const struct controller *c, const struct node_entry *node);
+/* Not ready, and not one of those that still have time to come back after our start. */
+bool controller_is_unknown(const struct controller *c, const struct node_entry *node);
+/* Has it applied everything of its scope up to and including V? */
+static inline bool node_has_applied(const struct node_entry *node, uint64_t v)
+{
+	return node->acked && node->first_pending_v > v;
+}
+/* A change touched the node. */
+void controller_touch(struct controller *c, struct node_entry *node, uint64_t v);
+/* The handle of its parked poll; 0 = none. */
+void controller_set_handle(struct controller *c, struct node_entry *node, uint64_t handle);
+
+/* api_env.wait, and the api_env as a whole (env.c). */
+extern const struct api_env_ops controller_env_ops;

@@ -1,0 +1,81 @@
+/* env - what the HTTP API asks the core, answered from memory: the api_env table. */
+#include "controller/controller_internal.h"
+#include "controller/wait.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static uint64_t current_v(void *ctx)
+{
+	return controller_head(ctx);
+}
+
+static void fill_error(const struct node_error *in, struct api_node_error *out)
+{
+	struct record r = { .kind = in->kind, .key_len = in->key_len };
+	char text[80];
+
+	memcpy(r.key, in->key, in->key_len);
+	snprintf(out->record, sizeof out->record, "%.16s %.60s", record_kind_name(in->kind), record_key_text(&r, text, sizeof text));
+	snprintf(out->text, sizeof out->text, "%s", in->text);
+}
+
+static void fill_state(const struct controller *c, const struct node_entry *node, struct api_node_state *out)
+{
+	*out = (struct api_node_state){
+		.host = node->host,
+		.roles = node->roles,
+		.ready = controller_is_ready(c, node),
+		.draining = node->draining,
+		.applied_v = node->applied_v,
+		.lag = node->acked ? node->n_pending : controller_head(c),
+		.last_poll_ago_ms = node->polled_ms == NODE_NEVER ? UINT64_MAX : clock_mono_ms(&c->clock) - node->polled_ms,
+		.n_errors = node->n_errors,
+	};
+	/* what it has applied includes all that does not concern it */
+	if (node->acked)
+		out->applied_v = node->n_pending ? node->first_pending_v - 1 : controller_head(c);
+	memcpy(out->name, node->name, sizeof out->name);
+	memcpy(out->region, node->region, sizeof out->region);
+	memcpy(out->version, node->version, sizeof out->version);
+	for (size_t i = 0; i < node->n_errors && i < API_NODE_ERRORS_MAX; i++)
+		fill_error(&node->errors[i], &out->errors[i]);
+}
+
+static void each_node(void *ctx, void (*visit)(void *visit_ctx, const struct api_node_state *node), void *visit_ctx)
+{
+	const struct controller *c = ctx;
+	const struct node_entry *node;
+	struct api_node_state state;
+
+	for (size_t i = 0; (node = node_table_next(&c->nodes, &i));)
+		if (!node->revoked) {
+			fill_state(c, node, &state);
+			visit(visit_ctx, &state);
+		}
+}
+
+static size_t live_nodes(void *ctx, uint32_t *ret_hosts, size_t max)
+{
+	const struct controller *c = ctx;
+	const struct node_entry *node;
+	size_t n = 0;
+
+	for (size_t i = 0; n < max && (node = node_table_next(&c->nodes, &i));)
+		if (!node->revoked && !controller_is_unknown(c, node))
+			ret_hosts[n++] = node->host;
+	return n;
+}
+
+static int start_wait(void *ctx, const struct api_wait *wait, void (*done)(void *done_ctx, const struct api_wait_result *result),
+		      void *done_ctx)
+{
+	return wait_start(ctx, wait, done, done_ctx);
+}
+
+const struct api_env_ops controller_env_ops = {
+	.current_v = current_v,
+	.each_node = each_node,
+	.live_nodes = live_nodes,
+	.wait = start_wait,
+};

@@ -1,0 +1,412 @@
+/* sixpn-controller - the one place where a 6PN is decided.
+ *
+ * What it is for. People and tools write here what they want (orgs, networks, apps, instances) over HTTP; the controller gives it a
+ * place and an address, writes it down once, in order, and tells every node what it has to know, and nothing else.
+ *
+ * What it may know. Everything but packets and private keys: the nodes make their keys themselves and keep them. It trusts a node
+ * only for what concerns that node: what it has applied, and what became of the instances that run there.
+ *
+ * What it owns. The store (a SQLite file, and a ballast file for the day the disk is full), the link key in keys/ beside it, the
+ * HTTP listeners, the local socket and the control link. One process at a time writes a store; the second to come takes over, and
+ * the first ends itself.
+ *
+ * How it works. One loop thread answers everybody from memory; one store thread does all SQL. Nodes ask (a long poll), so that a
+ * lost reply costs one more question. When the controller is away, everything that runs goes on.
+ *
+ * Where to read next. controller.h for the path of a change, poll.c for what a node is told and why, scope.c for who may see what,
+ * store.h for the log, api.h and route.h for HTTP. docs/design.md tells why.
+ */
+#include "controller/api.h"
+#include "controller/controller.h"
+#include "controller/settings.h"
+#include "lib/base/file.h"
+#include "lib/base/log.h"
+#include "lib/base/notify.h"
+#include "lib/link/nng_server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#define CONFIG_FILE "/etc/sixpn/controller.conf"
+#define LIST_MAX 16
+#define KEY_LINE (CRYPTO_BASE64_KEY_LEN + 2)
+
+enum { EXIT_USAGE = 2 };
+
+struct text_list {
+	char text[512];
+	const char *items[LIST_MAX];
+	size_t n;
+};
+
+struct daemon {
+	struct loop *loop;
+	struct loop_signal term, intr, hup;
+	struct loop_timer tick;
+	char **argv;
+	int argc;
+	struct store *store;
+	struct link_nng_server *transport;
+	struct controller *controller;
+	struct api *api;
+	struct http_server *http;
+	struct text_list listen, host_names, link_listen;
+	char advertise[512];
+};
+
+static int usage(const struct config *config, int code)
+{
+	CLEAN_BUF struct buf text = BUF_INIT(64 << 10);
+
+	buf_add_str(&text, "sixpn-controller - decides and tells the nodes of a 6PN\n\n"
+			   "  sixpn-controller [--key VALUE ...]   run in the foreground\n"
+			   "  sixpn-controller check-config | print-config | sample-config\n"
+			   "  sixpn-controller version | help\n\n"
+			   "Settings come from " CONFIG_FILE ", then SIXPN_KEY variables, then these:\n\n");
+	config_help(config, &text);
+	fputs(buf_str(&text), code ? stderr : stdout);
+	return code;
+}
+
+static int read_settings(struct config *config, int *argc, char **argv, enum log_level *ret_level, struct why *why)
+{
+	int r = config_read_file(config, CONFIG_FILE, false, why);
+
+	if (r == 0)
+		r = config_read_env(config, environ, why);
+	if (r == 0)
+		r = config_read_args(config, argc, argv, why);
+	if (r == 0)
+		r = log_level_parse(config_str(config, "log_level"), ret_level, why);
+	return r;
+}
+
+static int split(const struct config *config, const char *key, struct text_list *ret, struct why *why)
+{
+	char *save = NULL;
+
+	snprintf(ret->text, sizeof ret->text, "%s", config_str(config, key));
+	for (char *item = strtok_r(ret->text, ", ", &save); item; item = strtok_r(NULL, ", ", &save)) {
+		if (ret->n == LIST_MAX)
+			return why_set(why, "out_of_range", key, "%s has more than %d values", key, LIST_MAX);
+		ret->items[ret->n++] = item;
+	}
+	return 0;
+}
+
+/* ---- signals and callbacks ---- */
+
+static void ended(struct daemon *d, int number)
+{
+	log_info("main", "signal %d: the controller ends; nodes go on with what they have", number);
+	loop_stop(d->loop, 0);
+}
+
+static void term_raised(struct loop_signal *sig, int number)
+{
+	ended(container_of(sig, struct daemon, term), number);
+}
+
+static void intr_raised(struct loop_signal *sig, int number)
+{
+	ended(container_of(sig, struct daemon, intr), number);
+}
+
+/* The level of the log is read again; all else needs a restart, which costs nobody anything. */
+static void hup_raised(struct loop_signal *sig, int number)
+{
+	struct daemon *d = container_of(sig, struct daemon, hup);
+	CLEAN_FREE char **argv = calloc((size_t)d->argc + 1, sizeof *argv);
+	struct config config;
+	enum log_level level;
+	struct why why = { 0 };
+	int argc = d->argc;
+
+	(void)number;
+	if (!argv || settings_init(&config) < 0)
+		return;
+	memcpy(argv, d->argv, (size_t)argc * sizeof *argv);
+	if (read_settings(&config, &argc, argv, &level, &why) == 0) {
+		log_set_level(level);
+		log_info("main", "log level is %s now", config_str(&config, "log_level"));
+	} else {
+		log_warn("main", "the settings cannot be read again: %s, ignoring", why.text);
+	}
+	config_deinit(&config);
+}
+
+static void tick_expired(struct loop_timer *timer)
+{
+	controller_tick(container_of(timer, struct daemon, tick)->controller);
+}
+
+static void wake_at(void *ctx, uint64_t mono_ms)
+{
+	struct daemon *d = ctx;
+
+	if (loop_set_timer(d->loop, &d->tick, mono_ms) < 0) {
+		log_err("main", "no memory for a timer");
+		loop_stop(d->loop, EXIT_FAILURE);
+	}
+}
+
+static void must_stop(void *ctx, const char *reason)
+{
+	struct daemon *d = ctx;
+
+	log_err("main", "ending: %s", reason);
+	loop_stop(d->loop, EXIT_FAILURE);
+}
+
+static void committed(void *ctx, const struct record *record)
+{
+	struct daemon *d = ctx;
+
+	if (d->api)
+		api_note_record(d->api, record);
+}
+
+/* ---- the link key ---- */
+
+static int read_key(const char *path, uint8_t ret_key[CRYPTO_KEY_LEN], struct why *why)
+{
+	CLEAN_BUF struct buf line = BUF_INIT(4096);
+	int r = file_read(path, 2048, &line);
+
+	if (r < 0)
+		return r;
+	while (line.len && strchr(" \t\r\n", line.data[line.len - 1]))
+		line.len--;
+	r = line.data ? crypto_unbase64((const char *)line.data, line.len, ret_key, CRYPTO_KEY_LEN) : -EINVAL;
+	if (line.data)
+		crypto_wipe(line.data, line.cap);
+	if (r < 0)
+		return why_set(why, "key_broken", "path", "%s does not hold a key; join tokens and nodes depend on it, restore it from a backup", path);
+	return 0;
+}
+
+/* Made once: every join token and every node knows its public half. */
+static int load_key(const char *store_path, uint8_t ret_key[CRYPTO_KEY_LEN], struct why *why)
+{
+	const char *slash = strrchr(store_path, '/');
+	int folder = slash ? (int)(slash - store_path) : 1;
+	char path[300], line[KEY_LINE];
+	uint8_t public_key[CRYPTO_KEY_LEN];
+	int r;
+
+	snprintf(path, sizeof path, "%.*s/keys", folder, slash ? store_path : ".");
+	r = file_make_dirs(path, 0700);
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof path, "%.*s/keys/link.key", folder, slash ? store_path : ".");
+	r = read_key(path, ret_key, why);
+	if (r != -ENOENT)
+		return r;
+	crypto_x25519_keypair(ret_key, public_key);
+	crypto_base64(ret_key, CRYPTO_KEY_LEN, line);
+	strcat(line, "\n");
+	r = file_create(path, line, strlen(line), 0600);
+	crypto_wipe(line, sizeof line);
+	if (r == 0)
+		log_info("main", "made %s", path);
+	return r;
+}
+
+/* ---- start and end ---- */
+
+/* What join tokens say when the operator said nothing: the address we listen on, or the machine's name if that is a wildcard. */
+static void find_advertise(struct daemon *d, const struct config *config)
+{
+	const char *listen = d->link_listen.n ? d->link_listen.items[0] : "", *port = strrchr(listen, ':');
+	char name[256] = "localhost";
+
+	snprintf(d->advertise, sizeof d->advertise, "%s", config_str(config, "advertise"));
+	if (d->advertise[0])
+		return;
+	if (strncmp(listen, "[::]", 4) && strncmp(listen, "0.0.0.0:", 8)) {
+		snprintf(d->advertise, sizeof d->advertise, "%s", listen);
+		return;
+	}
+	gethostname(name, sizeof name - 1);
+	snprintf(d->advertise, sizeof d->advertise, "%s%s", name, port ? port : ":4281");
+	log_warn("main", "advertise is not set: join tokens will name %s", d->advertise);
+}
+
+static int start_core(struct daemon *d, const struct config *config, struct why *why)
+{
+	static const struct controller_events events = { .wake_at = wake_at, .must_stop = must_stop, .committed = committed };
+	struct store_options store = { .path = config_str(config, "path"), .clock = clock_real(), .ballast_bytes = STORE_BALLAST_BYTES };
+	struct controller_config core = { .clock = clock_real(), .loop = d->loop, .advertise = d->advertise,
+					  .park_ms = (uint32_t)config_int(config, "park_ms") };
+	int r = load_key(store.path, core.link_key, why);
+
+	find_advertise(d, config);
+	if (r == 0)
+		r = store_open(&store, &d->store, why);
+	if (r == 0)
+		r = link_nng_server_new(d->loop, &d->transport);
+	if (r == 0) {
+		core.store = d->store;
+		core.transport = link_nng_server_transport(d->transport);
+		r = controller_new(&core, &events, d, &d->controller);
+	}
+	crypto_wipe(core.link_key, sizeof core.link_key);
+	for (size_t i = 0; r == 0 && i < d->link_listen.n; i++) {
+		r = link_nng_server_listen(d->transport, d->link_listen.items[i], NULL);
+		if (r < 0)
+			r = why_set(why, "listen_failed", "link_listen", "the control link cannot listen on %s: %s", d->link_listen.items[i],
+				    strerror(-r));
+	}
+	return r;
+}
+
+static int start_http(struct daemon *d, const struct config *config, struct why *why)
+{
+	const char *socket_path = config_str(config, "socket");
+	struct http_config http = { .listen = d->listen.items, .n_listen = d->listen.n, .socket_path = socket_path[0] ? socket_path : NULL,
+				    .socket_group = config_str(config, "socket_group"), .host_names = d->host_names.items,
+				    .n_host_names = d->host_names.n };
+	struct clock clock = clock_real();
+	char folder[128];
+	char *slash;
+	int r = 0;
+
+	snprintf(folder, sizeof folder, "%s", socket_path);
+	slash = strrchr(folder, '/');
+	if (slash && slash != folder) {
+		*slash = 0;
+		umask(0022); /* the admins' group must get to the socket */
+		r = file_make_dirs(folder, 0755);
+		umask(0077);
+	}
+	if (r == 0)
+		r = api_new(controller_env(d->controller), &d->api);
+	if (r == 0)
+		r = http_server_new(d->loop, &clock, &http, api_handle, d->api, &d->http, why);
+	return r;
+}
+
+/* The order matters: what is parked ends first, then the store, then HTTP, then what they stood on. */
+static void stop(struct daemon *d)
+{
+	if (d->controller)
+		controller_stop(d->controller);
+	d->http = http_server_free(d->http);
+	d->api = api_free(d->api);
+	d->controller = controller_free(d->controller);
+	if (d->transport)
+		d->transport = link_nng_server_free(d->transport);
+	d->store = store_close(d->store);
+	if (d->loop)
+		loop_cancel_timer(&d->tick);
+	d->loop = loop_free(d->loop);
+}
+
+static int start_loop(struct daemon *d)
+{
+	int r = loop_new(&d->loop);
+
+	d->term = (struct loop_signal){ .number = SIGTERM, .raised = term_raised };
+	d->intr = (struct loop_signal){ .number = SIGINT, .raised = intr_raised };
+	d->hup = (struct loop_signal){ .number = SIGHUP, .raised = hup_raised };
+	d->tick.expired = tick_expired;
+	if (r == 0)
+		r = loop_add_signal(d->loop, &d->term);
+	if (r == 0)
+		r = loop_add_signal(d->loop, &d->intr);
+	return r ? r : loop_add_signal(d->loop, &d->hup);
+}
+
+static int run(const struct config *config, int argc, char **argv)
+{
+	struct daemon d = { .argc = argc, .argv = argv };
+	struct why why = { 0 };
+	int r = split(config, "listen", &d.listen, &why);
+
+	if (r == 0)
+		r = split(config, "host_names", &d.host_names, &why);
+	if (r == 0)
+		r = split(config, "link_listen", &d.link_listen, &why);
+	if (r == 0)
+		r = start_loop(&d);
+	if (r == 0)
+		r = start_core(&d, config, &why);
+	if (r == 0)
+		r = start_http(&d, config, &why);
+	if (r == 0) {
+		log_info("main", "sixpn-controller " SIXPN_VERSION " is ready, V %llu",
+			 (unsigned long long)controller_env(d.controller)->ops->current_v(d.controller));
+		notify_send("READY=1");
+		r = loop_run(d.loop);
+		notify_send("STOPPING=1");
+		if (r < 0)
+			log_err("main", "the loop: %s", strerror(-r));
+		r = r ? EXIT_FAILURE : EXIT_SUCCESS;
+	} else {
+		log_err("main", "start: %s", r > 0 ? why.text : strerror(-r));
+		r = EXIT_FAILURE;
+	}
+	stop(&d);
+	return r;
+}
+
+static int print(const struct config *config, void (*what)(const struct config *config, struct buf *ret_text))
+{
+	CLEAN_BUF struct buf text = BUF_INIT(64 << 10);
+
+	what(config, &text);
+	fputs(buf_str(&text), stdout);
+	return EXIT_SUCCESS;
+}
+
+static int obey(const struct config *config, const char *verb, int n_args, int all_argc, char **all_args)
+{
+	if (!strcmp(verb, "help") || !strcmp(verb, "h"))
+		return usage(config, 0);
+	if (!strcmp(verb, "version"))
+		return puts("sixpn-controller " SIXPN_VERSION) < 0;
+	if (!strcmp(verb, "check-config"))
+		return EXIT_SUCCESS;
+	if (!strcmp(verb, "print-config"))
+		return print(config, config_print);
+	if (!strcmp(verb, "sample-config"))
+		return print(config, config_sample);
+	if (!strcmp(verb, "run") && n_args <= 2)
+		return run(config, all_argc, all_args);
+	return usage(config, EXIT_USAGE);
+}
+
+int main(int argc, char **argv)
+{
+	char **all_args = calloc((size_t)argc + 1, sizeof *all_args);
+	int all_argc = argc, code, r;
+	struct config config;
+	struct why why = { 0 };
+	enum log_level level;
+
+	signal(SIGPIPE, SIG_IGN);
+	umask(0077);
+	crypto_init();
+	if (!all_args || settings_init(&config) < 0)
+		return EXIT_FAILURE;
+	memcpy(all_args, argv, (size_t)argc * sizeof *argv);
+	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "--version")))
+		argv[1] += strspn(argv[1], "-");
+	r = read_settings(&config, &argc, argv, &level, &why);
+	if (r) {
+		fprintf(stderr, "error: %s\n", r > 0 ? why.text : strerror(-r));
+		code = EXIT_USAGE;
+	} else {
+		log_set_level(level);
+		code = obey(&config, argc > 1 ? argv[1] : "run", argc, all_argc, all_args);
+	}
+	config_deinit(&config);
+	free(all_args);
+	return code;
+}

@@ -1,0 +1,77 @@
+/* node_table - every machine of ours as the loop knows it: who it is (from the store), and what it last said (from its polls). */
+#pragma once
+#include "controller/api_env.h"
+#include "controller/store_node.h"
+#include "lib/base/map.h"
+
+#define NODE_AWAITS_MAX 64
+#define NODE_NEVER UINT64_MAX
+
+struct node_await {
+	uint32_t network;
+	uint64_t v;
+};
+
+struct node_error {
+	uint32_t kind;
+	uint8_t key[RECORD_KEY_MAX];
+	uint8_t key_len;
+	uint64_t v;
+	char text[160];
+};
+
+struct snapshot;
+
+struct node_entry {
+	/* who it is */
+	uint32_t host;
+	char name[NAME_SIZE], region[NAME_REGION_SIZE];
+	uint32_t roles;
+	uint8_t link_key[32];
+	bool draining, revoked;
+	bool from_start; /* known since the controller started: it gets time to come back */
+	struct addr_endpoint endpoints[RECORD_ENDPOINTS_MAX];
+	size_t n_endpoints;
+
+	/* its session */
+	uint32_t session;
+	bool boot_conflict; /* the store knows a later boot of this identity: this session is a copy */
+	char version[32];
+	uint64_t polled_ms; /* monotonic, of the last poll; NODE_NEVER */
+	bool seen_changed;  /* polled since that was last stored */
+
+	/* what it has applied */
+	bool acked;               /* it holds our log at applied_v; else it needs a snapshot */
+	uint64_t applied_v;
+	uint64_t first_pending_v; /* the first change of its scope above applied_v; NODE_NEVER = none */
+	uint64_t n_pending;
+	struct node_error errors[API_NODE_ERRORS_MAX];
+	size_t n_errors; /* all that it had */
+
+	/* its parked poll */
+	uint64_t handle; /* 0 = none */
+	uint64_t park_until_ms;
+	struct node_await awaits[NODE_AWAITS_MAX];
+	size_t n_awaits;
+	bool dirty;
+	struct node_entry *next_dirty;
+
+	struct snapshot *snapshot; /* being pulled */
+	uint64_t healed_ms;        /* monotonic, the last heal; NODE_NEVER */
+};
+
+struct node_table {
+	struct map by_host, by_key;
+};
+
+void node_table_deinit(struct node_table *t);
+/* Adds or brings up to date. -ENOMEM. */
+int node_table_put(struct node_table *t, const struct store_node *node, struct node_entry **ret_entry) MUST_CHECK;
+struct node_entry *node_table_find(const struct node_table *t, uint32_t host);
+struct node_entry *node_table_find_key(const struct node_table *t, const uint8_t link_key[32]);
+struct node_entry *node_table_find_name(const struct node_table *t, const char *name);
+/* for (size_t i = 0; (node = node_table_next(t, &i)); ) - revoked ones too */
+static inline struct node_entry *node_table_next(const struct node_table *t, size_t *at)
+{
+	return map_next(&t->by_host, at);
+}

@@ -1,0 +1,335 @@
+/* poll - see poll.h. The order of judgement: who speaks; is one of us outdated (epoch, log); a snapshot that is under way; where the
+ * node is in the log; whether its copy is right; and then news, or parking. */
+#include "controller/poll.h"
+
+#include "controller/delta.h"
+#include "controller/session.h"
+#include "controller/settle.h"
+#include "lib/base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BAD_POLL_RETRY_MS 5000
+#define PARTS_OF_NODE_MAX 512 /* a node with more parts than it lists gets everything */
+
+/* ---- acknowledgement ---- */
+
+static void count_pending(struct controller *c, struct node_entry *node)
+{
+	const struct scope *scope = scopes_of(&c->scopes, node->host);
+
+	node->first_pending_v = NODE_NEVER;
+	node->n_pending = 0;
+	for (uint64_t v = node->applied_v + 1; v <= controller_head(c); v++) {
+		const struct ring_entry *e = ring_at(&c->ring, v);
+
+		if (!e || !e->record || !scope_touched_by(scope, node->host, &e->record->record))
+			continue;
+		if (!node->n_pending++)
+			node->first_pending_v = v;
+	}
+}
+
+static void acknowledge(struct controller *c, struct node_entry *node, const struct poll_request *q)
+{
+	bool moved = !node->acked || node->applied_v != q->applied_v;
+
+	node->acked = true;
+	node->applied_v = q->applied_v;
+	if (moved)
+		count_pending(c, node);
+	c->waits_due = c->settle_due = true; /* even if it did not move, it is no longer unknown */
+	controller_wake_now(c);
+}
+
+static void not_acknowledged(struct node_entry *node)
+{
+	node->acked = false;
+	node->first_pending_v = NODE_NEVER;
+	node->n_pending = 0;
+}
+
+static void keep_said(struct node_entry *node, const struct poll_request *q)
+{
+	memcpy(node->version, q->version, sizeof node->version);
+	memcpy(node->errors, q->errors, sizeof node->errors);
+	node->n_errors = q->n_errors;
+	memcpy(node->awaits, q->awaits, sizeof node->awaits);
+	node->n_awaits = q->n_awaits;
+}
+
+/* ---- drift ---- */
+
+struct digest poll_scope_digest(const struct controller *c, uint32_t host)
+{
+	const struct scope *scope = scopes_of(&c->scopes, host);
+	const struct memory_part *part = memory_part(&c->memory, 0, 0);
+	const struct scope_entry *e;
+	struct digest sum = { 0 };
+
+	if (part)
+		digest_join(&sum, &part->digest);
+	for (size_t i = 0; scope && (e = map_next(&scope->entries, &i));)
+		if (e->count && (part = memory_part(&c->memory, e->network, 0)))
+			digest_join(&sum, &part->digest);
+	part = memory_part(&c->memory, 0, host);
+	if (part)
+		digest_join(&sum, &part->digest);
+	return sum;
+}
+
+static const struct digest *digest_of(const struct controller *c, uint32_t host, const struct snapshot_part *p)
+{
+	static const struct digest none = { 0 };
+	const struct memory_part *part = NULL;
+
+	if (p->is_private)
+		part = memory_part(&c->memory, 0, host);
+	else if (!p->network || scope_has(scopes_of(&c->scopes, host), p->network))
+		part = memory_part(&c->memory, p->network, 0);
+	return part ? &part->digest : &none;
+}
+
+static bool is_listed(const struct poll_request *q, const struct snapshot_part *p)
+{
+	for (size_t i = 0; i < q->n_parts; i++)
+		if (q->parts[i].part.network == p->network && q->parts[i].part.is_private == p->is_private)
+			return true;
+	return false;
+}
+
+/* The parts that differ: of those that the node lists, and of those that it should have and does not list. */
+static size_t find_unequal(const struct controller *c, uint32_t host, const struct poll_request *q, struct snapshot_part *out)
+{
+	const struct scope *scope = scopes_of(&c->scopes, host);
+	const struct scope_entry *e;
+	struct snapshot_part own[2] = { { 0, false }, { 0, true } };
+	size_t n = 0;
+
+	for (size_t i = 0; i < q->n_parts; i++)
+		if (!digest_equal(&q->parts[i].digest, digest_of(c, host, &q->parts[i].part)))
+			out[n++] = q->parts[i].part;
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		if (!is_listed(q, &own[i]) && digest_of(c, host, &own[i])->count)
+			out[n++] = own[i];
+	for (size_t i = 0; scope && (e = map_next(&scope->entries, &i));) {
+		struct snapshot_part p = { .network = e->network };
+
+		if (e->count && !is_listed(q, &p) && digest_of(c, host, &p)->count)
+			out[n++] = p;
+	}
+	return n;
+}
+
+static bool heal(struct controller *c, struct node_entry *node, const struct poll_request *q)
+{
+	const struct scope *scope = scopes_of(&c->scopes, node->host);
+	CLEAN_FREE struct snapshot_part *parts = calloc(q->n_parts + 3 + (scope ? scope->entries.n : 0), sizeof *parts);
+	size_t n = parts ? find_unequal(c, node->host, q, parts) : 0;
+
+	if (!n)
+		return false;
+	if (q->n_parts >= PARTS_OF_NODE_MAX)
+		n = 0; /* it may hold more than it says */
+	log_warn("poll", "node %s: %zu parts of its copy differ at V %llu, healing", node->name, n, (unsigned long long)node->applied_v);
+	node->healed_ms = clock_mono_ms(&c->clock);
+	snapshot_start(c, node, parts, n);
+	return true;
+}
+
+/* At equal V the copies must be equal. True: the poll was answered. */
+static bool check_digest(struct controller *c, struct node_entry *node, const struct poll_request *q)
+{
+	struct digest own = poll_scope_digest(c, node->host);
+	uint64_t now = clock_mono_ms(&c->clock);
+
+	if (node->applied_v != controller_head(c) || !memcmp(own.sum, q->digest, DIGEST_LEN))
+		return false;
+	if (node->healed_ms != NODE_NEVER && now < node->healed_ms + POLL_DRIFT_MS)
+		return false;
+	if (q->n_parts)
+		return heal(c, node, q);
+	c->stats.drifts++;
+	log_warn("poll", "node %s holds something else at V %llu than we do: asking for the digests of its parts", node->name,
+		 (unsigned long long)node->applied_v);
+	reply_nothing(c, node, true);
+	return true;
+}
+
+/* ---- answering ---- */
+
+static void send_delta(struct controller *c, struct node_entry *node)
+{
+	struct reply r;
+	int e;
+
+	reply_init(&r, SIXPN__POLL_KIND__POLL_DELTA);
+	e = delta_build(c, node, &r);
+	if (e == 0)
+		e = reply_send(c, node, &r);
+	reply_deinit(&r);
+	if (e == 0) {
+		c->stats.deltas++;
+		return;
+	}
+	not_acknowledged(node);
+	snapshot_start(c, node, NULL, 0);
+}
+
+/* What has no place in the window any more can only be had whole. */
+static bool is_lost(const struct controller *c, const struct node_entry *node)
+{
+	return node->first_pending_v != NODE_NEVER && node->first_pending_v <= ring_floor(&c->ring);
+}
+
+void poll_answer(struct controller *c, struct node_entry *node)
+{
+	struct settle_result settled;
+
+	if (!node->handle)
+		return;
+	if (!node->acked || is_lost(c, node)) {
+		not_acknowledged(node);
+		snapshot_start(c, node, NULL, 0);
+		return;
+	}
+	if (node->n_pending) {
+		send_delta(c, node);
+		return;
+	}
+	settle_collect(c, node, &settled);
+	if (settled.n)
+		reply_nothing(c, node, false);
+}
+
+uint64_t poll_expire(struct controller *c)
+{
+	uint64_t now = clock_mono_ms(&c->clock), next = UINT64_MAX;
+	struct node_entry *node;
+
+	for (size_t i = 0; (node = node_table_next(&c->nodes, &i));) {
+		if (!node->handle)
+			continue;
+		if (now >= node->park_until_ms)
+			reply_nothing(c, node, false);
+		else if (node->park_until_ms < next)
+			next = node->park_until_ms;
+	}
+	return next;
+}
+
+static void park(struct controller *c, struct node_entry *node)
+{
+	poll_answer(c, node);
+	if (!node->handle)
+		return;
+	node->park_until_ms = clock_mono_ms(&c->clock) + c->config.park_ms;
+	controller_wake(c, node->park_until_ms);
+}
+
+/* ---- fencing ---- */
+
+static bool is_our_log(const struct controller *c, const struct poll_request *q)
+{
+	return !memcmp(q->log_id, c->identity.log_id, STORE_LOG_ID_LEN);
+}
+
+/* Somebody else was obeyed after us: by an authentic node, so it is true. */
+static bool fence(struct controller *c, struct node_entry *node, const struct poll_request *q)
+{
+	char reason[200];
+
+	if (!q->has_log_id || q->epoch < c->identity.epoch || (q->epoch == c->identity.epoch && is_our_log(c, q)))
+		return false;
+	snprintf(reason, sizeof reason, "node %s obeys another controller (epoch %llu, ours is %llu)", node->name,
+		 (unsigned long long)q->epoch, (unsigned long long)c->identity.epoch);
+	reply_fenced(c, node->handle, reason);
+	controller_set_handle(c, node, 0);
+	controller_must_stop(c, reason);
+	return true;
+}
+
+/* ---- a poll ---- */
+
+static void judge(struct controller *c, struct node_entry *node, const struct poll_request *q)
+{
+	if (fence(c, node, q))
+		return;
+	if (q->has_token && snapshot_is_asked(node, q->token)) {
+		snapshot_next(c, node);
+		return;
+	}
+	snapshot_drop(c, node);
+	if (!q->has_log_id || !is_our_log(c, q)) {
+		not_acknowledged(node);
+		snapshot_start(c, node, NULL, 0);
+		return;
+	}
+	if (q->applied_v > controller_head(c)) {
+		not_acknowledged(node);
+		if (store_head_proof_valid(&c->identity, q->applied_v, q->head_proof, q->head_proof_len))
+			session_roll_back(c, node, q->applied_v);
+		else
+			snapshot_start(c, node, NULL, 0);
+		return;
+	}
+	if (q->applied_v < ring_floor(&c->ring) && !(node->acked && node->applied_v == q->applied_v && !is_lost(c, node))) {
+		not_acknowledged(node);
+		snapshot_start(c, node, NULL, 0);
+		return;
+	}
+	acknowledge(c, node, q);
+	if (!check_digest(c, node, q))
+		park(c, node);
+}
+
+static void take(struct controller *c, struct node_entry *node, const struct link_request *request)
+{
+	struct poll_request q;
+	struct pb_arena arena;
+	struct why why;
+	int r;
+
+	controller_set_handle(c, node, request->handle);
+	pb_arena_init(&arena, POLL_ARENA_LIMIT);
+	r = poll_request_read(request->payload, request->len, &arena, &q, &why);
+	if (r) {
+		c->stats.bad_requests++;
+		log_limited(LOG_L_WARN, "poll", "node %s: %s", node->name, why.text);
+		reply_retry_after(c, node, BAD_POLL_RETRY_MS, why.text);
+	} else {
+		keep_said(node, &q);
+		session_note_poll(c, node, request, &q);
+		if (c->reseeding)
+			reply_retry_after(c, node, 500, "the controller takes a new identity");
+		else
+			judge(c, node, &q);
+	}
+	pb_arena_deinit(&arena);
+}
+
+void poll_take(struct controller *c, const struct link_request *request)
+{
+	struct node_entry *node = node_table_find(&c->nodes, request->host);
+
+	c->stats.polls++;
+	if (!node || node->revoked) {
+		reply_fenced(c, request->handle, "this node was deleted");
+		return;
+	}
+	if (request->clone) {
+		reply_fenced(c, request->handle, "another machine holds this identity and polls; this one is a copy");
+		return;
+	}
+	if (c->told_to_stop) {
+		reply_fenced(c, request->handle, "this controller has ended its work");
+		return;
+	}
+	if (node->boot_conflict && node->session == request->session) {
+		reply_fenced(c, request->handle, "a later start of this node is known; this machine runs from an old copy of its state");
+		return;
+	}
+	take(c, node, request);
+}

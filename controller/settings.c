@@ -1,0 +1,19 @@
+/* settings - see settings.h. */
+#include "controller/settings.h"
+
+static const struct config_key keys[] = {
+	{ "api", "listen", CONFIG_STR, "127.0.0.1:4280,[::1]:4280", 0, 500, "ADDRESS:PORT of the HTTP API, several separated by commas; plain http, so keep it on loopback or a private network" },
+	{ "api", "socket", CONFIG_STR, "/run/sixpn/controller.sock", 0, 100, "local socket of the HTTP API; empty = none" },
+	{ "api", "socket_group", CONFIG_STR, "sixpn-admin", 0, 32, "group whose members are operators at the local socket; root always is" },
+	{ "api", "host_names", CONFIG_STR, "", 0, 500, "names that clients may use for this controller in the header Host, separated by commas" },
+	{ "link", "link_listen", CONFIG_STR, "[::]:4281", 0, 500, "ADDRESS:PORT of the control link, several separated by commas" },
+	{ "link", "advertise", CONFIG_STR, "", 0, 500, "HOST:PORT at which nodes reach the control link; it is written into join tokens" },
+	{ "store", "path", CONFIG_STR, "/var/lib/sixpn/controller/sixpn.db", 1, 200, "the database; the keys are in the folder keys/ beside it" },
+	{ "log", "log_level", CONFIG_STR, "info", 0, 16, "error, warning, info or debug" },
+	{ "timing", "park_ms", CONFIG_INT, "20000", 1000, 120000, "how long a node's poll is kept when there is no news" },
+};
+
+int settings_init(struct config *config)
+{
+	return config_init(config, keys, ARRAY_LEN(keys));
+}
