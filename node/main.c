@@ -19,6 +19,7 @@
  */
 #include "lib/base/file.h"
 #include "lib/base/log.h"
+#include "lib/base/notify.h"
 #include "node/enroll.h"
 #include "node/node.h"
 #include "node/roles.h"
@@ -75,24 +76,6 @@ static void raised(struct loop_signal *sig, int number)
 
 	log_info("main", "signal %d: the daemon ends; what it set up goes on", number);
 	loop_stop(d->loop, 0);
-}
-
-/* Tells systemd (or whoever set NOTIFY_SOCKET) that the node is ready: sd_notify(3), without the library. */
-static void notify_ready(void)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	CLEAN_CLOSE int fd = -1;
-
-	if (!path || !*path || strlen(path) >= sizeof at.sun_path)
-		return;
-	memcpy(at.sun_path, path, strlen(path));
-	if (at.sun_path[0] == '@')
-		at.sun_path[0] = 0;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)&at,
-			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0)
-		log_warn("main", "readiness could not be told to %s: %s", path, strerror(errno));
 }
 
 /* One daemon per state folder: two would fight over everything. The lock goes with the process. */
@@ -189,7 +172,7 @@ static int run(struct config *config, char **argv, bool leave)
 		if (leave) {
 			node_wipe(node);
 		} else {
-			notify_ready();
+			notify_send("READY=1");
 			e = loop_run(d.loop);
 		}
 		node_stop(node);
