@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define PROBE_NAME "sxprobe"
+#define GREETING_KEEPALIVE_S 25
 
 struct wg_prefix wg_prefix_in6(const struct in6_addr *addr, uint8_t len)
 {
@@ -133,6 +134,31 @@ int wg_reconcile(const struct wg *wg, const struct wg_peer *desired, size_t n, s
 		wg_plan_deinit(&plan);
 	}
 	wg_observed_deinit(&observed);
+	return r;
+}
+
+/* The one lever there is, in the kernel and in wireguard-go: a keepalive that is switched on is sent at once. */
+int wg_greet(const struct wg *wg, const struct wg_peer *desired, size_t n)
+{
+	struct wg_peer *peers = calloc(2 * n + 1, sizeof(*peers));
+	struct wg_step *steps = calloc(2 * n + 1, sizeof(*steps));
+	size_t k = 0;
+	int r = peers && steps ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (desired[i].keepalive_s || !desired[i].endpoint.ss_family)
+			continue;
+		for (unsigned off = 0; off < 2; off++, k++) {
+			peers[k] = desired[i];
+			peers[k].keepalive_s = off ? 0 : GREETING_KEEPALIVE_S;
+			peers[k].n_allowed = 0;
+			steps[k] = (struct wg_step){ .kind = WG_STEP_UPDATE, .peer = &peers[k], .set_keepalive = true };
+		}
+	}
+	if (r == 0 && k)
+		r = wg_apply(wg, steps, k);
+	free(peers);
+	free(steps);
 	return r;
 }
 

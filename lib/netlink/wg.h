@@ -93,6 +93,15 @@ void wg_observed_deinit(struct wg_observed *observed);
  * do. E_REFUSED + why: the desired set contradicts itself (wg_plan.h) and nothing was changed. */
 int wg_reconcile(const struct wg *wg, const struct wg_peer *desired, size_t n, size_t *ret_steps, struct why *why);
 
+/* Makes the device open a session with every peer of known endpoint and without keepalive (one with keepalive is greeted when it
+ * is added). Needed after the WireGuard process died and got its configuration again: the others still send with the old
+ * session, and would only notice after 15 s.
+ *
+ * Not for a cluster's first start, and the reason to give keepalive to one of two ends at most: when both open at the same
+ * instant, wireguard-go 0.0.20220316 can end with sessions that do not fit each other (about 1 in 15 tried), again for 15 s.
+ * Sessions opened by traffic have one beginner. */
+int wg_greet(const struct wg *wg, const struct wg_peer *desired, size_t n);
+
 /* An IPv6 prefix with the bits behind len cleared. */
 struct wg_prefix wg_prefix_in6(const struct in6_addr *addr, uint8_t len);
 bool wg_prefix_equal(const struct wg_prefix *a, const struct wg_prefix *b);

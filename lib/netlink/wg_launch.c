@@ -105,7 +105,7 @@ static void become_program(const struct launch *launch)
 		signal(number, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* a folder that can be unmounted, and none of our descriptors: not those that a library forgot to mark, either */
-	if (chdir("/") == 0 && dup2(launch->null_fd, 0) == 0 && dup2(launch->null_fd, 1) == 1 && dup2(launch->log_fd, 2) == 2) {
+	if (chdir("/") == 0 && dup2(launch->null_fd, 0) == 0 && dup2(launch->log_fd, 1) == 1 && dup2(launch->log_fd, 2) == 2) {
 		syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC);
 		execve(launch->program, launch->argv, launch->env);
 	}

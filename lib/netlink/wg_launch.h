@@ -1,5 +1,5 @@
-/* wg_launch - starts the WireGuard program so that it outlives us: forked twice, in a session of its own, standard input and
- * output on /dev/null, standard error appended to a file, no other descriptor of ours, no signal blocked, and an environment
+/* wg_launch - starts the WireGuard program so that it outlives us: forked twice, in a session of its own, standard input
+ * /dev/null, standard output and error appended to a file, no other descriptor of ours, no signal blocked, and an environment
  * without what is meant for us alone. It lives in the network namespace of the calling thread. */
 #pragma once
 #include "lib/base/err.h"

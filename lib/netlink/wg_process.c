@@ -20,7 +20,8 @@
 #include <unistd.h>
 
 #define READY_MS 5000
-#define END_MS 2000
+#define TERM_MS 2000
+#define KILL_MS 5000
 
 /* ---- the device ---- */
 
@@ -351,11 +352,11 @@ int wg_process_stop(const struct wg_process_config *config, struct wg_process *p
 		return 0;
 	r = send_signal(process->pidfd, SIGTERM);
 	if (r == 0)
-		r = wait_for_end(process->pidfd, END_MS);
+		r = wait_for_end(process->pidfd, TERM_MS);
 	if (r == -ETIMEDOUT) {
 		r = send_signal(process->pidfd, SIGKILL);
 		if (r == 0)
-			r = wait_for_end(process->pidfd, END_MS);
+			r = wait_for_end(process->pidfd, KILL_MS);
 	}
 	if (r < 0)
 		return r;

@@ -3,7 +3,7 @@
  * The device is made first (IFF_TUN with packet information, one queue, persistent): its index, addresses, routes and programs
  * stay when the process dies; only the sessions go, and the configuration has to be given again. The process is started twice
  * removed and in a session of its own; its pid and start time are in <run_dir>/wg-<name>.pid, by which a later daemon finds and
- * adopts it. The pidfd becomes readable when it dies: watch it in the loop, then start again and reconcile. */
+ * adopts it. The pidfd becomes readable when it dies: watch it in the loop, then start again, set_device, reconcile and wg_greet. */
 #pragma once
 #include "lib/base/err.h"
 
@@ -14,7 +14,7 @@ struct wg_process_config {
 	const char *name;       /* of the device */
 	const char *run_dir;    /* must exist */
 	const char *program;    /* NULL = "wireguard-go", looked for in PATH */
-	const char *log_file;   /* its standard error, appended; NULL = /dev/null */
+	const char *log_file;   /* its standard output (where its log goes) and error, appended; NULL = /dev/null */
 	const char *socket_dir; /* where it makes <name>.sock; NULL = WG_UAPI_DIR */
 };
 
