@@ -46,6 +46,8 @@ static const uint8_t border_nexts[] = { IPPROTO_HOPOPTS, IPPROTO_ICMP,	 IPPROTO_
 					255 };
 static const uint16_t border_ethertypes[] = { 0x86dd, 0x0800, 0x0806, 0x8100, 0x88a8, 0x9100, 0x9200, 0xdd86, 0x86dc, 0x8847, 0x8864, 0 };
 
+static const uint32_t bad_networks[] = { 0xa1234567, 0xffff, 0xa0000000 }, bad_hosts[] = { 1, 0xb0000000, 0x9fffffff };
+
 struct place {
 	uint32_t network, host, instance;
 	uint16_t low;
@@ -72,9 +74,13 @@ static void fill_words(struct mutate_random *r, uint32_t self_host, struct mutat
 		w->hosts[i] = chance(r, 30) ? self_host ^ 1u << below(r, 28) : SIXPN_NODE_NIBBLE << 28 | below(r, 1u << 28);
 	for (size_t i = 0; i < MUTATE_INSTANCES; i++) {
 		do
-			w->instances[i] = chance(r, 10) ? PICK(r, border_words) : (uint32_t)mutate_random(r);
+			w->instances[i] = chance(r, 20) ? PICK(r, border_words) : (uint32_t)mutate_random(r);
 		while (w->instances[i] < SIXPN_INSTANCE_MIN);
 		w->peers[i] = chance(r, 20) ? below(r, SIXPN_INSTANCE_MIN) : 0x0a + below(r, 20);
+		if (chance(r, 15)) { /* the last peer, the first instance */
+			w->peers[i] = SIXPN_INSTANCE_MIN - 1;
+			w->instances[i] = SIXPN_INSTANCE_MIN;
+		}
 	}
 }
 
@@ -132,6 +138,13 @@ void mutate_world(struct mutate_random *r, uint32_t self_host, bool full, struct
 					(struct sixpn_presence_key){ ret_world->networks[network], ret_world->hosts[host] };
 		}
 	}
+	/* What no planner would write, so that the words are judged even where a map would let them pass. */
+	for (size_t i = 0; i < ARRAY_LEN(bad_networks) && chance(r, 50); i++) {
+		ret_world->state.presence[ret_world->state.n_presence++] =
+			(struct sixpn_presence_key){ bad_networks[i], ret_world->hosts[below(r, MUTATE_HOSTS)] };
+		ret_world->state.presence[ret_world->state.n_presence++] =
+			(struct sixpn_presence_key){ ret_world->networks[0], bad_hosts[i] };
+	}
 	/* Foreign hosts' addresses come here, this node's go away; at times one of the other kind, which the policy allows too. */
 	ret_world->state.n_moved_here = fill_moved(r, full, ret_world, chance(r, 10) ? 0 : 1, 2, ret_world->state.moved_here);
 	ret_world->state.n_moved_away = fill_moved(r, full, ret_world, 0, chance(r, 10) ? 1 : 0, ret_world->state.moved_away);
@@ -139,7 +152,7 @@ void mutate_world(struct mutate_random *r, uint32_t self_host, bool full, struct
 
 enum who {
 	OWN, OWN_LOW, LOCAL, LOCAL_PEER, REMOTE, REMOTE_PEER, HERE, AWAY, FOREIGN, FOREIGN_LOCAL, RESOLVER, NET_RESOLVER,
-	FOREIGN_RESOLVER, FLYCAST, BAD_NETWORK, GATEWAY, OUTSIDE, MULTICAST, LINK_LOCAL, OTHER_ULA, WHO_COUNT
+	FOREIGN_RESOLVER, FLYCAST, BAD_NETWORK, BAD_HOST, GATEWAY, OUTSIDE, MULTICAST, LINK_LOCAL, OTHER_ULA, WHO_COUNT
 };
 
 enum payload {
@@ -238,6 +251,8 @@ static const struct template templates[] = {
 	{ "in across networks", M_IN, FOREIGN, LOCAL, UDP, PLAIN, true },
 	{ "in to the resolver", M_IN, REMOTE, NET_RESOLVER, UDP_SERVICE, PLAIN, true },
 	{ "bad network in from the mesh", M_IN, BAD_NETWORK, BAD_NETWORK, UDP, PLAIN, true },
+	{ "bad host in from the mesh", M_IN, BAD_HOST, LOCAL, UDP, PLAIN, true },
+	{ "bad network in to this node", M_IN, BAD_NETWORK, LOCAL, UDP, PLAIN, true },
 	{ "natural form in from the mesh", M_IN, REMOTE, LOCAL, TCP, PLAIN, false },
 
 	{ "peer to remote", P_IN, LOCAL_PEER, REMOTE, TCP, PLAIN, false },
@@ -335,7 +350,8 @@ static void write_who(struct mutate_random *r, const struct mutate_world *w, enu
 		[NET_RESOLVER] = { net, 0, 0, 3 },
 		[FOREIGN_RESOLVER] = { w->networks[2], 0, 0, 3 },
 		[FLYCAST] = { net, 1, instance, 2 },
-		[BAD_NETWORK] = { (uint32_t)(chance(r, 50) ? 0xffffu : 0xa1234567u), self, instance, 2 },
+		[BAD_NETWORK] = { PICK(r, bad_networks), chance(r, 50) ? self : other, instance, 2 },
+		[BAD_HOST] = { net, PICK(r, bad_hosts), instance, 2 },
 	};
 
 	if (who == HERE && write_moved(r, w->state.moved_here, w->state.n_moved_here, ret_address))
