@@ -33,7 +33,7 @@ struct mesh {
 	size_t n_nodes;
 };
 
-static int reconcile(struct mesh *mesh, struct why *why)
+static int reconcile(struct mesh *mesh, bool greet, struct why *why)
 {
 	CLEAN_FREE struct wg_peer *peers = calloc(mesh->n_nodes + 1, sizeof *peers);
 	CLEAN_FREE struct wg_prefix *prefixes = calloc(mesh->n_nodes + 1, sizeof *prefixes);
@@ -46,6 +46,8 @@ static int reconcile(struct mesh *mesh, struct why *why)
 	e = wg_set_device(&mesh->wg, mesh->private_key, mesh->config.port);
 	if (e == 0)
 		e = wg_reconcile(&mesh->wg, peers, n, &steps, why);
+	if (e == 0 && greet) /* the others still send with the sessions of the process that died */
+		e = wg_greet(&mesh->wg, peers, n);
 	if (e == 0 && steps)
 		log_info("mesh", "%s: %zu peers, %zu changes", MESH_DEVICE, n, steps);
 	return e;
@@ -65,7 +67,7 @@ static void restart_expired(struct loop_timer *timer)
 		e = rtnl_link_set_up(mesh->rtnl, mesh->ifindex, true);
 	}
 	if (e == 0)
-		e = reconcile(mesh, &why);
+		e = reconcile(mesh, true, &why);
 	if (e) {
 		log_err("mesh", "%s: wireguard-go cannot be brought back: %s; trying again", MESH_DEVICE, e > 0 ? why.text : strerror(-e));
 		if (loop_set_timer_in(mesh->loop, &mesh->restart, 10 * RESTART_MS) < 0)
@@ -257,7 +259,7 @@ int mesh_sync(struct mesh *mesh, const struct replica *replica, struct why *why)
 	free(mesh->nodes);
 	mesh->nodes = list.nodes;
 	mesh->n_nodes = list.n;
-	return reconcile(mesh, why);
+	return reconcile(mesh, false, why);
 }
 
 struct up_count {

@@ -348,46 +348,37 @@ def one_prefix_per_node(cluster):
     hosts = {n: cluster.node_status(n)["host"] for n in cluster.nodes}
     want = {name: sorted(f"fdaa:{h}::/48" for other, h in hosts.items() if other != name) for name in hosts}
     expect(allowed_ips(cluster), want, "allowed IPs")
-    made = [f"net-{os.getpid()}-{n}" for n in range(50)]
-    if not any(n["name"].startswith("net-") for n in cluster.json("network", "list", "--org", "acme-labs")["items"]) if has_labs(cluster) else True:
-        fifty_networks(cluster, made)
+    fifty_networks(cluster)
     expect(allowed_ips(cluster), want, "allowed IPs after fifty more networks")
     cluster.tell("wg show sixpn-mesh allowed-ips          # on ord-1, after fifty more networks",
                  cluster.nodes["ord-1"].out("wg", "show", "sixpn-mesh", "allowed-ips"))
 
 
-def has_labs(cluster):
-    return any(o["name"] == "acme-labs" for o in cluster.json("org", "list")["items"])
-
-
-def fifty_networks(cluster, names):
-    """Networks of a third org, one app and instance in the first so that nodes do get something to apply."""
-    if not has_labs(cluster):
-        cluster.sixpn("org", "create", "acme-labs", say=False)
-        cluster.sixpn("org", "update", "acme-labs", "--limit", "networks=100", say=False)
-    for name in names:
-        cluster.sixpn("network", "create", name, "--org", "acme-labs", say=False)
+def fifty_networks(cluster):
+    """A third org with fifty networks, made once per cluster."""
+    if any(o["name"] == "initech" for o in cluster.json("org", "list")["items"]):
+        return
+    cluster.sixpn("org", "create", "initech", say=False)
+    cluster.sixpn("org", "update", "initech", "--limit", "networks=60", say=False)
+    for n in range(50):
+        cluster.sixpn("network", "create", f"net-{n}", "--org", "initech", "--no-wait", say=False)
 
 
 def mesh_form(cluster):
     sender, receiver = cluster.instance("acme", "my-frontend"), cluster.instance("acme", "my-database")
-    mesh = packet.Capture(sender.cell, "sixpn-mesh", outgoing=True)
     inside = packet.Capture(receiver, "6pn0")
     with Judge(cluster) as judge:
-        judge.captures.update(mesh=mesh, inside=inside)
+        judge.captures[receiver.id] = inside
         if not judge.arrives(sender, receiver, 5):
             raise Wrong("the control does not pass")
         token = judge.send(sender, sender.address, receiver.address, "udp")
         if not inside.wait_for(token, 2):
             raise Wrong("the packet did not arrive")
-        in_mesh = [p for p in mesh.drain() if token in p]
         arrived = [p for p in inside.drain() if token in p]
-    swapped = (packet.words(packet.swap(sender.address)), packet.words(packet.swap(receiver.address)))
-    natural = (packet.words(sender.address), packet.words(receiver.address))
-    on_wire = {(p[8:24], p[24:40]) for p in at_receiving_mesh(cluster, sender, receiver)}
-    expect(on_wire, {swapped}, "addresses in the mesh")
+    swapped = (packet.raw(packet.swap(sender.address)), packet.raw(packet.swap(receiver.address)))
+    natural = (packet.raw(sender.address), packet.raw(receiver.address))
+    expect({(p[8:24], p[24:40]) for p in at_receiving_mesh(cluster, sender, receiver)}, {swapped}, "addresses in the mesh")
     expect({(p[8:24], p[24:40]) for p in arrived}, {natural}, "addresses at the instance")
-    return in_mesh
 
 
 def at_receiving_mesh(cluster, sender, receiver):
@@ -420,9 +411,6 @@ def underlay(cluster):
         for name in ("acme", "globex", "fearsome", "my-database", "my-worker", "default"):
             if any(name.encode() in p for p in capture.packets + controller.packets):
                 raise Wrong(f"\"{name}\" is readable on the underlay")
-        for region in ("ord", "nrt", "dev"):
-            if any(re.search(rb"(?<![a-z])" + region.encode() + rb"(?![a-z])", p) for p in controller.packets if len(p) > 400):
-                continue  # three letters turn up by chance in ciphertext; longer names cannot
     finally:
         capture.close()
         controller.close()
@@ -489,8 +477,7 @@ def nodes_ready(cluster):
 def no_link_but_the_port(cluster):
     """What the machines share with the controller is the link: no other listener of theirs is open to each other."""
     place = cluster.nodes["dev-1"]
-    port = place.run("sh", "-c", f"exec 3<>/dev/tcp/{CONTROLLER_ADDRESS}/{LINK_PORT}" if False else
-                     f"nc -z -w1 {CONTROLLER_ADDRESS} {LINK_PORT}").returncode
+    port = place.run("nc", "-z", "-w1", CONTROLLER_ADDRESS, LINK_PORT).returncode
     api = place.run("nc", "-z", "-w1", CONTROLLER_ADDRESS, "4280").returncode
     expect((port, api != 0), (0, True), "link port open, API port closed")
 

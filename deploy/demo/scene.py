@@ -1,7 +1,5 @@
 """scene - what stands when the claims are checked: regions, nodes, two customers with apps that know nothing of sixpn."""
-import json
-
-from fixture.cluster import wait_until
+from fixture.cluster import Instance, wait_until
 
 # org, app, regions. Both orgs have an app of the same name.
 APPS = [
@@ -41,8 +39,8 @@ def operator(told, cluster):
     for region in ("ord", "nrt", "dev"):
         names = [n for n, r in cluster.table if r == region]
         args = ["node", "token", "create", "--region", region, "--uses", str(len(names)), "--expires", "10m"]
-        token = cluster.json(*args)["token"]
-        told.command("sixpn " + " ".join(args), "sixpn1.**** (a secret: shown once)")
+        token = cluster.secret(*args)
+        told.command("sixpn " + " ".join(args) + " -o join.token", "")
         for name in names:
             cluster.join(name, token)
             told.command(f"sixpn-node --join /run/join.token        # on {name}", "")
@@ -52,23 +50,15 @@ def operator(told, cluster):
 
 def customers(told, cluster):
     told.title("2. two customers, with an app of the same name")
-    for org in ("acme", "globex"):
-        cluster.sixpn("org", "create", org)
-    path = cluster.controller.path("/run/spec.json")
     for org, app, regions in APPS:
-        cluster.sixpn("app", "create", app, "--org", org)
-        path.write_text(json.dumps(spec(org, app)))
-        for region in regions:
-            cluster.sixpn("instance", "create", "--org", org, "--app", app, "--region", region, "--spec", "/run/spec.json")
-    wait_until(lambda: all(i["state"] == "started" for i in cluster.instances()), 20, "all instances started")
+        cluster.deploy(org, app, regions, spec(org, app))
+    cluster.settle()
     wait_until(lambda: all(serves(cluster, i) for i in cluster.instances()), 20, "all servers listen")
     cluster.sixpn("instance", "list")
 
 
 def serves(cluster, record):
     """Its own host sees it listen (from inside: nothing outside may)."""
-    from fixture.cluster import Instance
-
     try:
         return f":{WEB_PORT}" in Instance(cluster, record).out("ss", "-ltn")
     except (RuntimeError, OSError, StopIteration):
