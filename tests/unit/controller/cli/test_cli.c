@@ -1,0 +1,452 @@
+/* The command against a faked controller: what is sent, what is printed, which exit status. */
+#include "controller/cli/cli.h"
+#include "lib/base/file.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define EXCHANGES_MAX 8
+
+/* Answers requests in order with what the test has put there, and keeps what was sent. */
+struct fixture {
+	int listener;
+	uint16_t port;
+	pthread_t thread;
+	struct exchange {
+		int status;
+		const char *body;
+		char *request;
+	} exchanges[EXCHANGES_MAX];
+	size_t n_answers, n_requests;
+	char dir[64], url[64], home[80];
+	char *env[8];
+	char *out, *err;
+	size_t out_len, err_len;
+};
+
+static char *read_request(int fd)
+{
+	struct buf in = BUF_INIT(1u << 20);
+	char chunk[4096];
+	ssize_t n;
+
+	while ((n = recv(fd, chunk, sizeof chunk, 0)) > 0) {
+		const char *end, *length;
+
+		buf_add(&in, chunk, (size_t)n);
+		end = strstr(buf_str(&in), "\r\n\r\n");
+		length = strcasestr(buf_str(&in), "content-length:");
+		if (end && in.len >= (size_t)(end + 4 - buf_str(&in)) + (length ? strtoul(length + 15, NULL, 10) : 0))
+			break;
+	}
+	char *text = strdup(buf_str(&in));
+	buf_deinit(&in);
+	return text;
+}
+
+static void *serve(void *arg)
+{
+	struct fixture *f = arg;
+
+	for (;;) {
+		int fd = accept(f->listener, NULL, NULL);
+		struct exchange *x = &f->exchanges[f->n_requests];
+		char head[200];
+
+		if (fd < 0)
+			return NULL;
+		x->request = read_request(fd);
+		if (f->n_requests >= f->n_answers) {
+			x->status = 500;
+			x->body = "{}";
+		}
+		f->n_requests++;
+		snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+			 x->status, strlen(x->body));
+		if (send(fd, head, strlen(head), MSG_NOSIGNAL) > 0)
+			(void)!send(fd, x->body, strlen(x->body), MSG_NOSIGNAL);
+		close(fd);
+	}
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof a;
+
+	strcpy(f->dir, "/tmp/sixpn-cli-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	f->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(f->listener, (struct sockaddr *)&a, sizeof a), 0);
+	assert_int_equal(listen(f->listener, 8), 0);
+	getsockname(f->listener, (struct sockaddr *)&a, &len);
+	snprintf(f->url, sizeof f->url, "SIXPN_URL=http://127.0.0.1:%u", ntohs(a.sin_port));
+	snprintf(f->home, sizeof f->home, "HOME=%s", f->dir);
+	f->env[0] = f->url;
+	f->env[1] = f->home;
+	f->env[2] = (char *)(uintptr_t) "SIXPN_TOKEN=sx1_test";
+	assert_int_equal(pthread_create(&f->thread, NULL, serve, f), 0);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	char command[160];
+
+	shutdown(f->listener, SHUT_RDWR);
+	pthread_join(f->thread, NULL);
+	close(f->listener);
+	for (size_t i = 0; i < f->n_requests; i++)
+		free(f->exchanges[i].request);
+	free(f->out);
+	free(f->err);
+	snprintf(command, sizeof command, "rm -rf %s", f->dir);
+	assert_int_equal(system(command), 0);
+	free(f);
+	return 0;
+}
+
+static void answer(struct fixture *f, int status, const char *body)
+{
+	f->exchanges[f->n_answers].status = status;
+	f->exchanges[f->n_answers++].body = body;
+}
+
+/* Runs `sixpn <words>` (split at spaces); terminal: what its output is. */
+static int run_on(struct fixture *f, bool terminal, const char *input, const char *words)
+{
+	char text[512], *argv[40] = { (char *)(uintptr_t) "sixpn" }, *rest = text;
+	struct cli cli = { .env = f->env, .out_is_terminal = terminal, .in_is_terminal = input != NULL };
+	int argc = 1, r;
+
+	free(f->out);
+	free(f->err);
+	cli.out = open_memstream(&f->out, &f->out_len);
+	cli.err = open_memstream(&f->err, &f->err_len);
+	cli.in = fmemopen((char *)(uintptr_t)(input && *input ? input : "\n"), input && *input ? strlen(input) : 1, "r");
+	snprintf(text, sizeof text, "%s", words);
+	while (rest)
+		argv[argc++] = strsep(&rest, " ");
+	r = cli_main(&cli, argc, argv);
+	fclose(cli.out);
+	fclose(cli.err);
+	fclose(cli.in);
+	return r;
+}
+
+static int run(struct fixture *f, const char *words)
+{
+	return run_on(f, false, NULL, words);
+}
+
+static void has(const char *text, const char *part)
+{
+	if (!strstr(text ? text : "", part))
+		fail_msg("\"%s\" is not in:\n%s", part, text);
+}
+
+static const char *request(struct fixture *f, size_t n)
+{
+	assert_true(n < f->n_requests);
+	return f->exchanges[n].request;
+}
+
+#define APPS "{\"items\":[{\"name\":\"web\",\"org\":\"acme\",\"network\":\"default\",\"instances\":2},{\"name\":\"shop\",\"org\":\"acme\"}],\"next\":null}"
+
+static void a_list_is_a_table_json_tsv_or_names(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 4; i++)
+		answer(f, 200, APPS);
+	assert_int_equal(run(f, "app list --org acme"), 0);
+	has(f->out, "NAME  ORG ");
+	has(f->out, "web   acme  default  2");
+	has(request(f, 0), "GET /v1/apps?org=acme HTTP/1.1");
+	has(request(f, 0), "Authorization: Bearer sx1_test");
+	assert_int_equal(run(f, "app ls -q"), 0);
+	assert_string_equal(f->out, "web\nshop\n");
+	assert_int_equal(run(f, "app list --tsv"), 0);
+	has(f->out, "web\tacme\tdefault\t2\t\n");
+	assert_int_equal(run(f, "app list --json"), 0);
+	has(f->out, "\"items\": [");
+	assert_string_equal(f->err, "");
+}
+
+static void a_long_list_is_fetched_page_by_page(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 200, "{\"items\":[{\"name\":\"a\"}],\"next\":\"a b\"}");
+	answer(f, 200, "{\"items\":[{\"name\":\"b\"}],\"next\":null}");
+	assert_int_equal(run(f, "org list -q"), 0);
+	assert_string_equal(f->out, "a\nb\n");
+	has(request(f, 1), "after=a%20b");
+}
+
+static void a_write_waits_until_applied_and_says_where_it_is(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 201, "{\"name\":\"acme\",\"v\":7,\"applied\":true,\"nodes\":4,\"unknown\":[],\"laggards\":[],\"errors\":[]}");
+	assert_int_equal(run(f, "org create acme"), 0);
+	assert_string_equal(f->out, "org acme  created\n");
+	has(f->err, "applied on 4 of 4 nodes (V 7)");
+	has(request(f, 0), "POST /v1/orgs?wait=applied&timeout=10s ");
+	has(request(f, 0), "{\"name\":\"acme\"}");
+	answer(f, 201, "{\"name\":\"acme\",\"v\":8}");
+	assert_int_equal(run(f, "org add acme --no-wait"), 0);
+	has(f->err, "recorded as V 8");
+	has(request(f, 1), "POST /v1/orgs HTTP");
+	answer(f, 200, "{\"name\":\"acme\",\"dry_run\":true}");
+	assert_int_equal(run(f, "org create acme --dry-run"), 0);
+	has(request(f, 2), "POST /v1/orgs?dry_run=1 ");
+}
+
+static void what_is_not_applied_everywhere_exits_6_and_names_the_nodes(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 202, "{\"name\":\"acme\",\"v\":7,\"applied\":false,\"nodes\":4,\"unknown\":[],\"laggards\":[\"nrt-1\"],\"errors\":[]}");
+	assert_int_equal(run(f, "org create acme --wait=30s"), 6);
+	has(f->err, "nrt-1");
+	has(request(f, 0), "timeout=30s");
+	answer(f, 200, "{\"name\":\"acme\",\"v\":7,\"applied\":true,\"nodes\":4,\"unknown\":[\"dev-2\"],\"laggards\":[],\"errors\":[]}");
+	assert_int_equal(run(f, "org create acme"), 6);
+	has(f->err, "dev-2");
+}
+
+static void an_error_has_three_lines_and_its_exit_status(void **state)
+{
+	static const struct {
+		int http, status;
+	} rows[] = { { 400, 1 }, { 409, 1 }, { 401, 4 }, { 403, 4 }, { 404, 3 }, { 503, 5 }, { 507, 1 } };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		answer(f, rows[i].http, "{\"error\":{\"code\":\"name_taken\",\"message\":\"it is taken\",\"field\":\"name\",\"hint\":\"choose another\",\"request\":\"ab12\"}}");
+		assert_int_equal(run(f, "org create acme"), rows[i].status);
+		assert_string_equal(f->err, "error: it is taken\n  choose another\n  code: name_taken   field: name   request: ab12\n");
+		assert_string_equal(f->out, "");
+	}
+}
+
+static void a_prefix_that_means_one_thing_is_enough_and_two_are_told(void **state)
+{
+	static const char instances[] = "{\"items\":[{\"id\":\"4d891ef2a03b58\",\"name\":null},{\"id\":\"4e000000000000\",\"name\":\"blue\"}],\"next\":null}";
+	struct fixture *f = *state;
+
+	answer(f, 200, instances);
+	answer(f, 200, "{\"id\":\"4d891ef2a03b58\",\"desired\":\"stopped\",\"v\":3}");
+	assert_int_equal(run(f, "machine stop 4d --no-wait"), 0);
+	has(request(f, 1), "POST /v1/instances/4d891ef2a03b58/stop HTTP");
+	answer(f, 200, instances);
+	assert_int_equal(run(f, "instance stop 4"), 1);
+	has(f->err, "2 instances begin with \"4\"");
+	answer(f, 200, instances);
+	assert_int_equal(run(f, "instance stop zz"), 3);
+	has(f->err, "instances: 4d891ef2a03b58, 4e000000000000");
+	has(f->err, "code: instance_not_found");
+}
+
+static void destroying_wants_yes_or_the_typed_name(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 200, "{\"name\":\"acme\"}");
+	assert_int_equal(run(f, "org delete acme"), 2);
+	has(f->err, "add --yes");
+	answer(f, 200, "{\"name\":\"acme\"}");
+	assert_int_equal(run_on(f, true, "y\n", "org delete acme"), 1);
+	assert_int_equal(f->n_requests, 2); /* looked up, never deleted */
+	answer(f, 200, "{\"name\":\"acme\"}");
+	answer(f, 200, "{\"finished\":false,\"instances_left\":3,\"v\":9}");
+	assert_int_equal(run_on(f, true, "acme\n", "org rm acme --no-wait"), 0);
+	has(f->err, "with all its networks");
+	has(f->out, "3 instances left");
+	has(request(f, 3), "DELETE /v1/orgs/acme HTTP");
+}
+
+static void a_secret_goes_to_a_terminal_or_a_private_new_file(void **state)
+{
+	struct fixture *f = *state;
+	char words[160], path[96];
+	struct stat st;
+
+	assert_int_equal(run(f, "token create --org acme"), 1);
+	has(f->err, "code: secret_to_readable_file");
+	assert_int_equal(f->n_requests, 0); /* nothing was made */
+	answer(f, 201, "{\"id\":\"aa\",\"token\":\"sx1_secret\"}");
+	assert_int_equal(run_on(f, true, NULL, "token create --org acme"), 0);
+	assert_string_equal(f->out, "sx1_secret\n");
+	snprintf(path, sizeof path, "%s/t", f->dir);
+	snprintf(words, sizeof words, "token create --org acme -o %s", path);
+	answer(f, 201, "{\"id\":\"aa\",\"token\":\"sx1_secret\"}");
+	assert_int_equal(run(f, words), 0);
+	assert_string_equal(f->out, "");
+	assert_null(strstr(f->err, "sx1_secret"));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(run(f, words), 1); /* never over a file that is there */
+	has(f->err, "code: file_exists");
+	assert_int_equal(f->n_requests, 2);
+	unlink(path);
+	answer(f, 403, "{\"error\":{\"code\":\"forbidden\",\"message\":\"no\"}}");
+	assert_int_equal(run(f, words), 4);
+	assert_int_equal(stat(path, &st), -1); /* nothing half made is left */
+}
+
+static void init_saves_a_private_context_that_is_used_from_then_on(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+	struct stat st;
+
+	answer(f, 201, "{\"id\":\"aa\",\"token\":\"sx1_first\",\"controller_key\":\"00\",\"region\":{\"name\":\"ord\",\"city\":\"Chicago\",\"latitude\":41.98,\"longitude\":-87.9}}");
+	assert_int_equal(run(f, "init --region ord"), 0);
+	has(f->out, "you are         operator");
+	assert_null(strstr(f->out, "sx1_"));
+	snprintf(path, sizeof path, "%s/.config/sixpn/config", f->dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(chmod(path, 0644), 0);
+	f->env[0] = f->home;
+	f->env[1] = NULL;
+	assert_int_equal(run(f, "org list"), 4);
+	has(f->err, "code: file_too_open");
+}
+
+static void an_instance_is_made_from_flags_files_and_the_command(void **state)
+{
+	struct fixture *f = *state;
+	char words[300], path[96];
+
+	snprintf(path, sizeof path, "%s/conf", f->dir);
+	assert_int_equal(file_create(path, "a\nb\n", 4, 0644), 0);
+	answer(f, 201, "{\"id\":\"4d891ef2a03b58\",\"host\":\"nrt-1\",\"address\":\"fdaa::1\",\"v\":5}");
+	snprintf(words, sizeof words, "instance create --org acme --app web --region nrt --env A=b=c --env D= --metadata k=v --file /etc/x=%s --no-wait -- /bin/web --port 80", path);
+	assert_int_equal(run(f, words), 0);
+	assert_string_equal(f->out, "instance 4d891ef2a03b58  nrt-1  fdaa::1  created\n");
+	has(request(f, 0), "\"command\":[\"/bin/web\",\"--port\",\"80\"]");
+	has(request(f, 0), "\"env\":{\"A\":\"b=c\",\"D\":\"\"}");
+	has(request(f, 0), "{\"path\":\"/etc/x\",\"content\":\"a\\nb\\n\"}");
+	has(request(f, 0), "\"metadata\":{\"k\":\"v\"}");
+	assert_int_equal(run(f, "instance create --app web --region nrt"), 2);
+	assert_int_equal(run(f, "instance create --app web -- /bin/x"), 2);
+}
+
+static void wrong_words_are_usage_errors_and_a_token_in_argv_is_refused(void **state)
+{
+	static const char *const rows[] = { "nothing", "app", "app fly", "app create", "app create a b", "app list --colour", "app list --org",
+					    "app list --json=1", "app list --org a --org b", "app list -- x", "app list --token sx1_x",
+					    "app list --token=sx1_x", "app list -json", "app list --url ftp://x" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (run(f, rows[i]) != 2)
+			fail_msg("sixpn %s: %s", rows[i], f->err);
+		assert_null(strstr(f->err, "sx1_x"));
+		assert_string_equal(f->out, "");
+	}
+	assert_int_equal(f->n_requests, 0);
+}
+
+static void status_exits_0_1_or_2(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 200, "{\"healthy\":true,\"v\":4,\"nodes_total\":1,\"nodes_current\":1,\"nodes\":[{\"name\":\"ord-1\",\"state\":\"ready\",\"roles\":[\"host\",\"gateway\"],\"v\":4,\"lag\":0,\"n_errors\":0}],\"controller\":{\"version\":\"1\",\"up_ms\":5}}");
+	assert_int_equal(run(f, "status"), 0);
+	has(f->out, "healthy: 1 of 1 nodes hold V 4");
+	has(f->out, "ord-1  host,gateway");
+	answer(f, 200, "{\"healthy\":false,\"v\":4,\"nodes_total\":2,\"nodes_current\":1,\"nodes\":[{\"name\":\"a\",\"state\":\"ready\"},{\"name\":\"b\",\"state\":\"unknown\"}]}");
+	assert_int_equal(run(f, "status --json"), 1);
+	answer(f, 200, "{\"healthy\":false,\"v\":4,\"nodes_total\":1,\"nodes_current\":0,\"nodes\":[{\"name\":\"b\",\"state\":\"unknown\"}]}");
+	assert_int_equal(run(f, "status"), 2);
+	f->env[0] = (char *)(uintptr_t) "SIXPN_SOCKET=/nonexistent/sock";
+	assert_int_equal(run(f, "status"), 2);
+	assert_int_equal(run(f, "org list"), 5);
+	has(f->err, "code: controller_unreachable");
+}
+
+static void completion_offers_words_flags_and_names_from_the_controller(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(run(f, "completion"), 0);
+	has(f->out, "complete -F _sixpn sixpn");
+	assert_int_equal(run(f, "completion --complete -- ins"), 0);
+	assert_string_equal(f->out, "instance\n");
+	assert_int_equal(run(f, "completion --complete -- node token re"), 0);
+	assert_string_equal(f->out, "revoke\n");
+	assert_int_equal(run(f, "completion --complete -- app create --net"), 0);
+	assert_string_equal(f->out, "--network\n");
+	answer(f, 200, APPS);
+	assert_int_equal(run(f, "completion --complete -- app delete s"), 0);
+	assert_string_equal(f->out, "shop\n");
+	answer(f, 200, "{\"items\":[{\"name\":\"acme\"}],\"next\":null}");
+	assert_int_equal(run(f, "completion --complete -- app list --org a"), 0);
+	assert_string_equal(f->out, "acme\n");
+}
+
+static void help_is_there_for_everything_and_asks_nobody(void **state)
+{
+	struct fixture *f = *state;
+
+	for (const struct cli_command *c = cli_commands; c->verb; c++) {
+		char words[128];
+
+		snprintf(words, sizeof words, "%s%s%s --help", c->noun ? c->noun->name : "", c->noun ? " " : "", c->verb);
+		assert_int_equal(run(f, words), 0);
+		has(f->out, "EXAMPLES");
+		snprintf(words, sizeof words, "help %s%s%s", c->noun ? c->noun->name : "", c->noun ? " " : "", c->verb);
+		assert_int_equal(run(f, words), 0);
+		has(f->out, "EXAMPLES");
+	}
+	assert_int_equal(f->n_requests, 0);
+}
+
+static void what_a_tenant_wrote_cannot_command_the_terminal(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 200, "{\"items\":[{\"name\":\"a\\u001b[31mb\\nc\"}],\"next\":null}");
+	assert_int_equal(run(f, "org list -q"), 0);
+	assert_string_equal(f->out, "a?[31mb?c\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(a_list_is_a_table_json_tsv_or_names),
+		T(a_long_list_is_fetched_page_by_page),
+		T(a_write_waits_until_applied_and_says_where_it_is),
+		T(what_is_not_applied_everywhere_exits_6_and_names_the_nodes),
+		T(an_error_has_three_lines_and_its_exit_status),
+		T(a_prefix_that_means_one_thing_is_enough_and_two_are_told),
+		T(destroying_wants_yes_or_the_typed_name),
+		T(a_secret_goes_to_a_terminal_or_a_private_new_file),
+		T(init_saves_a_private_context_that_is_used_from_then_on),
+		T(an_instance_is_made_from_flags_files_and_the_command),
+		T(wrong_words_are_usage_errors_and_a_token_in_argv_is_refused),
+		T(status_exits_0_1_or_2),
+		T(completion_offers_words_flags_and_names_from_the_controller),
+		T(help_is_there_for_everything_and_asks_nobody),
+		T(what_a_tenant_wrote_cannot_command_the_terminal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
