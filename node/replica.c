@@ -42,6 +42,7 @@ void replica_drop_staging(struct replica *r)
 	free(r->staging);
 	r->staging = NULL;
 	r->staged_part = r->staged_parts = 0;
+	r->staging_heals = false;
 }
 
 void replica_deinit(struct replica *r)
@@ -136,7 +137,8 @@ const struct record *replica_find(const struct replica *r, uint32_t kind, const 
 	return rec ? rec->record : NULL;
 }
 
-static void forget(struct replica *r, struct replica_record *rec)
+/* Out of digests and counts, and freed; the map has let go of it already. */
+static void retire(struct replica *r, struct replica_record *rec)
 {
 	struct replica_part *part = part_of(r, rec->record);
 
@@ -146,27 +148,34 @@ static void forget(struct replica *r, struct replica_record *rec)
 	}
 	r->bytes -= rec->record->body_len;
 	r->n_by_kind[rec->record->kind]--;
-	map_remove(&r->records, rec->map_key, rec->map_key_len);
 	free(rec->record);
 	free(rec);
 }
 
+static void forget(struct replica *r, struct replica_record *rec)
+{
+	map_remove(&r->records, rec->map_key, rec->map_key_len);
+	retire(r, rec);
+}
+
 int replica_insert(struct replica *r, const struct record *record)
 {
-	struct replica_record *old = find(r, record->kind, record->key, record->key_len);
 	struct replica_record *rec = calloc(1, sizeof *rec);
 	struct replica_part *part;
+	void *old = NULL;
 
 	if (!rec || !(rec->record = record_copy(record)) || !(part = part_of(r, record)))
 		goto no_memory;
 	rec->map_key_len = make_key(rec->map_key, record->kind, record->key, record->key_len);
-	digest_add(&part->digest, rec->record); /* before the old one goes, so that its part is not dropped as empty */
-	if (old)
-		forget(r, old);
-	if (map_set(&r->records, rec->map_key, rec->map_key_len, rec, NULL) < 0)
+	if (map_set(&r->records, rec->map_key, rec->map_key_len, rec, &old) < 0) {
+		drop_part_if_empty(r, part);
 		goto no_memory;
+	}
+	digest_add(&part->digest, rec->record); /* before the old one goes, so that its part is not dropped as empty */
 	r->bytes += record->body_len;
 	r->n_by_kind[record->kind]++;
+	if (old)
+		retire(r, old);
 	return 0;
 no_memory:
 	if (rec)
@@ -219,24 +228,52 @@ bool replica_obeys(const struct replica *r, uint64_t epoch, const uint8_t *log_i
 	return epoch == r->epoch && !memcmp(log_id, r->log_id, sizeof r->log_id);
 }
 
-/* All records of the reply, checked, before any is applied: one bad envelope refuses the reply, not half of it. */
-static int check_records(const Sixpn__PollReply *m, struct record **ret_records, struct why *why)
+static int by_v(const void *a, const void *b)
+{
+	const struct record *x = a, *y = b;
+
+	return x->v < y->v ? -1 : x->v > y->v;
+}
+
+static int check_record(const Sixpn__Record *m, struct record *ret, struct why *why)
+{
+	int e = record_from_pb(m, ret, why);
+
+	if (e == 0 && ret->kind >= RECORD_ORG)
+		e = why_set(why, "record_invalid", "kind", "a %s record (kind %u) is none of a node's business", record_kind_name(ret->kind), ret->kind);
+	return e;
+}
+
+/* All records of the reply, checked, before any is applied: one bad envelope refuses the reply, not half of it. In the order of V.
+ * `into` is where they will go. */
+static int check_records(const struct replica *into, const Sixpn__PollReply *m, struct record **ret_records, struct why *why)
 {
 	struct record *list = calloc(m->n_records ? m->n_records : 1, sizeof *list);
-	int e;
+	size_t bytes = into->bytes + into->records.n * REPLICA_RECORD_COST;
+	int e = 0;
 
 	if (!list)
 		return -ENOMEM;
-	for (size_t i = 0; i < m->n_records; i++) {
-		e = record_from_pb(m->records[i], &list[i], why);
-		if (e == 0 && !RECORD_SENDABLE(list[i].kind) && list[i].kind >= RECORD_ORG && list[i].kind <= RECORD_NODE_TOKEN)
-			e = why_set(why, "record_invalid", "kind", "a %s record is none of a node's business", record_kind_name(list[i].kind));
-		if (e) {
-			free(list);
-			return e;
-		}
+	for (size_t i = 0; e == 0 && i < m->n_records; i++) {
+		e = check_record(m->records[i], &list[i], why);
+		bytes += list[i].body_len + REPLICA_RECORD_COST;
+		if (e == 0 && bytes > REPLICA_BYTES_MAX)
+			e = why_set(why, "scope_too_large", "records", "the records of this node would be more than %u MiB", REPLICA_BYTES_MAX >> 20);
 	}
+	if (e) {
+		free(list);
+		return e;
+	}
+	qsort(list, m->n_records, sizeof *list, by_v);
 	*ret_records = list;
+	return 0;
+}
+
+static int check_scope(const Sixpn__PollReply *m, struct why *why)
+{
+	for (size_t i = 0; i < m->n_scope; i++)
+		if (!addr_network_valid(m->scope[i]->network)) /* 0 would be the fabric, which nobody leaves */
+			return why_set(why, "reply_invalid", "scope", "a change of scope of network %08x, which cannot be", m->scope[i]->network);
 	return 0;
 }
 
@@ -257,7 +294,9 @@ static int take_delta(struct replica *r, const Sixpn__PollReply *m, struct repli
 	if (m->to_v < m->from_v)
 		return why_set(why, "reply_invalid", "to_v", "a delta that goes back, from %llu to %llu", (unsigned long long)m->from_v,
 			       (unsigned long long)m->to_v);
-	e = check_records(m, &list, why);
+	e = check_scope(m, why);
+	if (e == 0)
+		e = check_records(r, m, &list, why);
 	if (e)
 		return e;
 	for (size_t i = 0; e == 0 && i < m->n_scope; i++)
@@ -274,6 +313,7 @@ static int take_delta(struct replica *r, const Sixpn__PollReply *m, struct repli
 	r->v = m->to_v;
 	r->scope_version = m->scope_version;
 	adopt_identity(r, m);
+	replica_drop_staging(r); /* it was pinned at a V that is past now */
 	return 0;
 }
 
@@ -288,66 +328,104 @@ static bool heals(const Sixpn__PollReply *m, const struct record *rec)
 	return false;
 }
 
-/* END of a snapshot: what was staged takes the place of everything, or of the parts that are healed. */
+static void swap_all(struct replica *r, struct replica *s)
+{
+	free_content(r);
+	r->records = s->records;
+	r->parts = s->parts;
+	r->fabric = s->fabric;
+	r->mine = s->mine;
+	memcpy(r->n_by_kind, s->n_by_kind, sizeof r->n_by_kind);
+	r->bytes = s->bytes;
+	s->records = s->parts = (struct map){ 0 };
+}
+
+static int swap_parts(struct replica *r, const struct replica *s, const Sixpn__PollReply *m)
+{
+	struct replica_record *rec;
+	int e = 0;
+
+	for (size_t i = 0; (rec = map_next(&r->records, &i));)
+		if (heals(m, rec->record))
+			forget(r, rec);
+	for (size_t i = 0; e == 0 && (rec = map_next(&s->records, &i));)
+		e = replica_insert(r, rec->record);
+	return e;
+}
+
+/* END of a snapshot: what was staged takes the place of everything, or of the parts that are healed. Healed parts may be of a later V
+ * than the rest; our V stays then, and the delta that follows finds them as it would have made them. */
 static int swap_in(struct replica *r, const Sixpn__PollReply *m, struct replica_change *c)
 {
 	struct replica *s = r->staging;
-	struct replica_record *rec;
 	struct digest sum = replica_digest(s);
-	struct replica fresh;
 	int e = 0;
 
-	if (sum.count != m->count || m->digest.len != DIGEST_LEN || memcmp(sum.sum, m->digest.data, DIGEST_LEN))
+	if (sum.count != m->count || m->digest.len != DIGEST_LEN || memcmp(sum.sum, m->digest.data, DIGEST_LEN) || s->v > m->to_v)
 		return REPLICA_WRONG_DIGEST;
-	for (size_t i = 0; m->n_heal && (rec = map_next(&r->records, &i));)
-		if (heals(m, rec->record))
-			forget(r, rec);
-	for (size_t i = 0; m->n_heal && e == 0 && (rec = map_next(&s->records, &i));)
-		e = replica_insert(r, rec->record);
+	if (r->staging_heals) {
+		if (!r->has_log_id || memcmp(m->log_id.data, r->log_id, sizeof r->log_id) || m->to_v < r->v)
+			return REPLICA_GAP;
+		e = swap_parts(r, s, m);
+	} else {
+		swap_all(r, s);
+		r->v = m->to_v;
+		r->scope_version = m->scope_version;
+	}
 	if (e < 0)
 		return e;
-	if (!m->n_heal) {
-		fresh = *s;
-		free_content(r);
-		r->records = fresh.records;
-		r->parts = fresh.parts;
-		r->fabric = fresh.fabric;
-		r->mine = fresh.mine;
-		memcpy(r->n_by_kind, fresh.n_by_kind, sizeof r->n_by_kind);
-		r->bytes = fresh.bytes;
-		s->records = s->parts = (struct map){ 0 };
-	}
 	replica_drop_staging(r);
-	r->v = m->to_v;
-	r->scope_version = m->scope_version;
 	adopt_identity(r, m);
 	c->all = c->fabric = true;
 	return 0;
 }
 
-static int take_snapshot(struct replica *r, const Sixpn__PollReply *m, struct replica_change *c, struct why *why)
+/* Part 1 begins the staging, the others must be of the same snapshot. */
+static int stage_part(struct replica *r, const Sixpn__PollReply *m, struct why *why)
 {
-	struct record *list;
-	int e;
+	struct replica *s;
 
-	if (!m->parts || m->part < 1 || m->part > m->parts)
-		return why_set(why, "reply_invalid", "part", "snapshot part %u of %u", m->part, m->parts);
+	if (!m->parts || m->part < 1 || m->part > m->parts || m->end != (m->part == m->parts))
+		return why_set(why, "reply_invalid", "part", "snapshot part %u of %u%s", m->part, m->parts, m->end ? ", the last" : "");
 	if (m->part == 1) {
 		replica_drop_staging(r);
 		r->staging = calloc(1, sizeof *r->staging);
 		if (!r->staging)
 			return -ENOMEM;
 		replica_init(r->staging);
+		adopt_identity(r->staging, m);
+		r->staged_parts = m->parts;
+		r->staging_heals = m->n_heal > 0;
 	}
-	if (!r->staging || m->part != r->staged_part + 1)
+	s = r->staging;
+	if (!s || m->part != r->staged_part + 1)
 		return why_set(why, "reply_invalid", "part", "snapshot part %u came after part %u", m->part, r->staged_part);
+	if (m->parts != r->staged_parts || r->staging_heals != (m->n_heal > 0) || m->epoch != s->epoch ||
+	    memcmp(m->log_id.data, s->log_id, sizeof s->log_id))
+		return why_set(why, "reply_invalid", "part", "snapshot part %u is of another snapshot", m->part);
 	r->staged_part = m->part;
-	r->staged_parts = m->parts;
-	e = check_records(m, &list, why);
+	return 0;
+}
+
+static int take_snapshot(struct replica *r, const Sixpn__PollReply *m, struct replica_change *c, struct why *why)
+{
+	struct record *list;
+	int e = stage_part(r, m, why);
+
+	if (e == 0)
+		e = check_records(r->staging, m, &list, why);
 	if (e)
 		return e;
-	for (size_t i = 0; e == 0 && i < m->n_records; i++)
-		e = list[i].deleted ? why_set(why, "reply_invalid", "records", "a tombstone in a snapshot") : replica_insert(r->staging, &list[i]);
+	for (size_t i = 0; e == 0 && i < m->n_records; i++) {
+		if (list[i].deleted)
+			e = why_set(why, "reply_invalid", "records", "a tombstone in a snapshot");
+		else if (r->staging_heals && !heals(m, &list[i]))
+			e = why_set(why, "reply_invalid", "records", "a record outside the parts that are healed");
+		else
+			e = replica_insert(r->staging, &list[i]);
+		if (r->staging->v < list[i].v)
+			r->staging->v = list[i].v;
+	}
 	c->n_upserts += m->n_records;
 	free(list);
 	if (e == 0 && m->end)

@@ -2,11 +2,15 @@
  *
  * Everything enters as a PollReply (replica_take), whether it comes from the link or from the journal after a restart, so there
  * is one path for both. A delta is applied only if it starts where we are (G6); a snapshot is staged and swapped in whole at its
- * END after count and digest agree (G4); within a delta records apply in V order, each only if it is newer than ours (G7).
+ * END after count and digest agree (G4); within a delta records apply in V order, each only if it is newer than ours (G7). A snapshot
+ * that heals replaces the parts that it names and nothing else; V stays.
  */
 #pragma once
 #include "lib/base/map.h"
 #include "lib/sixpn/record.h"
+
+#define REPLICA_RECORD_COST 96u         /* what a record takes on disk beside its body, at most */
+#define REPLICA_BYTES_MAX (192u << 20) /* bodies and that; a larger scope is refused */
 
 struct Sixpn__PollReply;
 
