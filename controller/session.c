@@ -151,9 +151,9 @@ static int run_seen(struct store *store, struct op *op)
 	struct seen_op *s = container_of(op, struct seen_op, op);
 	int r = 0;
 
-	for (size_t i = 0; i < s->n && r == 0; i++)
-		r = store_node_seen(store, op, s->hosts[i], s->now_ms);
-	return r;
+	for (size_t i = 0; i < s->n && r >= 0; i++)
+		r = store_node_seen(store, op, s->hosts[i], s->now_ms); /* refused: deleted meanwhile */
+	return r < 0 ? r : 0;
 }
 
 static void seen_done(struct op *op)

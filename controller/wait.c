@@ -37,7 +37,7 @@ static void look_at(struct wait *w, const struct record *record)
 	if (o->generation < w->want.generation)
 		return;
 	if ((w->want.desired == DESIRED_STARTED && o->state == STATE_STARTED) ||
-	    (w->want.desired == DESIRED_STOPPED && o->state == STATE_STOPPED))
+	    (w->want.desired == DESIRED_STOPPED && (o->state == STATE_STOPPED || o->state == STATE_CREATED)))
 		w->v_observed = record->v;
 }
 
