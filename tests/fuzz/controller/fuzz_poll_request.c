@@ -1,0 +1,25 @@
+/* Polls: what any machine that has joined can send. */
+#include "controller/poll.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct poll_request q;
+	struct pb_arena arena;
+	struct why why;
+	int r;
+
+	pb_arena_init(&arena, POLL_ARENA_LIMIT);
+	r = poll_request_read(data, size, &arena, &q, &why);
+	if (r < 0 || (r == 0 && (q.n_awaits > NODE_AWAITS_MAX || q.n_endpoints > RECORD_ENDPOINTS_MAX || q.n_parts > POLL_PARTS_MAX)))
+		abort();
+	for (size_t i = 0; r == 0 && i < q.n_errors && i < API_NODE_ERRORS_MAX; i++)
+		if (strlen(q.errors[i].text) >= sizeof q.errors[i].text || !name_is_utf8(q.errors[i].text, strlen(q.errors[i].text)))
+			abort();
+	pb_arena_deinit(&arena);
+	return 0;
+}
