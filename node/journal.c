@@ -55,13 +55,11 @@ static int do_fold(struct journal *j, struct job *job)
 {
 	int e = file_replace(j->snapshot_path, job->bytes.data, job->bytes.len, 0600);
 
-	if (e < 0)
-		return e;
-	/* from here on the old journal is void: its chain starts from another snapshot */
-	if (ftruncate(j->fd, 0) < 0 || lseek(j->fd, 0, SEEK_SET) < 0 || fdatasync(j->fd) < 0)
-		return j->failed = -errno;
-	j->failed = 0;
-	return 0;
+	/* from here on the old journal is void: its head names another snapshot */
+	if (e == 0 && (ftruncate(j->fd, 0) < 0 || lseek(j->fd, 0, SEEK_SET) < 0 || fdatasync(j->fd) < 0))
+		e = -errno;
+	j->failed = e; /* the next entries continue this snapshot: without it they must not be written */
+	return e;
 }
 
 static void *file_thread(void *arg)
@@ -113,6 +111,17 @@ static int open_journal(struct journal *j, uint64_t journal_len)
 	return file_sync_dir_of(j->journal_path);
 }
 
+static int start_thread(struct journal *j)
+{
+	int e = handover_init(&j->to_loop);
+
+	if (e == 0) {
+		j->done_io = (struct loop_io){ .fd = j->to_loop.event_fd, .events = EPOLLIN, .ready = jobs_done };
+		e = loop_add_io(j->loop, &j->done_io);
+	}
+	return e < 0 ? e : -pthread_create(&j->thread, NULL, file_thread, j);
+}
+
 int journal_new(struct loop *loop, const char *folder, const uint8_t chain[32], uint64_t journal_len, struct journal **ret_journal)
 {
 	struct journal *j = calloc(1, sizeof *j);
@@ -120,9 +129,7 @@ int journal_new(struct loop *loop, const char *folder, const uint8_t chain[32], 
 
 	if (!j)
 		return -ENOMEM;
-	j->loop = loop;
-	j->fd = -1;
-	j->journal_len = journal_len;
+	*j = (struct journal){ .loop = loop, .fd = -1, .journal_len = journal_len, .to_thread.event_fd = -1, .to_loop.event_fd = -1 };
 	memcpy(j->chain, chain, sizeof j->chain);
 	snprintf(j->snapshot_path, sizeof j->snapshot_path, "%s/replica.snapshot", folder);
 	snprintf(j->journal_path, sizeof j->journal_path, "%s/replica.journal", folder);
@@ -130,14 +137,11 @@ int journal_new(struct loop *loop, const char *folder, const uint8_t chain[32], 
 	if (e == 0)
 		e = handover_init(&j->to_thread);
 	if (e == 0)
-		e = handover_init(&j->to_loop);
-	if (e == 0) {
-		j->done_io = (struct loop_io){ .fd = j->to_loop.event_fd, .events = EPOLLIN, .ready = jobs_done };
-		e = loop_add_io(loop, &j->done_io);
-	}
-	if (e == 0)
-		e = -pthread_create(&j->thread, NULL, file_thread, j);
+		e = start_thread(j);
 	if (e < 0) {
+		loop_remove_io(&j->done_io);
+		handover_deinit(&j->to_thread);
+		handover_deinit(&j->to_loop);
 		if (j->fd >= 0)
 			close(j->fd);
 		free(j);
@@ -173,7 +177,7 @@ static struct job *new_job(enum job_kind kind, void (*done)(void *arg, int resul
 	struct job *job = calloc(1, sizeof *job);
 
 	if (job)
-		*job = (struct job){ .kind = kind, .bytes = BUF_INIT(512u << 20), .done = done, .arg = arg };
+		*job = (struct job){ .kind = kind, .bytes = BUF_INIT(STATEFILE_MAX), .done = done, .arg = arg };
 	return job;
 }
 
@@ -181,12 +185,17 @@ int journal_append(struct journal *j, const void *reply, size_t n, uint64_t from
 		   void *arg)
 {
 	struct job *job = new_job(JOB_APPEND, done, arg);
+	uint8_t chain[sizeof j->chain];
 
-	if (!job || statefile_entry(reply, n, from_v, to_v, j->chain, &job->bytes) < 0) {
+	memcpy(chain, j->chain, sizeof chain);
+	if (job && !j->journal_len)
+		statefile_journal_head(chain, &job->bytes);
+	if (!job || statefile_entry(reply, n, from_v, to_v, chain, &job->bytes) < 0) {
 		if (job)
 			free_job(job);
 		return -ENOMEM;
 	}
+	memcpy(j->chain, chain, sizeof chain);
 	j->journal_len += job->bytes.len;
 	handover_put(&j->to_thread, &job->item);
 	return 0;
@@ -195,12 +204,14 @@ int journal_append(struct journal *j, const void *reply, size_t n, uint64_t from
 int journal_fold(struct journal *j, const struct replica *r, void (*done)(void *arg, int result), void *arg)
 {
 	struct job *job = new_job(JOB_FOLD, done, arg);
+	uint8_t chain[sizeof j->chain];
 
-	if (!job || statefile_encode(r, &job->bytes, j->chain) < 0) {
+	if (!job || statefile_encode(r, &job->bytes, chain) < 0) {
 		if (job)
 			free_job(job);
 		return -ENOMEM;
 	}
+	memcpy(j->chain, chain, sizeof chain);
 	j->journal_len = 0;
 	j->snapshot_len = job->bytes.len;
 	handover_put(&j->to_thread, &job->item);

@@ -76,7 +76,9 @@ static int start_records(struct node *node, struct why *why)
 		log_err("state", "%s; set aside as *.broken, a fresh snapshot will be asked for", why->text);
 	else if (found.had_snapshot)
 		log_info("state", "V %llu from disk: %zu records, %zu journal entries%s", (unsigned long long)node->replica.v,
-			 node->replica.records.n, found.entries, found.torn ? ", a torn last entry was cut off" : "");
+			 node->replica.records.n, found.entries, found.stale_journal ? ", the journal was of another snapshot and is void" :
+			 found.torn	     ? ", a torn last entry was cut off" :
+						       "");
 	return journal_new(node->loop, folder, found.chain, found.journal_len, &node->journal);
 }
 

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char magic[8] = "sixpnst";
+static const char magic[8] = "sixpnst", journal_magic[8] = "sixpnjl";
 
-#define FILE_LIMIT (256u << 20)
+#define JOURNAL_MAX (2 * STATEFILE_MAX) /* folded when it passes the snapshot's size */
 #define HASH_LEN 32
 #define ENTRY_HEAD (4 + 8 + 8)
 
@@ -100,11 +100,17 @@ int statefile_decode(const void *bytes, size_t n, struct replica *r, uint8_t ret
 			break;
 		e = record_decode(at, len, &rec, why);
 		if (e == 0)
-			e = replica_insert(r, &rec);
+			e = rec.deleted ? broken(why, "a tombstone is in it") : replica_insert(r, &rec);
 		if (e)
 			return e;
 	}
-	return c.bad || cursor_left(&c) ? broken(why, "its length is wrong") : 0;
+	return c.bad || cursor_left(&c) || r->records.n != count ? broken(why, "its length is wrong") : 0;
+}
+
+void statefile_journal_head(const uint8_t snapshot_hash[32], struct buf *ret_bytes)
+{
+	buf_add(ret_bytes, journal_magic, sizeof journal_magic);
+	buf_add(ret_bytes, snapshot_hash, HASH_LEN);
 }
 
 int statefile_entry(const void *reply, size_t n, uint64_t from_v, uint64_t to_v, uint8_t chain[32], struct buf *ret_bytes)
@@ -127,34 +133,54 @@ static int replay_reply(struct replica *r, const uint8_t *bytes, size_t n, struc
 	Sixpn__PollReply *reply;
 	int e;
 
-	pb_arena_init(&arena, 2 * STATEFILE_REPLY_MAX);
+	pb_arena_init(&arena, STATEFILE_ARENA_MAX);
 	reply = (Sixpn__PollReply *)pb_unpack(&arena, &sixpn__poll_reply__descriptor, bytes, n);
 	e = reply ? replica_take(r, reply, NULL, why) : broken(why, "a journal entry is no reply");
 	pb_arena_deinit(&arena);
 	return e;
 }
 
-/* Replays as far as the chain holds. An entry that breaks it is the torn end if nothing valid can follow: the file ends there. */
+/* A file that grew without its bytes having been written reads as zeros there; no entry of ours is all zeros. */
+static bool only_zeros(const uint8_t *p, const uint8_t *end)
+{
+	while (p < end && !*p)
+		p++;
+	return p == end;
+}
+
+/* Nothing in the journal continues this snapshot. */
+static bool is_void(struct cursor *c, const uint8_t snapshot_hash[HASH_LEN])
+{
+	const uint8_t *m = cursor_take(c, sizeof journal_magic), *of = cursor_take(c, HASH_LEN);
+
+	return !m || !of || memcmp(m, journal_magic, sizeof journal_magic) || memcmp(of, snapshot_hash, HASH_LEN);
+}
+
+/* Replays as far as the chain holds. An entry that breaks it is the torn end if nothing follows: the file ends there. */
 static int replay_journal(struct replica *r, const struct buf *journal, struct statefile_found *found, struct why *why)
 {
 	struct cursor c = cursor_over(journal->data, journal->len);
 
+	if (!journal->len)
+		return 0;
+	found->stale_journal = is_void(&c, found->chain);
+	if (found->stale_journal)
+		return 0;
+	found->journal_len = STATEFILE_JOURNAL_HEAD;
 	while (cursor_left(&c)) {
-		const uint8_t *head = cursor_take(&c, ENTRY_HEAD), *sum = cursor_take(&c, HASH_LEN), *body;
+		const uint8_t *at = c.p, *head = cursor_take(&c, ENTRY_HEAD), *sum = cursor_take(&c, HASH_LEN), *body;
 		uint32_t n = head ? get_u32(head) : 0;
 		uint8_t want[HASH_LEN];
 		int e;
 
-		body = n <= STATEFILE_REPLY_MAX ? cursor_take(&c, n) : NULL;
-		if (!head || !sum || !body) {
-			found->torn = 1;
+		body = sum ? cursor_take(&c, n) : NULL;
+		found->torn = !body || only_zeros(at, c.end);
+		if (found->torn)
 			return 0;
-		}
 		hash(found->chain, HASH_LEN, head, ENTRY_HEAD, body, n, want);
-		if (memcmp(want, sum, HASH_LEN)) {
-			found->torn = 1;
+		found->torn = memcmp(want, sum, HASH_LEN) != 0;
+		if (found->torn)
 			return cursor_left(&c) ? broken(why, "the journal's chain breaks before its end") : 0;
-		}
 		e = replay_reply(r, body, n, why);
 		if (e)
 			return e < 0 ? e : broken(why, "a journal entry does not apply");
@@ -174,39 +200,52 @@ static void set_aside(const char *path)
 		unlink(path);
 }
 
+/* Reads one of the files: -ENOENT is for the caller, a file beyond its limit is none of ours. */
+static int read_file(const char *path, size_t limit, struct buf *ret_bytes, struct why *why)
+{
+	int e = file_read(path, limit, ret_bytes);
+
+	return e == -EFBIG ? broken(why, "it is too large") : e;
+}
+
+static int load_both(const char *snapshot_path, const char *journal_path, struct replica *r, struct statefile_found *found,
+		     size_t *ret_journal_bytes, struct why *why)
+{
+	CLEAN_BUF struct buf snapshot = BUF_INIT(STATEFILE_MAX + 1), journal = BUF_INIT(JOURNAL_MAX + 1);
+	int e = read_file(snapshot_path, STATEFILE_MAX, &snapshot, why);
+
+	found->had_snapshot = e == 0;
+	if (e == 0)
+		e = statefile_decode(snapshot.data, snapshot.len, r, found->chain, why);
+	if (e && e != -ENOENT)
+		return e;
+	e = read_file(journal_path, JOURNAL_MAX, &journal, why);
+	if (e)
+		return e == -ENOENT ? 0 : e;
+	*ret_journal_bytes = journal.len;
+	return replay_journal(r, &journal, found, why);
+}
+
 int statefile_load(const char *folder, struct replica *r, struct statefile_found *ret_found, struct why *why)
 {
-	CLEAN_BUF struct buf snapshot = BUF_INIT(FILE_LIMIT + 1), journal = BUF_INIT(FILE_LIMIT + 1);
 	char snapshot_path[PATH_MAX], journal_path[PATH_MAX];
 	struct statefile_found found = { 0 };
+	size_t journal_bytes = 0;
 	int e;
 
 	snprintf(snapshot_path, sizeof snapshot_path, "%s/replica.snapshot", folder);
 	snprintf(journal_path, sizeof journal_path, "%s/replica.journal", folder);
-	e = file_read(snapshot_path, FILE_LIMIT, &snapshot);
-	if (e < 0 && e != -ENOENT)
-		return e;
-	found.had_snapshot = e == 0;
-	if (found.had_snapshot)
-		e = statefile_decode(snapshot.data, snapshot.len, r, found.chain, why);
-	else
-		e = 0;
-	if (e == STATEFILE_NEWER_FORMAT || e < 0)
-		return e;
-	if (e == 0) {
-		e = file_read(journal_path, FILE_LIMIT, &journal);
-		e = e == -ENOENT ? 0 : e;
-		if (e < 0)
-			return e;
-		e = replay_journal(r, &journal, &found, why);
-	}
-	if (e) { /* never served half: an empty replica asks for a snapshot */
+	e = load_both(snapshot_path, journal_path, r, &found, &journal_bytes, why);
+	if (e)
 		replica_deinit(r);
+	if (e < 0 || e == STATEFILE_NEWER_FORMAT)
+		return e;
+	if (e) { /* never served half: an empty replica asks for a snapshot */
 		set_aside(snapshot_path);
 		set_aside(journal_path);
 		return STATEFILE_BROKEN;
 	}
-	if (found.journal_len < journal.len && truncate(journal_path, (off_t)found.journal_len) < 0)
+	if (found.journal_len < journal_bytes && truncate(journal_path, (off_t)found.journal_len) < 0)
 		return -errno;
 	replica_drop_staging(r);
 	*ret_found = found;

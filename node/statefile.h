@@ -2,9 +2,13 @@
  *
  *   snapshot  magic, format, log_id, epoch, V, scope version, count; each record with its length; BLAKE2b over all of it.
  *             Written whole: temporary file, fsync, rename, fsync of the folder. Mode 0600.
- *   journal   per entry: length (4), from V (8), to V (8), BLAKE2b over (hash before, those 20 bytes, body); the body is the
- *             PollReply as received. The chain starts from the snapshot's hash, so a journal of another snapshot is no journal.
- *             Appended and fdatasync'd; a torn last entry is cut off; anything else broken means: ask for a fresh snapshot.
+ *   journal   magic, then the hash of the snapshot that it continues; per entry: length (4), from V (8), to V (8), BLAKE2b over
+ *             (hash before, those 20 bytes, body); the body is the PollReply as received. The chain starts from the snapshot's hash.
+ *             Appended and fdatasync'd.
+ *
+ * After a crash: a journal that does not name this snapshot is void (a fold was cut short between the two files) and the snapshot is
+ * served; a torn last entry (cut short, or zeros to the end of the file) is cut off; anything else broken means: both files are set
+ * aside and a fresh snapshot is asked for. What is served is always exactly what was at one V.
  *
  * Functions here only encode, decode and touch files; the thread that calls them is node/journal.
  */
@@ -13,6 +17,9 @@
 
 #define STATEFILE_FORMAT 1
 #define STATEFILE_REPLY_MAX (2u << 20)
+#define STATEFILE_ARENA_MAX (4 * STATEFILE_REPLY_MAX) /* an unpacked reply: what was taken from the link must be readable again */
+#define STATEFILE_MAX (256u << 20)
+#define STATEFILE_JOURNAL_HEAD 40
 
 enum {
 	STATEFILE_NEWER_FORMAT = 2, /* left alone, never deleted; why says so */
@@ -21,16 +28,19 @@ enum {
 
 /* The bytes of a snapshot file of r; hash_out (32 bytes) is what the journal's chain starts from. */
 int statefile_encode(const struct replica *r, struct buf *ret_bytes, uint8_t ret_hash[32]) MUST_CHECK;
+/* The head of a journal that continues the snapshot with this hash: STATEFILE_JOURNAL_HEAD bytes. */
+void statefile_journal_head(const uint8_t snapshot_hash[32], struct buf *ret_bytes);
 /* The bytes of one journal entry; chain (32 bytes) is moved on. */
 int statefile_entry(const void *reply, size_t n, uint64_t from_v, uint64_t to_v, uint8_t chain[32], struct buf *ret_bytes) MUST_CHECK;
 
 struct statefile_found {
 	bool had_snapshot;
-	uint64_t journal_len;  /* of the valid part: the file is cut there */
+	uint64_t journal_len;  /* of the valid part: the file is cut there; 0 = begin with a head */
 	size_t entries, torn;  /* replayed; 1 if a torn last entry was cut off */
+	bool stale_journal;    /* it was of another snapshot, and is void */
 	uint8_t chain[32];     /* where the next entry continues */
 };
 /* Reads both files of `folder` into the empty replica r. No files = 0 and an empty replica. */
 int statefile_load(const char *folder, struct replica *r, struct statefile_found *ret_found, struct why *why) MUST_CHECK;
-/* Decoding alone, for tests and fuzzing: E_REFUSED with why. */
+/* Decoding alone, into an empty replica, for tests and fuzzing: E_REFUSED with why; r then holds anything and is to be let go. */
 int statefile_decode(const void *bytes, size_t n, struct replica *r, uint8_t ret_hash[32], struct why *why) MUST_CHECK;
