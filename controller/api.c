@@ -370,7 +370,7 @@ static void authenticate(struct api_call *call)
 		authenticated(call);
 		return;
 	}
-	if (request->local_operator && !request->authorization) {
+	if (request->local_operator && (!request->authorization || call->route->auth == ROUTE_LOCAL)) {
 		snprintf(text, sizeof text, "local uid %u", (unsigned)request->uid);
 		call->question.principal = principal_local(text);
 		authenticated(call);

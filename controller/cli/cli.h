@@ -63,6 +63,7 @@ extern const struct cli_flag cli_flags_all[], cli_flags_write[], cli_flags_destr
 struct cli {
 	FILE *out, *err, *in;
 	bool out_is_terminal, in_is_terminal;
+	bool local; /* only the local socket will do, whatever the context says */
 	char *const *env;
 	const struct cli_command *command;
 	const char *args[CLI_ARGS_MAX];

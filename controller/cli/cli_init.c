@@ -8,18 +8,30 @@
 
 #include <string.h>
 
+static void tell_region(struct cli *cli, const json_t *region)
+{
+	double latitude = json_number_value(json_object_get(region, "latitude"));
+	double longitude = json_number_value(json_object_get(region, "longitude"));
+
+	fprintf(cli->out, "region %-8s created     %s, %.2f %c %.2f %c   (from the built-in list)\n",
+		json_string_value(json_object_get(region, "name")), json_string_value(json_object_get(region, "city")),
+		latitude < 0 ? -latitude : latitude, latitude < 0 ? 'S' : 'N', longitude < 0 ? -longitude : longitude,
+		longitude < 0 ? 'W' : 'E');
+}
+
 static void tell(struct cli *cli, const json_t *body, const char *saved)
 {
 	const json_t *region = json_object_get(body, "region");
 
 	fprintf(cli->out, "controller key  %s\n", json_string_value(json_object_get(body, "controller_key")));
 	if (json_is_object(region))
-		fprintf(cli->out, "region %-8s created     %s, %.2f N %.2f E   (from the built-in list)\n",
-			json_string_value(json_object_get(region, "name")), json_string_value(json_object_get(region, "city")),
-			json_number_value(json_object_get(region, "latitude")), json_number_value(json_object_get(region, "longitude")));
+		tell_region(cli, region);
 	fprintf(cli->out, "you are         operator    %s\n", saved);
-	cli_note(cli, "\nNext:  sixpn %s     join machines",
-		 json_is_object(region) ? "node token create --region" : "region create ord; sixpn node token create --region ord");
+	if (json_is_object(region))
+		cli_note(cli, "\nNext:  sixpn node token create --region %s     join machines",
+			 json_string_value(json_object_get(region, "name")));
+	else
+		cli_note(cli, "\nNext:  sixpn region create ord     (or another place), then sixpn node token create --region ord");
 }
 
 static int keep(struct cli *cli, struct secret_place *place, const json_t *body)
@@ -57,6 +69,7 @@ int cli_init(struct cli *cli)
 		json_decref(body);
 		return r;
 	}
+	cli->local = true;
 	cli_body_strings(cli, body, (const char *const[]){ "region", NULL });
 	r = request_send(cli, "POST", "/v1/init", body, false, &reply);
 	if (r == 0) {

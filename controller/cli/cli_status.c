@@ -63,11 +63,12 @@ int cli_status(struct cli *cli)
 		output_json(cli, reply.body);
 	} else {
 		if (!cli_has(cli, "tsv") && !cli_has(cli, "q"))
-			fprintf(cli->out, "%s: %lld of %lld nodes hold V %lld%s\n\n", words[status],
+			fprintf(cli->out, "%s: %lld of %lld nodes hold V %lld%s\n%s", words[status],
 				(long long)json_integer_value(json_object_get(reply.body, "nodes_current")),
 				(long long)json_integer_value(json_object_get(reply.body, "nodes_total")),
 				(long long)json_integer_value(json_object_get(reply.body, "v")),
-				json_array_size(nodes) ? "" : "; no machine has joined yet: sixpn node token create");
+				json_array_size(nodes) ? "" : "; no machine has joined yet: sixpn node token create",
+				json_array_size(nodes) ? "\n" : "");
 		add_notes(nodes);
 		if (json_array_size(nodes))
 			output_list(cli, nodes, columns, "name");

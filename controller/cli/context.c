@@ -131,6 +131,11 @@ int context_find(struct cli *cli, struct context *ret_context)
 	struct context context = { 0 };
 	int r = 0;
 
+	if (cli->local && !url) {
+		snprintf(context.url, sizeof context.url, "unix:%s", context_socket(cli));
+		*ret_context = context;
+		return 0;
+	}
 	if (!url)
 		url = cli_env(cli, "SIXPN_URL");
 	if (!token_file) {

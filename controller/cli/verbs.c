@@ -134,7 +134,8 @@ static int tell_no_match(struct cli *cli, const struct cli_noun *noun, const cha
 	if (n > 1)
 		return cli_fail(cli, EXIT_REFUSED, "ambiguous_name", "give more of it", "%zu %ss begin with \"%s\"", n, noun->name, ref);
 	if (cli_command_find(noun->name, "create"))
-		buf_printf(&hint, "   Create one:  sixpn %s create", noun->name);
+		buf_printf(&hint, "   Create it:  sixpn %s create%s%s", noun->name, strcmp(noun->key, "name") ? "" : " ",
+			   strcmp(noun->key, "name") ? "" : ref);
 	snprintf(code, sizeof code, "%s_not_found", noun->name);
 	for (char *p = code; *p; p++)
 		*p = *p == ' ' ? '_' : *p;
@@ -217,6 +218,10 @@ static int tell_applied(struct cli *cli, const struct request_reply *reply)
 	}
 	if (!applied) {
 		cli_note(cli, "recorded as V %lld", v);
+		return EXIT_GOOD;
+	}
+	if (!nodes && json_is_true(applied) && !n_unknown) {
+		cli_note(cli, "recorded as V %lld; no node is there that would have to know", v);
 		return EXIT_GOOD;
 	}
 	join_names(json_object_get(body, "unknown"), &unknown);

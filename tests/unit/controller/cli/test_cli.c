@@ -27,7 +27,7 @@ struct fixture {
 		char *request;
 	} exchanges[EXCHANGES_MAX];
 	size_t n_answers, n_requests;
-	char dir[64], url[64], home[80];
+	char dir[64], url[64], home[80], socket[96];
 	char *env[8];
 	char *out, *err;
 	size_t out_len, err_len;
@@ -95,6 +95,8 @@ static int set_up(void **state)
 	f->env[0] = f->url;
 	f->env[1] = f->home;
 	f->env[2] = (char *)(uintptr_t) "SIXPN_TOKEN=sx1_test";
+	snprintf(f->socket, sizeof f->socket, "SIXPN_SOCKET=%s/none", f->dir);
+	f->env[3] = f->socket;
 	assert_int_equal(pthread_create(&f->thread, NULL, serve, f), 0);
 	*state = f;
 	return 0;
@@ -311,12 +313,16 @@ static void a_secret_goes_to_a_terminal_or_a_private_new_file(void **state)
 static void init_saves_a_private_context_that_is_used_from_then_on(void **state)
 {
 	struct fixture *f = *state;
-	char path[128];
+	char path[128], words[128];
 	struct stat st;
 
+	assert_int_equal(run(f, "init"), 5); /* only the local socket of this machine, whatever SIXPN_URL says */
+	assert_int_equal(f->n_requests, 0);
+	snprintf(words, sizeof words, "init --region ord --url %s", f->url + strlen("SIXPN_URL="));
 	answer(f, 201, "{\"id\":\"aa\",\"token\":\"sx1_first\",\"controller_key\":\"00\",\"region\":{\"name\":\"ord\",\"city\":\"Chicago\",\"latitude\":41.98,\"longitude\":-87.9}}");
-	assert_int_equal(run(f, "init --region ord"), 0);
+	assert_int_equal(run(f, words), 0);
 	has(f->out, "you are         operator");
+	has(f->out, "Chicago, 41.98 N 87.90 W");
 	assert_null(strstr(f->out, "sx1_"));
 	snprintf(path, sizeof path, "%s/.config/sixpn/config", f->dir);
 	assert_int_equal(stat(path, &st), 0);
