@@ -1,7 +1,7 @@
 """demo - the main job on real input, told as a transcript.
 
     demo.py story [--keep]                     the story once; exit 0 only if every claim holds
-    demo.py sabotage [--seed N] [--quarter]    every claim broken on purpose, see claims.py
+    demo.py sabotage [--seed N] [--quarter] [--only NAMES]   every claim broken on purpose, see claims.py
     demo.py down                               removes a kept demo
 
 Everything is a child of this process or of the cells' holders: when it ends, however it ends, the cells end with it.
@@ -27,6 +27,14 @@ import scene  # noqa: E402
 
 HOME = BUILD / "demo"
 PR_SET_PDEATHSIG = 1
+
+
+def fresh_logs(kind):
+    """A folder for this run; those of runs that are over are removed."""
+    for old in HOME.glob("*-logs-*"):
+        if not os.path.exists(f"/proc/{old.name.rsplit('-', 1)[1]}"):
+            shutil.rmtree(old, ignore_errors=True)
+    return HOME / f"{kind}-logs-{os.getpid()}"
 
 
 class Told:
@@ -63,7 +71,7 @@ def check(told, cluster, row):
     return error
 
 
-def summary(told, seconds):
+def summary(told, logs, seconds):
     good = sum(ok for _, ok, _ in told.verdicts)
     print(f"\n{good} of {len(told.verdicts)} claims hold, {seconds:.0f} s")
     bad = [name for name, ok, _ in told.verdicts if not ok]
@@ -72,14 +80,14 @@ def summary(told, seconds):
     for _, _, note in told.verdicts:
         if note.startswith("withdrawn"):
             print(note)
-    print(f"logs: {HOME / 'logs'}")
+    print(f"logs: {logs}")
 
 
 def story(keep):
     told = Told()
     if (HOME / "state.json").exists():
         sys.exit("a kept demo is up in this build folder: make demo-down first")
-    cluster = Cluster(NODES, logs=HOME / f"logs", root_link=True)
+    cluster = Cluster(NODES, logs=fresh_logs("story"), root_link=True)
     try:
         cluster.tell = told.command
         scene.operator(told, cluster)
@@ -97,7 +105,7 @@ def story(keep):
     finally:
         if not keep or (HOME / "state.json").exists() is False:
             cluster.stop()
-    summary(told, time.monotonic() - told.started)
+    summary(told, cluster.logs, time.monotonic() - told.started)
     return 0 if good else 1
 
 
@@ -150,12 +158,12 @@ def is_holder(pid):
         return False
 
 
-def sabotage(seed, quarter):
-    chosen = claims.rows()
+def sabotage(seed, quarter, only):
+    chosen = [row for row in claims.rows() if not only or row.name in only.split(",")]
     if quarter:
         chosen = random.Random(seed).sample(chosen, (len(chosen) + 3) // 4)
     print(f"sabotage of {len(chosen)} claims, seed {seed}; again: make demo-sabotage SEED={seed}" + (" QUARTER=1" if quarter else ""))
-    cluster = Cluster(NODES, logs=HOME / f"sabotage-logs-{os.getpid()}", root_link=True)
+    cluster = Cluster(NODES, logs=fresh_logs("sabotage"), root_link=True)
     told, wrong = Told(), []
     told.title = told.command = lambda *_: None
     try:
@@ -165,12 +173,11 @@ def sabotage(seed, quarter):
             error = check(None, cluster, row)
             if error:
                 wrong.append(f"{row.name}: does not hold before any sabotage: {error}")
+                print(f"WRONG  {wrong[-1]}", flush=True)
         for row in chosen if not wrong else []:
             wrong += sabotage_row(cluster, row)
     finally:
         cluster.stop()
-    for text in wrong:
-        print(f"WRONG  {text}")
     if not wrong:
         shutil.rmtree(cluster.logs, ignore_errors=True)
         print(f"all {len(chosen)} sabotages were caught where they should be and nowhere else")
@@ -197,7 +204,8 @@ def sabotage_row(cluster, row):
             if still:
                 wrong.append(f"{again.name}: not mended after the sabotage of {row.name}: {still}")
     print(f"{'WRONG' if wrong else 'caught'}  {row.name}: {row.broken} ({time.monotonic() - started:.1f} s)"
-          + (f"\n        FAIL as it should: {error}" if error else ""), flush=True)
+          + (f"\n        FAIL as it should: {error.splitlines()[0]}" if error else "")
+          + "".join(f"\n        {text}" for text in wrong), flush=True)
     return wrong
 
 
@@ -207,6 +215,7 @@ def main():
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100000)
     parser.add_argument("--quarter", action="store_true")
+    parser.add_argument("--only", help="names of claims, separated by commas")
     args = parser.parse_args()
     if os.geteuid():
         sys.exit("the demo makes network namespaces and needs root")
@@ -216,7 +225,7 @@ def main():
     try:
         if args.what == "story":
             return story(args.keep)
-        return down() if args.what == "down" else sabotage(args.seed, args.quarter)
+        return down() if args.what == "down" else sabotage(args.seed, args.quarter, args.only)
     except KeyboardInterrupt:
         return 130
 

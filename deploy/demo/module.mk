@@ -6,10 +6,10 @@ demo: ## builds, starts a cluster, shows the main job, removes everything (root)
 	@$(DEMO) story $(if $(KEEP),--keep)
 demo-down: ## removes what `make demo KEEP=1` left up
 	@$(DEMO) down
-demo-sabotage: ## breaks what each claim rests on, expects FAIL there and nowhere else, mends, expects PASS; SEED=n QUARTER=1 for a part
+demo-sabotage: ## breaks what each claim rests on, expects FAIL there and nowhere else, mends, expects PASS; SEED=n QUARTER=1 or ROW=name for a part
 	@deploy/install-deps.sh
 	@$(MAKE) --no-print-directory all $(B)/tests/net/holder
-	@$(DEMO) sabotage $(if $(SEED),--seed $(SEED)) $(if $(QUARTER),--quarter)
+	@$(DEMO) sabotage $(if $(SEED),--seed $(SEED)) $(if $(QUARTER),--quarter) $(if $(ROW),--only $(ROW))
 demo-quarter: $(NET_NEEDS)
 	@$(DEMO) sabotage --quarter $(if $(SEED),--seed $(SEED))
 .PHONY: demo demo-down demo-sabotage demo-quarter

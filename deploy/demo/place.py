@@ -26,7 +26,7 @@ def main():
         if name == instance["id"] or (app == f"{instance['org']}/{instance['app']}" and node in ("", instance["host"])):
             pid = instance_pid(cells[instance["host"]]["pid"], instance["id"])
             if pid:
-                print(f"-t {pid} -n -m")
+                print(f"-t {pid} -n -m -p")
                 return 0
     known = list(cells) + [f"{i['org']}/{i['app']}@{i['host']}" for i in state["instances"]]
     print(f"enter: \"{name}\" is not here; there are: {', '.join(known)}", file=sys.stderr)
