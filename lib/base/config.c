@@ -23,15 +23,15 @@ static const struct config_key *find_key(const struct config *c, const char *key
 
 static int parse_number(const struct config_key *k, const char *text, int64_t *ret, struct why *why)
 {
-	char *end;
+	const char *digits = text + (*text == '-');
 	long long n;
 
-	errno = 0;
-	n = strtoll(text, &end, 10);
-	if (errno || end == text || *end)
+	if (!*digits || digits[strspn(digits, "0123456789")])
 		return why_set(why, "value_invalid", k->key, "%s = \"%.60s\" is not a whole number", k->key, text);
-	if (n < k->min || n > k->max)
-		return why_set(why, "out_of_range", k->key, "%s = %lld is out of range, allowed is %lld to %lld", k->key, n,
+	errno = 0;
+	n = strtoll(text, NULL, 10);
+	if (errno || n < k->min || n > k->max)
+		return why_set(why, "out_of_range", k->key, "%s = %.60s is out of range, allowed is %lld to %lld", k->key, text,
 			       (long long)k->min, (long long)k->max);
 	*ret = n;
 	return 0;
@@ -53,16 +53,13 @@ static int parse_bool(const struct config_key *k, const char *text, int64_t *ret
 	return why_set(why, "value_invalid", k->key, "%s = \"%.60s\" is not yes or no", k->key, text);
 }
 
-static int set_value(struct config *c, size_t i, const char *text, const char *source, struct why *why)
+static int check_value(const struct config_key *k, const char *text, int64_t *ret_number, struct why *why)
 {
-	const struct config_key *k = &c->keys[i];
-	int64_t number = 0;
-	char *copy;
 	int r = 0;
 
 	switch (k->type) {
-	case CONFIG_INT: r = parse_number(k, text, &number, why); break;
-	case CONFIG_BOOL: r = parse_bool(k, text, &number, why); break;
+	case CONFIG_INT: r = parse_number(k, text, ret_number, why); break;
+	case CONFIG_BOOL: r = parse_bool(k, text, ret_number, why); break;
 	case CONFIG_STR:
 	case CONFIG_SECRET_FILE:
 		if (strlen(text) > (size_t)(k->max ? k->max : 255))
@@ -70,13 +67,28 @@ static int set_value(struct config *c, size_t i, const char *text, const char *s
 				    (long long)(k->max ? k->max : 255));
 		break;
 	}
-	if (r)
-		return r;
-	copy = strdup(text);
-	if (!copy)
+	return r;
+}
+
+/* source is kept with the value; where begins the sentence of a refusal. */
+static int set_value(struct config *c, size_t i, const char *text, const char *source, const char *where, struct why *why)
+{
+	struct config_value new_value = { 0 };
+	struct why inner;
+	int r = check_value(&c->keys[i], text, &new_value.number, &inner);
+
+	if (r > 0)
+		return why_set(why, inner.code, inner.field, "%s: %s", where, inner.text);
+	new_value.text = strdup(text);
+	new_value.source = strdup(source);
+	if (!new_value.text || !new_value.source) {
+		free(new_value.text);
+		free(new_value.source);
 		return -ENOMEM;
+	}
 	free(c->values[i].text);
-	c->values[i] = (struct config_value){ .text = copy, .number = number, .source = source };
+	free(c->values[i].source);
+	c->values[i] = new_value;
 	return 0;
 }
 
@@ -87,7 +99,7 @@ int config_init(struct config *c, const struct config_key *keys, size_t n_keys)
 	if (!c->values)
 		return -ENOMEM;
 	for (size_t i = 0; i < n_keys; i++) {
-		int r = set_value(c, i, keys[i].fallback, "default", NULL);
+		int r = set_value(c, i, keys[i].fallback, "default", "default", NULL);
 
 		if (r) {
 			config_deinit(c);
@@ -100,8 +112,10 @@ int config_init(struct config *c, const struct config_key *keys, size_t n_keys)
 
 void config_deinit(struct config *c)
 {
-	for (size_t i = 0; c->values && i < c->n_keys; i++)
+	for (size_t i = 0; c->values && i < c->n_keys; i++) {
 		free(c->values[i].text);
+		free(c->values[i].source);
+	}
 	free(c->values);
 	free(c->file);
 	*c = (struct config){ 0 };
@@ -145,10 +159,40 @@ static int unknown_key(const struct config *c, const char *key, const char *wher
 
 struct ini_pass {
 	struct config *c;
-	const char *source;
+	const char *source, *rest; /* rest: what is not read yet */
+	unsigned line;
+	char where[300]; /* source and line */
 	struct why *why;
 	int result;
 };
+
+/* Gives the parser one line. It would take an indented line for more of the value before, and the end of a long line for a line
+ * of its own, both without a word. */
+static char *ini_read_line(char *ret_line, int size, void *stream)
+{
+	struct ini_pass *pass = stream;
+	const char *start = pass->rest;
+	size_t len = strcspn(start, "\n"), indent = strspn(start, " \t\r\v\f");
+
+	if (pass->result || !*start)
+		return NULL;
+	pass->rest += len + (start[len] == '\n');
+	pass->line++;
+	snprintf(pass->where, sizeof pass->where, "%s line %u", pass->source, pass->line);
+	if (indent > len)
+		indent = len;
+	start += indent;
+	len -= indent;
+	if (*start == '#' || *start == ';')
+		len = 0;
+	if (len >= (size_t)size - 1) {
+		pass->result = why_set(pass->why, "syntax", "", "%s has %zu bytes, at most %d are allowed", pass->where, len, size - 2);
+		return NULL;
+	}
+	memcpy(ret_line, start, len);
+	ret_line[len] = 0;
+	return ret_line;
+}
 
 static int ini_line(void *user, const char *section, const char *name, const char *value)
 {
@@ -159,19 +203,19 @@ static int ini_line(void *user, const char *section, const char *name, const cha
 	if (pass->result)
 		return 1;
 	if (!k)
-		pass->result = unknown_key(pass->c, name, pass->source, pass->why);
+		pass->result = unknown_key(pass->c, name, pass->where, pass->why);
 	else if (strcmp(k->section, section))
-		pass->result = why_set(pass->why, "key_unknown", name, "%s: \"%s\" belongs to section [%s], not [%.40s]", pass->source, name,
+		pass->result = why_set(pass->why, "key_unknown", name, "%s: \"%s\" belongs to section [%s], not [%.40s]", pass->where, name,
 				       k->section, section);
 	else
-		pass->result = set_value(pass->c, i, value, pass->source, pass->why);
+		pass->result = set_value(pass->c, i, value, pass->source, pass->where, pass->why);
 	return 1;
 }
 
 int config_read_text(struct config *c, const char *text, const char *source, struct why *why)
 {
-	struct ini_pass pass = { .c = c, .source = source, .why = why };
-	int line = ini_parse_string(text, ini_line, &pass);
+	struct ini_pass pass = { .c = c, .source = source, .rest = text, .why = why };
+	int line = ini_parse_stream(ini_read_line, &pass, ini_line, &pass);
 
 	if (pass.result)
 		return pass.result;
@@ -211,7 +255,7 @@ int config_read_env(struct config *c, char *const *environ_, struct why *why)
 		name[n++] = '=';
 		for (char *const *e = environ_; e && *e; e++)
 			if (!strncmp(*e, name, n)) {
-				int r = set_value(c, i, *e + n, "environment", why);
+				int r = set_value(c, i, *e + n, "environment", "environment", why);
 
 				if (r)
 					return r;
@@ -251,7 +295,7 @@ int config_read_args(struct config *c, int *argc, char **argv, struct why *why)
 			value = argv[++i];
 		else
 			return why_set(why, "value_missing", key, "--%s needs a value", key);
-		r = set_value(c, at, value, "command line", why);
+		r = set_value(c, at, value, "command line", "command line", why);
 		if (r)
 			return r;
 	}

@@ -18,7 +18,7 @@ struct config_value {
 	char *text;
 	int64_t number;
 	bool is_default;
-	const char *source; /* "default", the file's path, "environment", "command line" */
+	char *source; /* "default", the file's path, "environment", "command line"; owned */
 };
 
 struct config {
@@ -30,7 +30,8 @@ struct config {
 
 int config_init(struct config *c, const struct config_key *keys, size_t n_keys);
 void config_deinit(struct config *c);
-/* path missing is fine unless `must_exist`. E_REFUSED with why: file, line, key and value are named. */
+/* path missing is fine unless `must_exist`. E_REFUSED with why: file, line, key and value are named; keys before that line are set.
+ * Lines may be indented; one that holds no comment has at most 198 bytes. Reading another file later is fine. */
 int config_read_file(struct config *c, const char *path, bool must_exist, struct why *why);
 int config_read_text(struct config *c, const char *text, const char *source, struct why *why);
 int config_read_env(struct config *c, char *const *environ_, struct why *why);

@@ -31,7 +31,11 @@ int file_read(const char *path, size_t limit, struct buf *ret_content)
 		}
 		buf_add(ret_content, chunk, (size_t)n);
 	}
-	return buf_failed(ret_content) ? -ENOMEM : 0;
+	if (buf_failed(ret_content)) {
+		ret_content->len = before;
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 int file_write_all(int fd, const void *bytes, size_t n)
@@ -76,9 +80,9 @@ static int write_new(const char *path, int flags, const void *bytes, size_t n, u
 
 	if (fd < 0)
 		return -errno;
-	if (fchmod(fd, mode) < 0) /* the umask does not decide what a secret's mode is */
-		return -errno;
-	r = file_write_all(fd, bytes, n);
+	r = fchmod(fd, mode) < 0 ? -errno : 0; /* the umask does not decide what a secret's mode is */
+	if (r == 0)
+		r = file_write_all(fd, bytes, n);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	if (r < 0)
@@ -115,6 +119,7 @@ int file_make_dirs(const char *path, unsigned mode)
 {
 	char part[PATH_MAX];
 	size_t n = strlen(path);
+	struct stat st;
 
 	if (n >= sizeof part)
 		return -ENAMETOOLONG;
@@ -126,7 +131,9 @@ int file_make_dirs(const char *path, unsigned mode)
 		if (mkdir(part, mode) < 0 && errno != EEXIST)
 			return -errno;
 	}
-	return 0;
+	if (stat(path, &st) < 0)
+		return -errno;
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
 int file_put(const char *path, const char *text)

@@ -56,9 +56,12 @@ struct handover_item *handover_wait_all(struct handover *h)
 {
 	struct pollfd p = { .fd = h->event_fd, .events = POLLIN };
 
-	while (poll(&p, 1, -1) < 0 && errno == EINTR)
-		;
-	return handover_take_all(h);
+	struct handover_item *all;
+
+	/* The event of an item may come after the item was taken: then it wakes for nothing. */
+	while (!(all = handover_take_all(h)))
+		poll(&p, 1, -1);
+	return all;
 }
 
 size_t handover_count(struct handover *h)

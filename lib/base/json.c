@@ -3,11 +3,35 @@
 
 #include <string.h>
 
+/* Counts brackets outside strings, before anything recurses over them. */
+static bool too_deep(const char *text, size_t len)
+{
+	size_t depth = 0;
+	bool in_string = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (in_string && text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			in_string = !in_string;
+		else if (!in_string && (text[i] == '[' || text[i] == '{') && ++depth > JSON_DEPTH_MAX)
+			return true;
+		else if (!in_string && (text[i] == ']' || text[i] == '}') && depth)
+			depth--;
+	}
+	return false;
+}
+
 json_t *json_parse(const char *text, size_t len, struct why *why)
 {
 	json_error_t error;
-	json_t *doc = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	json_t *doc;
 
+	if (too_deep(text, len)) {
+		why_set(why, "json_invalid", "", "the body is nested too deep, at most %d levels are allowed", JSON_DEPTH_MAX);
+		return NULL;
+	}
+	doc = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
 	if (!doc)
 		why_set(why, "json_invalid", "", "the body is not JSON: line %d column %d: %s", error.line, error.column, error.text);
 	return doc;

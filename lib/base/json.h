@@ -5,7 +5,9 @@
 
 #include <jansson.h>
 
-/* One whole document, at most 4 levels of names we did not ask for; refuses duplicates and trailing bytes. NULL + why. */
+#define JSON_DEPTH_MAX 32
+
+/* One whole document, an object or a list, nested at most JSON_DEPTH_MAX deep; refuses duplicates and trailing bytes. NULL + why. */
 json_t *json_parse(const char *text, size_t len, struct why *why);
 /* Every key of obj must be in the NULL-ended list. */
 int json_known(const json_t *obj, const char *const *names, struct why *why);

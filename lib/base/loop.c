@@ -23,7 +23,7 @@ struct loop {
 	struct loop_io signal_io;
 	struct epoll_event round[ROUND_EVENTS]; /* what is being delivered; removal nulls its entry */
 	int n_round;
-	bool stopped;
+	bool stopped, firing; /* firing: timers of this round are being delivered */
 	int code;
 };
 
@@ -150,6 +150,8 @@ static void heap_settle(struct loop *loop, size_t i)
 
 int loop_set_timer(struct loop *loop, struct loop_timer *timer, uint64_t at_ms)
 {
+	if (loop->firing && at_ms <= loop->now_ms)
+		at_ms = loop->now_ms + 1; /* next round: a timer that re-arms itself for "now" must not starve the descriptors */
 	timer->at_ms = at_ms;
 	timer->loop = loop;
 	if (!timer->slot) {
@@ -217,15 +219,14 @@ void loop_add_after(struct loop *loop, struct loop_after *after)
 
 static void fire_timers(struct loop *loop)
 {
-	/* only what was due when the round began: a timer that re-arms itself for "now" cannot starve the descriptors */
-	uint64_t due = loop->now_ms;
-
-	while (loop->n_timers && loop->heap[0]->at_ms <= due && !loop->stopped) {
+	loop->firing = true;
+	while (loop->n_timers && loop->heap[0]->at_ms <= loop->now_ms && !loop->stopped) {
 		struct loop_timer *t = loop->heap[0];
 
 		loop_cancel_timer(t);
 		t->expired(t);
 	}
+	loop->firing = false;
 }
 
 static int wait_ms(const struct loop *loop, int max_wait_ms)
