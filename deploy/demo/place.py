@@ -19,14 +19,14 @@ def main():
     state, name = json.loads(pathlib.Path(sys.argv[1]).read_text()), sys.argv[2]
     cells = state["cells"]
     if name in cells:
-        print(f"-t {cells[name]['pid']} -n -m -p")
+        print(f"-t {cells[name]['pid']} -n -m -p -u")
         return 0
     app, _, node = name.partition("@")
     for instance in state["instances"]:
         if name == instance["id"] or (app == f"{instance['org']}/{instance['app']}" and node in ("", instance["host"])):
             pid = instance_pid(cells[instance["host"]]["pid"], instance["id"])
             if pid:
-                print(f"-t {pid} -n -m -p")
+                print(f"-t {pid} -n -m -p -u")
                 return 0
     known = list(cells) + [f"{i['org']}/{i['app']}@{i['host']}" for i in state["instances"]]
     print(f"enter: \"{name}\" is not here; there are: {', '.join(known)}", file=sys.stderr)

@@ -3,7 +3,7 @@
  *   holder          makes the namespaces, prints "pid N" (as the caller sees it) when they are ready, and waits
  *
  * Inside: mounts are private; /run and /var/lib/sixpn are empty tmpfs, /proc, /sys and /sys/fs/bpf are fresh, `lo` is up; the rest of
- * the file tree is the machine's. Whoever enters (nsenter -t N -n -m -p) is in that machine. The death of the outer process, or of
+ * the file tree is the machine's. Whoever enters (nsenter -t N -n -m -p -u) is in that machine. The death of the outer process, or of
  * whoever started it, kills PID 1, and the kernel then ends everything of that machine. SIGUSR1 lets go of the starter: the
  * machine stays until the outer process is told to end.
  */
@@ -102,7 +102,7 @@ int main(void)
 	sigaction(SIGINT, &action, NULL);
 	if (pipe(ready) < 0)
 		die("pipe");
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID) < 0)
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS) < 0)
 		die("unshare (needs root)");
 	child = fork();
 	if (child < 0)

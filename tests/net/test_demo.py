@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 
 from fixture.cell import BUILD, ROOT
@@ -29,7 +30,7 @@ def devices():
 def traces():
     tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout
     mounts = len(pathlib.Path("/proc/mounts").read_text().splitlines())
-    return devices(), tables, mounts, os.path.exists("/var/lib/sixpn"), os.path.exists("/run/sixpn")
+    return socket.gethostname(), devices(), tables, mounts, os.path.exists("/var/lib/sixpn"), os.path.exists("/run/sixpn")
 
 
 def begin(target="demo"):

@@ -1,0 +1,63 @@
+"""claims - what the demo asserts, as rows: name, chapter, claim, check, what breaks it, sabotage (returns the mend), and the other
+claims that may fail with it. Every check can be run again and again on the standing cluster. A claim without a sabotage does not
+count, so there is no such row."""
+from .common import APP, Row, notes
+from .machines import no_link_but_the_port, nodes_ready, withdrawal
+from .mesh import mesh_form, one_prefix_per_node, underlay
+from .names import fetch, names_aaaa, names_lists, names_negative, names_txt, names_views, near_first
+from .sabotage import (NO_RESOLVER, address_label, all_gates_away, api_on_the_underlay, chatter, database_unroutable, mesh_program_away,
+                       on_host_of, only_gate_away, only_programs_away, stop_daemon, view_of_another, wrong_allowed_ip)
+from .walls import gate_alone, infrastructure, isolation, programs_alone
+
+__all__ = ["rows", "notes"]
+
+SAME_HOST = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "isolation",
+             "infrastructure", "gate-alone", "programs-alone", "mesh-form", "withdrawal", "underlay")
+
+
+def rows():
+    names, walls, mesh = "3. names, from inside instances, over UDP and TCP", "4. isolation, judged at the receivers", "5. the mesh"
+    return [
+        Row("nodes-ready", "1. the machines", "all four nodes are ready and have applied everything", nodes_ready,
+            "the daemon of dev-1 is stopped", stop_daemon("dev-1"), ("names-aaaa", "withdrawal")),
+        Row("only-the-link", "1. the machines", "machines share nothing with the controller but the link port", no_link_but_the_port,
+            "something listens on the API port of the underlay", api_on_the_underlay),
+        Row("names-txt", names, f"TXT of {APP}.internal and regions. is \"nrt,ord\"", names_txt,
+            "the resolver's address is gone on nrt-1",
+            on_host_of("acme", "my-frontend", *NO_RESOLVER), SAME_HOST),
+        Row("names-aaaa", names, "AAAA of the bare name, global., nrt. and <id>.vm. are the instances", names_aaaa,
+            "the resolver's address is gone on dev-1",
+            on_host_of("acme", "my-worker", *NO_RESOLVER), ("withdrawal",)),
+        Row("names-lists", names, "vms., _apps and _instances list exactly what is there", names_lists,
+            "the resolver's address is gone on the database's host",
+            on_host_of("acme", "my-database", *NO_RESOLVER), SAME_HOST),
+        Row("names-views", names, "globex gets its own answers for the same name, and nothing of acme", names_views,
+            "globex's queries are read as acme's", view_of_another, ("gate-alone",)),
+        Row("names-negative", names, "A is NODATA at once, a name that never was is NXDOMAIN", names_negative,
+            "replies of the name server are dropped on nrt-1",
+            on_host_of("acme", "my-frontend",
+                       "nft 'add table ip6 sabotage; add chain ip6 sabotage out { type filter hook output priority 0; }; "
+                       "add rule ip6 sabotage out udp sport 53 drop; add rule ip6 sabotage out tcp sport 53 drop'",
+                       "nft delete table ip6 sabotage"), SAME_HOST),
+        Row("fetch", names, "my-frontend (nrt) fetches a page of my-database.internal (ord) by getaddrinfo and TCP", fetch,
+            "the database's host is taken out of nrt-1's mesh", database_unroutable,
+            ("isolation", "infrastructure", "mesh-form", "one-prefix", "underlay", "gate-alone", "programs-alone")),
+        Row("near-first", names, "getent ahosts gives the near instance first in each region", near_first,
+            "the far address is preferred by the instance's own gai.conf", address_label),
+        Row("isolation", walls, "no packet of globex reaches acme: ICMP, UDP, TCP; true and forged sources; natural and mesh form",
+            isolation, "programs detached and the second gate open on one machine", all_gates_away, SAME_HOST),
+        Row("infrastructure", walls, "neither host nor controller answers an instance", infrastructure,
+            "programs detached and the second gate open on one machine", all_gates_away, SAME_HOST),
+        Row("gate-alone", walls, "programs detached: nothing passes, the control neither, not even to fdaa::3", gate_alone,
+            "the second gate is open", only_gate_away, ("programs-alone",)),
+        Row("programs-alone", walls, "second gate removed: BPF drops and counts the forged packet, the control passes", programs_alone,
+            "the programs are detached", only_programs_away, SAME_HOST),
+        Row("one-prefix", mesh, "wg show has one /48 per other node, before and after fifty more networks", one_prefix_per_node,
+            "one peer of ord-1 has a wrong allowed-ip", wrong_allowed_ip),
+        Row("mesh-form", mesh, "mesh form on the mesh device, natural form at the instance", mesh_form,
+            "the mesh programs of both machines are detached", mesh_program_away, SAME_HOST),
+        Row("underlay", mesh, "on the underlay only UDP 51821 and the link, and no name of org or app is readable", underlay,
+            "a machine speaks in the clear", chatter),
+        Row("withdrawal", "6. a change", "a stopped instance is withdrawn by every name server of its network", withdrawal,
+            "the daemon of dev-1 is stopped", stop_daemon("dev-1"), ("names-aaaa", "nodes-ready")),
+    ]
