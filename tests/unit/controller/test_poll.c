@@ -524,6 +524,33 @@ static void a_restarted_controller_goes_on_with_deltas(void **state)
 	world_free(w);
 }
 
+static void a_restarted_controller_lets_no_older_stay_of_a_network_survive(void **state)
+{
+	uint32_t acme, globex;
+	struct world *w = two_orgs(NULL, &acme, &globex);
+	struct test_node *a = add_running(w, "ord"), *b = add_running(w, "ord");
+	struct store_instance mine, others;
+
+	(void)state;
+	allow(a, acme);
+	allow(b, acme);
+	mine = make_instance(w, "acme", "web", a);
+	others = make_instance(w, "acme", "web", b);
+	world_run(w, 10);
+	stop_node(a);
+	destroy_instance(w, mine.record.id);
+	destroy_instance(w, others.record.id);
+	make_instance(w, "acme", "web", a);
+	world_end(w);
+	world_start(w);
+	start_node(a);
+	assert_null(find_instance(a, others.record.id));
+	assert_in_step(a);
+	assert_int_equal(controller_stats(w->c)->drifts, 0);
+	assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT], 1);
+	world_free(w);
+}
+
 static void a_random_life_keeps_every_node_in_step(void **state)
 {
 	struct controller_config config = { .batch_bytes = 2000, .window_changes = 40 };
@@ -596,6 +623,7 @@ int main(void)
 		cmocka_unit_test(g12_only_so_many_snapshots_run_at_once),
 		cmocka_unit_test(g14_a_node_that_obeys_a_later_controller_stops_this_one),
 		cmocka_unit_test(a_restarted_controller_goes_on_with_deltas),
+		cmocka_unit_test(a_restarted_controller_lets_no_older_stay_of_a_network_survive),
 		cmocka_unit_test(a_random_life_keeps_every_node_in_step),
 	};
 
