@@ -34,7 +34,7 @@ include $(wildcard tests/*/module.mk)
 # ---- the whole suite: each part prints its time
 UNIT_SELECTED = $(if $(T),$(filter %/test_$(T),$(UNIT_BINS)),$(UNIT_BINS))
 run-unit: $(UNIT_SELECTED)
-	$(Q)set -e; for t in $^; do echo "== $$t"; $$t 2>$$t.err >$$t.out || { cat $$t.out $$t.err; echo "FAILED: make test-unit T=$$(basename $$t | sed s/^test_//)"; exit 1; }; grep -hE "SKIP|PASSED" $$t.out $$t.err || true; done
+	$(Q)tests/lib/run-all.sh $^
 test-unit: ## unit tests, plain and under ASan+UBSan; unprivileged (what needs root says SKIP): T=zone for one
 	$(Q)$(MAKE) --no-print-directory run-unit
 	$(Q)ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory run-unit B=$(B)/san SAN=address,undefined
@@ -43,7 +43,7 @@ fuzz: $(FUZZ_BINS) ## every fuzz target for SECONDS_EACH (5) seconds
 	$(Q)set -e; for t in $^; do echo "== $$t"; mkdir -p $$t.corpus; $$t -max_total_time=$(SECONDS_EACH) -max_len=4096 -verbosity=0 -print_final_stats=0 $$t.corpus >$$t.out 2>&1 || { tail -40 $$t.out; exit 1; }; done
 bench: ## measurements (ratios against a floor in the same run)
 	$(Q)$(if $(wildcard tests/bench/*),$(MAKE) run-bench,echo "no benchmark is in this version yet: see docs/status.md")
-part = @s=$$(date +%s); $(MAKE) --no-print-directory $(1) || exit 1; echo "---- $(1): $$(( $$(date +%s) - s )) s"
+part = @s=$$(date +%s); $(MAKE) --no-print-directory -j$$(nproc) $(1) || exit 1; echo "---- $(1): $$(( $$(date +%s) - s )) s"
 test: ## everything: packages, build, all tests (root)
 	$(Q)deploy/install-deps.sh
 	$(call part,all)
