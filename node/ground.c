@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Metric of the catch-all: behind every real route. */
 #define REFUSE_METRIC 0x6000u
@@ -208,7 +209,8 @@ void ground_wipe(struct ground *ground)
 
 	if (rtnl_link_by_name(ground->rtnl, "lo", &lo) == 0)
 		rtnl_addr_del(ground->rtnl, lo.ifindex, &ground->resolver, 128);
-	sysctl_ledger_restore(&ground->ledger, &left);
+	if (sysctl_ledger_restore(&ground->ledger, &left) == 0 && sysctl_ledger_save(&ground->ledger, ground->ledger_path) < 0)
+		unlink(ground->ledger_path); /* a ledger of what is put back already would put it back once more */
 	nft_forward_remove(ground->nft, &removed);
 	nft_gate_remove(ground->nft, &ground->gate);
 	rtnl_rule_del(ground->rtnl, &rule);

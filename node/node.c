@@ -179,7 +179,7 @@ static int start_roles(struct node *node, struct why *why)
 }
 
 int node_start(struct node *node, struct loop *loop, struct config *config, const struct identity *identity, uint32_t role_bits,
-	       struct why *why)
+	       bool leave, struct why *why)
 {
 	struct replica_change everything = { .all = true, .fabric = true };
 	int e;
@@ -200,10 +200,11 @@ int node_start(struct node *node, struct loop *loop, struct config *config, cons
 		e = start_roles(node, why);
 	if (e == 0)
 		e = sync_new(loop, &node->clock, node->link, &node->replica, node->journal, &node_sync_events, node, &node->sync);
-	if (e == 0) {
+	/* knowing nothing is no reason to take anything away: what an earlier run set up goes on until the controller has spoken */
+	if (e == 0 && !leave && node->replica.has_log_id)
 		node_apply(node, &everything);
+	if (e == 0)
 		e = bpf_settle(node->datapath);
-	}
 	if (e == 0)
 		e = status_start(node, &node->status);
 	if (e < 0)
@@ -212,6 +213,8 @@ int node_start(struct node *node, struct loop *loop, struct config *config, cons
 		node_stop(node);
 		return e;
 	}
+	if (leave)
+		return 0;
 	link_client_start(node->link);
 	sync_start(node->sync);
 	return 0;
@@ -247,9 +250,13 @@ void node_stop(struct node *node)
 
 void node_wipe(struct node *node)
 {
+	int e;
+
 	for (size_t i = node->n_roles; i-- > 0;)
 		node->roles[i]->wipe(node->role_state[i]);
-	bpf_detach(node->datapath, mesh_ifindex(node->mesh));
 	mesh_wipe(node->mesh);
+	e = bpf_wipe(node->datapath);
+	if (e < 0)
+		log_err("main", "programs and pins cannot all be removed: %s", strerror(-e));
 	ground_wipe(&node->ground);
 }

@@ -77,9 +77,10 @@ struct node {
 	struct status *status;
 };
 
-/* Brings the machine up fail-closed and starts talking; E_REFUSED with why. On failure everything that was begun is let go. */
+/* Brings the machine up fail-closed and starts talking; E_REFUSED with why. On failure everything that was begun is let go.
+ * `leave`: only to find what is there, for node_wipe: no record is applied, nobody is talked to. */
 int node_start(struct node *node, struct loop *loop, struct config *config, const struct identity *identity, uint32_t role_bits,
-	       struct why *why) MUST_CHECK;
+	       bool leave, struct why *why) MUST_CHECK;
 /* Ends the daemon's part. Links, routes, programs, wireguard-go and instances stay: a restart drops no packet. */
 void node_stop(struct node *node);
 /* Takes everything away that this node made on the machine (sixpn node leave). The node must have been started. */

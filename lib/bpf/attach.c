@@ -436,3 +436,43 @@ int bpf_settle(struct bpf_datapath *dp)
 	closedir(dir);
 	return first;
 }
+
+static int detach_one(void *ctx, const struct bpf_attachment *attachment)
+{
+	struct again *wipe = ctx;
+	int err = bpf_detach(wipe->dp, attachment->ifindex);
+
+	if (!wipe->first)
+		wipe->first = err;
+	return 0;
+}
+
+static bool is_pin(const char *file_name)
+{
+	enum bpf_map_slot slot;
+	unsigned version;
+	uint32_t ifindex;
+	bool ingress;
+
+	return bpf_link_name_parse(file_name, &ifindex, &ingress) || bpf_map_name_parse(file_name, &version, &slot);
+}
+
+int bpf_wipe(struct bpf_datapath *dp)
+{
+	struct again wipe = { .dp = dp };
+	int err = bpf_attach_list(dp, detach_one, &wipe);
+	struct dirent *entry;
+	DIR *dir;
+
+	if (!wipe.first)
+		wipe.first = err;
+	dir = dp->pin_dir ? opendir(dp->pin_dir) : NULL;
+	if (!dir)
+		return wipe.first;
+	while ((entry = readdir(dir)))
+		if (is_pin(entry->d_name) && unlinkat(dirfd(dir), entry->d_name, 0) < 0 && !wipe.first)
+			wipe.first = -errno;
+	closedir(dir);
+	rmdir(dp->pin_dir); /* not empty: somebody else's */
+	return wipe.first;
+}

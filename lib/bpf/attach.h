@@ -33,3 +33,6 @@ int bpf_attach_list(struct bpf_datapath *dp, int (*each)(void *ctx, const struct
 int bpf_attach_all_again(struct bpf_datapath *dp);
 /* Call when every device has the new programs: removes the pins of vanished devices and of map versions that dp does not use. */
 int bpf_settle(struct bpf_datapath *dp);
+/* Takes away everything of ours: programs on all devices of the namespace, link pins, map pins, the pin folder if nothing else is in
+ * it. Goes on after an error and returns the first. */
+int bpf_wipe(struct bpf_datapath *dp);
