@@ -11,6 +11,8 @@
 
 #define RETRY_MS 1000
 #define FENCED_RETRY_MS 5000
+#define RETRY_AFTER_MAX_MS 60000
+#define REFUSALS_DOUBLED 6 /* the wait after refused replies doubles so often: to about a minute */
 #define PARTS_MAX 512 /* digest parts per poll; more networks than that are healed by a whole snapshot */
 
 struct sync {
@@ -22,12 +24,12 @@ struct sync {
 	const struct sync_events *events;
 	void *ctx;
 	struct loop_timer again;
+	unsigned refusals;  /* since the last reply that could be taken */
 	bool polling;       /* a Poll is outstanding */
 	bool settling;      /* a reply was taken, its journal entry is not durable yet */
-	bool nudged;        /* poll again as soon as that is allowed */
 	bool synced;
 	bool want_digests;
-	bool from_scratch;  /* say that we have nothing: the next reply is a snapshot */
+	bool from_scratch;  /* what we were sent made no sense: say that we have nothing, the next reply is a snapshot */
 	uint8_t head_proof[64];
 	size_t head_proof_len;
 	uint8_t snapshot_token[128];
@@ -42,12 +44,15 @@ static void again_expired(struct loop_timer *timer)
 	send_poll(container_of(timer, struct sync, again));
 }
 
+static void poll_in(struct sync *s, uint64_t delay_ms)
+{
+	if (loop_set_timer_in(s->loop, &s->again, delay_ms) < 0)
+		log_err("sync", "no memory for a timer");
+}
+
 static void poll_later(struct sync *s, uint64_t delay_ms)
 {
-	uint64_t jitter = clock_random_below(s->clock, delay_ms / 2 + 1);
-
-	if (loop_set_timer_in(s->loop, &s->again, delay_ms / 2 + jitter) < 0)
-		log_err("sync", "no memory for a timer");
+	poll_in(s, delay_ms / 2 + clock_random_below(s->clock, delay_ms / 2 + 1));
 }
 
 int sync_new(struct loop *loop, const struct clock *clock, struct link_client *link, struct replica *replica, struct journal *journal,
@@ -76,13 +81,11 @@ void sync_start(struct sync *sync)
 	send_poll(sync);
 }
 
+/* In all other states a poll follows anyway, and not before its time: the controller may have asked for patience. */
 void sync_nudge(struct sync *sync)
 {
-	if (sync->settling || sync->snapshot_token_len) {
-		sync->nudged = true;
-		return;
-	}
-	send_poll(sync);
+	if (sync->polling && !sync->snapshot_token_len)
+		send_poll(sync);
 }
 
 const struct sync_stats *sync_stats(const struct sync *sync)
@@ -100,11 +103,6 @@ bool sync_is_synced(const struct sync *sync)
 static void finish_reply(struct sync *s)
 {
 	s->settling = false;
-	s->nudged = false;
-	if (!s->synced && !s->snapshot_token_len) {
-		s->synced = true;
-		s->events->synced(s->ctx);
-	}
 	send_poll(s);
 }
 
@@ -168,71 +166,97 @@ static void keep_bytes(const ProtobufCBinaryData *field, uint8_t *at, size_t *le
 		memcpy(at, field->data, *len);
 }
 
+/* Nothing has changed. A gap is closed by asking again, and so is the silence of whom we do not obey; all else by a whole snapshot. */
+static void refuse(struct sync *s, const Sixpn__PollReply *m, int e, const struct why *why)
+{
+	s->stats.refused++;
+	s->snapshot_token_len = 0;
+	s->from_scratch = e != REPLICA_NOT_OURS && e != REPLICA_GAP;
+	if (e == REPLICA_NOT_OURS)
+		log_err("sync", "a controller with epoch %llu spoke, ours is %llu: not obeyed", (unsigned long long)m->epoch,
+			(unsigned long long)s->replica->epoch);
+	else if (e == REPLICA_GAP)
+		log_warn("sync", "a change starts at %llu, we are at %llu: asking again", (unsigned long long)m->from_v,
+			 (unsigned long long)s->replica->v);
+	else if (e == REPLICA_WRONG_DIGEST || e == E_REFUSED)
+		log_err("sync", "a reply was refused: %s", e == E_REFUSED ? why->text : "count or digest of the snapshot is wrong");
+	else
+		log_err("sync", "a reply could not be taken: %s", strerror(-e));
+	poll_later(s, RETRY_MS << (s->refusals < REFUSALS_DOUBLED ? s->refusals++ : REFUSALS_DOUBLED));
+}
+
+/* Brings the machine to the records. The first time also without a change: the roles wait to hear that the state is not an old one. */
+static void apply(struct sync *s, const Sixpn__PollReply *m, const struct replica_change *change)
+{
+	bool first = !s->synced;
+
+	s->synced = true;
+	if (first || change->all || change->fabric || change->n_networks)
+		s->events->apply(s->ctx, change);
+	if (first)
+		s->events->synced(s->ctx);
+	note_lag(s, m);
+}
+
 static void take_records(struct sync *s, const Sixpn__PollReply *m, const uint8_t *bytes, size_t n)
 {
 	struct replica_change change = { 0 };
 	struct why why = { 0 };
-	uint64_t from_v = s->replica->v;
+	uint64_t from_v = s->replica->v, from_epoch = s->replica->epoch;
 	bool snapshot = m->kind == SIXPN__POLL_KIND__POLL_SNAPSHOT;
 	int e = replica_take(s->replica, m, &change, &why);
 
 	if (e) {
-		s->stats.refused++;
-		s->snapshot_token_len = 0;
-		if (e == REPLICA_NOT_OURS)
-			log_err("sync", "a controller with epoch %llu spoke, ours is %llu: not obeyed", (unsigned long long)m->epoch,
-				(unsigned long long)s->replica->epoch);
-		else if (e == REPLICA_GAP)
-			log_warn("sync", "a delta starts at %llu, we are at %llu: asking again", (unsigned long long)m->from_v,
-				 (unsigned long long)s->replica->v);
-		else if (e == REPLICA_WRONG_DIGEST || e == E_REFUSED)
-			log_err("sync", "a reply was refused: %s", e == E_REFUSED ? why.text : "count or digest of the snapshot is wrong");
-		else
-			log_err("sync", "a reply could not be taken: %s", strerror(-e));
+		refuse(s, m, e, &why);
 		replica_change_deinit(&change);
-		poll_later(s, RETRY_MS);
 		return;
 	}
-	s->from_scratch = false;
 	if (snapshot && !m->end) { /* the next part at once; nothing is applied before END */
 		keep_bytes(&m->snapshot_token, s->snapshot_token, &s->snapshot_token_len, sizeof s->snapshot_token);
 		replica_change_deinit(&change);
 		send_poll(s);
 		return;
 	}
+	s->from_scratch = false;
+	s->refusals = 0;
 	s->snapshot_token_len = 0;
+	keep_bytes(&m->head_proof, s->head_proof, &s->head_proof_len, sizeof s->head_proof); /* it proves the V that we have now */
 	if (snapshot)
 		log_info("sync", "snapshot at V %llu: %zu records", (unsigned long long)s->replica->v, s->replica->records.n);
 	s->stats.snapshots += snapshot;
 	s->stats.deltas += m->kind == SIXPN__POLL_KIND__POLL_DELTA;
 	s->stats.bookmarks += m->kind == SIXPN__POLL_KIND__POLL_NOTHING;
-	if (change.all || change.fabric || change.n_networks)
-		s->events->apply(s->ctx, &change);
-	note_lag(s, m);
+	apply(s, m, &change);
 	replica_change_deinit(&change);
-	if (snapshot || from_v != s->replica->v || m->n_records || m->n_scope)
+	if (snapshot || from_v != s->replica->v || from_epoch != s->replica->epoch || m->n_records || m->n_scope)
 		make_durable(s, m, bytes, n, from_v);
 	else
 		finish_reply(s);
 }
 
-static void take_reply(struct sync *s, const Sixpn__PollReply *m, const uint8_t *bytes, size_t n)
+/* What a reply says beside its records; only of a controller that we obey. */
+static void take_extras(struct sync *s, const Sixpn__PollReply *m)
 {
 	s->stats.last_reply_ms = clock_mono_ms(s->clock);
 	if (m->park_ms >= 1000 && m->park_ms <= 300000)
 		link_client_set_park_ms(s->link, m->park_ms);
-	keep_bytes(&m->head_proof, s->head_proof, &s->head_proof_len, sizeof s->head_proof);
 	s->want_digests = m->want_digests;
 	s->stats.digests_asked += m->want_digests;
 	for (size_t i = 0; i < m->n_settled; i++)
 		s->events->settled(s->ctx, m->settled[i]->network, m->settled[i]->v);
+}
+
+static void take_reply(struct sync *s, const Sixpn__PollReply *m, const uint8_t *bytes, size_t n)
+{
+	if (replica_obeys(s->replica, m->epoch, m->log_id.data, m->log_id.len))
+		take_extras(s, m);
 	switch (m->kind) {
 	case SIXPN__POLL_KIND__POLL_SNAPSHOT:
 	case SIXPN__POLL_KIND__POLL_DELTA:
 	case SIXPN__POLL_KIND__POLL_NOTHING: take_records(s, m, bytes, n); break;
 	case SIXPN__POLL_KIND__POLL_RETRY_AFTER:
 		s->stats.retries++;
-		poll_later(s, m->retry_after_ms > 60000 ? 60000 : m->retry_after_ms ? m->retry_after_ms : RETRY_MS);
+		poll_in(s, m->retry_after_ms > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS : m->retry_after_ms ? m->retry_after_ms : RETRY_MS);
 		break;
 	case SIXPN__POLL_KIND__POLL_FENCED:
 		s->stats.fenced++;
@@ -260,7 +284,7 @@ static void poll_done(void *ctx, enum link_result result, const uint8_t *payload
 		poll_later(s, RETRY_MS);
 		return;
 	}
-	pb_arena_init(&arena, 4 * STATEFILE_REPLY_MAX);
+	pb_arena_init(&arena, STATEFILE_ARENA_MAX);
 	m = (Sixpn__PollReply *)pb_unpack(&arena, &sixpn__poll_reply__descriptor, payload, len);
 	if (m) {
 		take_reply(s, m, payload, len);

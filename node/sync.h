@@ -2,7 +2,8 @@
  *
  * One reply at a time: reply -> replica -> journal and kernel -> the next Poll, which is at once the ack of the last. A Poll is
  * also sent early (it replaces the parked one) when there is something new to say: an await, an error, digest parts. What the
- * replica refuses is answered by asking again from scratch; nothing is ever applied in part.
+ * replica refuses is answered by asking again (a gap, or a controller that we do not obey) or by asking from scratch (what makes no
+ * sense); nothing is ever applied in part. Nothing in a reply of a controller that we do not obey is believed.
  */
 #pragma once
 #include "lib/link/client.h"
@@ -14,7 +15,7 @@ struct sync;
 
 struct sync_events {
 	/* A reply changed the replica: bring kernel, BPF and DNS to it. Returns when they are (level-triggered, never fails: what
-	 * cannot be applied is a record error). */
+	 * cannot be applied is a record error). Also after the first reply of this start, when nothing changed. */
 	void (*apply)(void *ctx, const struct replica_change *change);
 	/* Every non-unknown node has applied the presence we asked about. */
 	void (*settled)(void *ctx, uint32_t network, uint64_t v);
