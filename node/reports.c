@@ -15,8 +15,8 @@
 struct entry {
 	char id[NAME_INSTANCE_ID_SIZE];
 	struct observed truth;
-	uint64_t answered_v; /* the report with this truth became a record at that V: wait for it to come back */
-	uint64_t refused_at; /* our V when it was refused: repeated only when records have changed */
+	uint64_t quiet_until_v; /* this truth was answered: it is said again only if it differs still at that V ... */
+	uint64_t quiet_epoch;   /* ... or when a controller of another epoch is obeyed, which may never have heard it */
 	bool in_flight;
 };
 
@@ -77,7 +77,7 @@ bool reports_set(struct reports *r, const char *instance_id, const struct observ
 		}
 	}
 	e->truth = *truth;
-	e->answered_v = e->refused_at = 0;
+	e->quiet_until_v = 0;
 	e->in_flight = false; /* what flies is older now */
 	return true;
 }
@@ -94,8 +94,8 @@ static bool differs(struct reports *r, const struct entry *e, bool *ret_gone)
 	const struct record *record = replica_find(r->replica, RECORD_INSTANCE, e->id, NAME_INSTANCE_ID_LEN);
 	struct instance_record i;
 
-	*ret_gone = !record || instance_decode(record, &i, NULL) != 0;
-	if (*ret_gone)
+	*ret_gone = !record;
+	if (!record || instance_decode(record, &i, NULL) != 0)
 		return false;
 	return e->truth.generation >= i.observed.generation && !observed_equal(&e->truth, &i.observed);
 }
@@ -116,7 +116,7 @@ static size_t collect(struct reports *r, struct entry **out, size_t max)
 			}
 			continue;
 		}
-		if (e->answered_v > r->replica->v || (e->refused_at && e->refused_at >= r->replica->v))
+		if (e->quiet_until_v > r->replica->v && e->quiet_epoch == r->replica->epoch)
 			continue;
 		out[n++] = e;
 	}
@@ -136,23 +136,25 @@ size_t reports_waiting(const struct reports *r)
 	return n;
 }
 
+/* Each truth that flew became a record at a V up to m->v, or the controller had nothing to change (it knows more than we), or it was
+ * refused. Whichever: said again only when our records have moved there, or at all. */
 static void take_answer(struct reports *r, const Sixpn__ReportReply *m)
 {
+	uint64_t next_v = r->replica->v + 1;
 	struct entry *e;
 
 	for (size_t i = 0; (e = map_next(&r->entries, &i));)
 		if (e->in_flight) {
-			e->answered_v = m->v;
+			e->quiet_until_v = m->v > next_v ? m->v : next_v;
+			e->quiet_epoch = r->replica->epoch;
 			e->in_flight = false;
 		}
 	for (size_t i = 0; i < m->n_refused; i++) {
 		e = m->refused[i]->instance.len == NAME_INSTANCE_ID_LEN ? map_get(&r->entries, m->refused[i]->instance.data, NAME_INSTANCE_ID_LEN) :
 									  NULL;
-		if (!e)
-			continue;
-		e->refused_at = r->replica->v;
-		log_warn("report", "the controller refused the report of %s: %.*s", e->id,
-			 (int)(m->refused[i]->text.len > 160 ? 160 : m->refused[i]->text.len), (const char *)m->refused[i]->text.data);
+		if (e)
+			log_warn("report", "the controller refused the report of %s: %.*s", e->id,
+				 (int)(m->refused[i]->text.len > 160 ? 160 : m->refused[i]->text.len), (const char *)m->refused[i]->text.data);
 	}
 }
 
