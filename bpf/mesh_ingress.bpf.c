@@ -21,9 +21,10 @@ static __always_inline __u32 judge_sender(const struct header *h)
 {
 	struct sixpn_presence_key key = { .network = bpf_ntohl(h->src_network), .host = bpf_ntohl(h->src_host) };
 
-	if (is_self(h->src_host))
-		return source_moved(&moved_away, h) ? SIXPN_REASON_NONE : SIXPN_REASON_SOURCE_IS_SELF;
-	return bpf_map_lookup_elem(&presence, &key) ? SIXPN_REASON_NONE : SIXPN_REASON_PRESENCE_MISSING;
+	if (!bpf_map_lookup_elem(&presence, &key))
+		return SIXPN_REASON_PRESENCE_MISSING;
+	/* our own word comes back only in the packets of an address that lives elsewhere now */
+	return is_self(h->src_host) && !source_moved(&moved_away, h) ? SIXPN_REASON_SOURCE_IS_SELF : SIXPN_REASON_NONE;
 }
 
 static __always_inline __u32 judge(struct __sk_buff *skb, struct header *h)

@@ -33,7 +33,9 @@ static __always_inline __u32 judge(struct __sk_buff *skb, struct header *h)
 		if (!offset)
 			return SIXPN_REASON_NONE;
 	}
-	if (bpf_skb_load_bytes(skb, offset, &h->version_class, sizeof(h->version_class)) || h->version_class >> 4 != 6)
+	if (bpf_skb_load_bytes(skb, offset, &h->version_class, sizeof(h->version_class)))
+		return SIXPN_REASON_TOO_SHORT;
+	if (h->version_class >> 4 != 6)
 		return SIXPN_REASON_NONE;
 	if (bpf_skb_load_bytes(skb, offset, &h->version_class, IPV6_HEADER_LEN))
 		return SIXPN_REASON_TOO_SHORT;

@@ -461,6 +461,7 @@ static int set_up(void **state)
 	}
 	err = bpf_device_set(harness.dp, HARNESS_IFINDEX, &d);
 	err = err ? err : bpf_presence_set(harness.dp, NETWORK, OTHER);
+	err = err ? err : bpf_presence_set(harness.dp, NETWORK, SELF); /* as the planner does while something of ours lives elsewhere */
 	err = err ? err : bpf_presence_set(harness.dp, FOREIGN, THIRD);
 	address_of(MOVED_HERE, address);
 	err = err ? err : bpf_moved_set(harness.dp, BPF_MOVED_HERE, address, SELF);
