@@ -62,15 +62,16 @@ static int lay_sysctls(struct ground *g, struct why *why)
 		{ "net/ipv6/conf/lo/disable_ipv6", "0" },
 		{ "net/ipv6/conf/all/forwarding", "1" },
 	};
-	int e = keep_ra(g);
+	int e = keep_ra(g), saved;
 
 	for (size_t i = 0; e == 0 && i < ARRAY_LEN(wanted); i++) {
 		e = sysctl_ledger_set(&g->ledger, wanted[i].name, wanted[i].value);
 		if (e < 0)
 			why_set(why, "sysctl", wanted[i].name, "%s cannot be set to %s: %s", wanted[i].name, wanted[i].value, strerror(-e));
 	}
-	if (e == 0)
-		e = sysctl_ledger_save(&g->ledger, g->ledger_path);
+	saved = e == 0 ? sysctl_ledger_save(&g->ledger, g->ledger_path) : 0;
+	if (saved < 0) /* what could not be noted is not put back by `leave`; no reason to keep the machine's network down */
+		log_err("ground", "%s cannot be written: %s; going on", g->ledger_path, strerror(-saved));
 	return e;
 }
 

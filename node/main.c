@@ -131,6 +131,18 @@ static int join(const struct config *config, uint32_t role_bits, struct identity
 	return -errno;
 }
 
+/* A folder that takes no writes must not keep this machine's names and filters down. The next start may have the same count as this
+ * one, and the controller makes it wait two park times, as it would a clone. */
+static int count_boot(const char *state_dir, const struct clock *clock, struct identity *identity)
+{
+	int e = identity_count_boot(state_dir, clock, identity);
+
+	if (e != -ENOSPC && e != -EDQUOT && e != -EROFS && e != -EIO)
+		return e;
+	log_err("main", "the count of starts in %s cannot be written: %s; going on", state_dir, strerror(-e));
+	return 0;
+}
+
 static int run(struct config *config, char **argv, bool leave)
 {
 	struct daemon d = { .term = { .number = SIGTERM, .raised = raised }, .intr = { .number = SIGINT, .raised = raised } };
@@ -155,7 +167,7 @@ static int run(struct config *config, char **argv, bool leave)
 	if (e == 0 && !identity.enrolled)
 		e = join(config, role_bits, &identity, argv, &why);
 	if (e == 0)
-		e = identity_count_boot(state_dir, &clock, &identity);
+		e = count_boot(state_dir, &clock, &identity);
 	if (e == 0)
 		e = loop_new(&d.loop);
 	if (e == 0)
