@@ -77,8 +77,8 @@ static void add_network(struct builder *b, const struct scope_entry *e)
 	const struct memory_part *shared = memory_part(&b->c->memory, e->network, 0);
 	const struct memory_part *mine = memory_part(&b->c->memory, 0, b->node->host);
 
-	if (e->left_v > b->node->applied_v) /* it may hold an older stay of it */
-		reply_add_scope(b->reply, e->network, false, e->left_v);
+	if (e->left_v) /* it may hold an older stay of it, also if an earlier batch has brought it past the V of the leaving */
+		reply_add_scope(b->reply, e->network, false, e->left_v > b->node->applied_v ? e->left_v : e->entered_v);
 	reply_add_scope(b->reply, e->network, true, e->entered_v);
 	for (const struct memory_record *r = shared ? shared->first : NULL; r; r = r->next)
 		reply_add_record(b->reply, r);

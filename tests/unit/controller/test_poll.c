@@ -125,6 +125,32 @@ static void g3_a_network_that_came_back_between_two_polls_replaces_the_old_stay(
 	world_free(w);
 }
 
+static void g3_an_older_stay_does_not_survive_a_delta_that_is_cut_before_the_network_came_back(void **state)
+{
+	struct controller_config config = { .batch_bytes = 2000 };
+	uint32_t acme, globex;
+	struct world *w = two_orgs(&config, &acme, &globex);
+	struct test_node *a = add_running(w, "ord"), *b = add_running(w, "ord");
+	struct store_instance mine, others;
+
+	(void)state;
+	allow(a, acme);
+	allow(b, acme);
+	mine = make_instance(w, "acme", "web", a);
+	others = make_instance(w, "acme", "web", b);
+	world_run(w, 10);
+	stop_node(a);
+	destroy_instance(w, mine.record.id);
+	destroy_instance(w, others.record.id);
+	make_region(w, "syd"); /* told in a batch of its own: the network that follows does not fit beside it */
+	make_instance_of(w, "acme", "web", a->name, 2000);
+	start_node(a);
+	assert_null(find_instance(a, others.record.id));
+	assert_in_step(a);
+	assert_int_equal(controller_stats(w->c)->drifts, 0);
+	world_free(w);
+}
+
 static void g4_an_empty_scope_is_one_part_with_an_end(void **state)
 {
 	struct world *w = world_new(NULL);
@@ -608,6 +634,7 @@ int main(void)
 		cmocka_unit_test(g3_the_last_instance_takes_its_network_out_of_the_scope),
 		cmocka_unit_test(g3_a_node_is_told_nothing_of_networks_that_are_not_on_it),
 		cmocka_unit_test(g3_a_network_that_came_back_between_two_polls_replaces_the_old_stay),
+		cmocka_unit_test(g3_an_older_stay_does_not_survive_a_delta_that_is_cut_before_the_network_came_back),
 		cmocka_unit_test(g4_an_empty_scope_is_one_part_with_an_end),
 		cmocka_unit_test(g4_a_large_snapshot_comes_in_parts_and_counts_at_its_end),
 		cmocka_unit_test(g4_changes_during_a_snapshot_come_after_it_as_deltas),
