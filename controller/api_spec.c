@@ -72,7 +72,8 @@ int api_spec_make(const struct api_call *call, char **ret_spec, struct why *why)
 			return why_set(why, "field_invalid", f->name, "give \"%s\" inside \"spec\", or leave out \"spec\"", f->name);
 		json_object_set(spec, f->name, value);
 	}
-	json_object_set_new(spec, "schema", json_integer(1));
+	if (!json_object_get(spec, "schema"))
+		json_object_set_new(spec, "schema", json_integer(1));
 	if (check_spec(spec, why))
 		return E_REFUSED;
 	text = json_dumps(spec, JSON_COMPACT);

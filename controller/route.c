@@ -214,15 +214,26 @@ static bool in_words(const char *words, const char *word)
 	return false;
 }
 
+/* A value that is not understood must not pass for "no": who writes dry_run=yes does not want the write. */
+static int check_query_value(const char *name, const char *value, struct why *why)
+{
+	if (in_words("strict dry_run force revoked", name) && *value && !in_words("1 0 true false", value))
+		return why_set(why, "value_invalid", name, "query parameter \"%s\" is \"%.30s\": it can be true or false", name, value);
+	if (!strcmp(name, "limit") && (!*value || value[strspn(value, "0123456789")] || !value[strspn(value, "0")]))
+		return why_set(why, "value_invalid", name, "query parameter \"limit\" is \"%.30s\": it must be a number above 0", value);
+	return 0;
+}
+
 int route_check_query(const struct route *route, const struct http_target *target, struct why *why)
 {
 	for (size_t i = 0; i < target->n_query; i++) {
 		const char *name = target->query[i].name;
 
-		if (in_words(route->query, name) || (route->write && in_words("wait timeout strict on dry_run", name)) ||
-		    (route->list && in_words("after limit prefix", name)))
-			continue;
-		return why_set(why, "field_unknown", name, "query parameter \"%.60s\" is not known here", name);
+		if (!in_words(route->query, name) && !(route->write && in_words("wait timeout strict on dry_run", name)) &&
+		    !(route->list && in_words("after limit prefix", name)))
+			return why_set(why, "field_unknown", name, "query parameter \"%.60s\" is not known here", name);
+		if (check_query_value(name, target->query[i].value, why))
+			return E_REFUSED;
 	}
 	return 0;
 }
