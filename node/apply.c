@@ -105,16 +105,15 @@ static void complain(struct node *node, const char *what, int e, const struct wh
 
 static void sync_names(struct node *node, const struct replica_change *change)
 {
-	int e = 0;
+	int e = change->all || change->fabric ? names_sync_all(node->names) : 0;
 
-	if (change->all || change->fabric) {
-		e = names_sync_all(node->names);
-	} else {
-		for (size_t i = 0; i < change->n_networks && e == 0; i++)
-			e = names_sync_network(node->names, change->networks[i]);
-	}
 	if (e < 0)
 		complain(node, "names", e, NULL);
+	for (size_t i = 0; i < change->n_networks && !change->all && !change->fabric; i++) {
+		e = names_sync_network(node->names, change->networks[i]);
+		if (e < 0)
+			complain(node, "names", e, NULL);
+	}
 }
 
 static void forget_settled(struct node *node, const struct presence *wanted)
@@ -133,6 +132,7 @@ void node_apply(struct node *node, const struct replica_change *change)
 	struct why why = { 0 };
 	size_t added = 0, removed = 0;
 	int e = presence_wanted(&node->replica, &wanted);
+	bool presence_known = e == 0; /* else what is there stays: an empty set would silence every network */
 
 	node->applying = true;
 	node->applies++;
@@ -149,10 +149,11 @@ void node_apply(struct node *node, const struct replica_change *change)
 	e = sync_roles(node);
 	if (e < 0)
 		complain(node, "roles", e, NULL);
-	e = presence_remove(node->datapath, &wanted, &removed);
+	e = presence_known ? presence_remove(node->datapath, &wanted, &removed) : 0;
 	if (e < 0)
 		complain(node, "presence", e, NULL);
-	forget_settled(node, &wanted);
+	if (presence_known)
+		forget_settled(node, &wanted);
 	presence_deinit(&wanted);
 	node->applying = false;
 	if (node->reports)
@@ -299,22 +300,33 @@ static void role_report(void *ctx, const char *instance_id, const struct observe
 		reports_send(node->reports);
 }
 
+/* The place of a record's error: one per record, however often it fails between two syncs. NULL = no memory. */
+static struct node_error *error_of(struct node *node, uint32_t kind, const char *id)
+{
+	for (size_t i = 0; i < node->n_errors; i++)
+		if (node->errors[i].kind == kind && !strcmp(node->errors[i].id, id))
+			return &node->errors[i];
+	if (node->n_errors == node->cap_errors) {
+		size_t cap = node->cap_errors ? 2 * node->cap_errors : 16;
+		struct node_error *bigger = realloc(node->errors, cap * sizeof *bigger);
+
+		if (!bigger)
+			return NULL;
+		node->errors = bigger;
+		node->cap_errors = cap;
+	}
+	return &node->errors[node->n_errors++];
+}
+
 static void role_record_error(void *ctx, uint32_t kind, const char *instance_id, uint64_t v, const char *text)
 {
 	struct node *node = ctx;
 	struct node_error *e;
 
 	log_err("apply", "%s %s: %s", record_kind_name(kind), instance_id, text);
-	if (node->n_errors == node->cap_errors) {
-		size_t cap = node->cap_errors ? 2 * node->cap_errors : 16;
-		struct node_error *bigger = realloc(node->errors, cap * sizeof *bigger);
-
-		if (!bigger)
-			return;
-		node->errors = bigger;
-		node->cap_errors = cap;
-	}
-	e = &node->errors[node->n_errors++];
+	e = error_of(node, kind, instance_id);
+	if (!e)
+		return;
 	*e = (struct node_error){ .kind = kind, .v = v };
 	snprintf(e->id, sizeof e->id, "%s", instance_id);
 	snprintf(e->text, sizeof e->text, "%s", text);

@@ -182,15 +182,18 @@ static int pack_request(struct enrolment *en, const struct link_token *token, co
 	Sixpn__EnrollRequest m = SIXPN__ENROLL_REQUEST__INIT;
 	struct addr_endpoint endpoints[RECORD_ENDPOINTS_MAX];
 	Sixpn__Endpoint ends[RECORD_ENDPOINTS_MAX], *list[RECORD_ENDPOINTS_MAX];
-	char name[NAME_SIZE], secret[2 * LINK_TOKEN_SECRET_LEN + 1];
+	char name[NAME_SIZE] = "", secret[2 * LINK_TOKEN_SECRET_LEN + 1];
 	size_t n = 0;
 	int e = enroll_endpoints(config, token->address, endpoints, &n, en->why);
 
 	if (e)
 		return e;
 	snprintf(name, sizeof name, "%s", config_str(config, "name"));
-	if (!name[0] && gethostname(name, sizeof name - 1) == 0)
+	if (!name[0]) {
+		if (gethostname(name, sizeof name - 1) < 0) /* too long: its beginning is in any case a name to ask for */
+			name[sizeof name - 1] = 0;
 		name[strcspn(name, ".")] = 0;
+	}
 	crypto_hex(token->secret, sizeof token->secret, secret);
 	m.token_id = pb_bytes(token->id, sizeof token->id);
 	m.token_secret = pb_bytes(secret, strlen(secret));

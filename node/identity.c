@@ -53,15 +53,16 @@ static int load_or_make_key(const char *path, uint8_t ret_private[CRYPTO_KEY_LEN
 static int read_line(struct identity *id, const char *key, const char *value, struct why *why)
 {
 	if (!strcmp(key, "host")) {
-		char *end;
-		unsigned long host = strtoul(value, &end, 16);
+		uint8_t host[4];
 
-		id->host = (uint32_t)host;
-		return *end || !addr_host_valid(id->host) ? why_set(why, "identity_broken", "host", "host word \"%.20s\" cannot be", value) : 0;
+		if (crypto_unhex(value, strlen(value), host, sizeof host) || !addr_host_valid(get_u32(host)))
+			return why_set(why, "identity_broken", "host", "host word \"%.20s\" cannot be", value);
+		id->host = get_u32(host);
+		return 0;
 	}
 	if (!strcmp(key, "name")) {
 		snprintf(id->name, sizeof id->name, "%s", value);
-		return name_check_node(id->name, why);
+		return name_check_node(value, why);
 	}
 	if (!strcmp(key, "region")) {
 		snprintf(id->region, sizeof id->region, "%s", value);
@@ -72,6 +73,8 @@ static int read_line(struct identity *id, const char *key, const char *value, st
 			       why_set(why, "identity_broken", key, "the controller's key is not 64 hex digits") :
 			       0;
 	if (!strcmp(key, "controller_addresses")) {
+		if (strlen(value) >= sizeof id->controller_addresses)
+			return why_set(why, "identity_broken", key, "more than %d bytes of addresses", IDENTITY_ADDRESSES_MAX - 1);
 		snprintf(id->controller_addresses, sizeof id->controller_addresses, "%s", value);
 		return 0;
 	}
@@ -81,6 +84,7 @@ static int read_line(struct identity *id, const char *key, const char *value, st
 static int load_enrolment(const char *path, struct identity *id, struct why *why)
 {
 	CLEAN_BUF struct buf text = BUF_INIT(SMALL_FILE);
+	static const uint8_t no_key[CRYPTO_KEY_LEN];
 	char *save = NULL, *line;
 	int e = file_read(path, SMALL_FILE - 1, &text);
 
@@ -98,7 +102,7 @@ static int load_enrolment(const char *path, struct identity *id, struct why *why
 		if (e)
 			return e;
 	}
-	if (!id->host || !id->name[0] || !id->region[0] || !id->controller_addresses[0])
+	if (!id->host || !id->name[0] || !id->region[0] || !id->controller_addresses[0] || !memcmp(id->controller_key, no_key, sizeof no_key))
 		return why_set(why, "identity_broken", "", "%s is not complete", path);
 	id->enrolled = true;
 	return 0;
@@ -136,6 +140,14 @@ int identity_save(const char *state_dir, const struct identity *identity)
 	return file_replace(path_in(state_dir, "identity", path), text.data, text.len, 0600);
 }
 
+/* 0 = that is no count */
+static uint64_t parse_count(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	return digits && digits <= 15 && (!text[digits] || !strcmp(text + digits, "\n")) ? strtoull(text, NULL, 10) : 0;
+}
+
 int identity_count_boot(const char *state_dir, const struct clock *clock, struct identity *identity)
 {
 	CLEAN_BUF struct buf text = BUF_INIT(64);
@@ -144,7 +156,7 @@ int identity_count_boot(const char *state_dir, const struct clock *clock, struct
 	int e = file_read(path_in(state_dir, "boot", path), 32, &text);
 
 	if (e == 0)
-		count = strtoull(buf_str(&text), NULL, 10);
+		count = parse_count(buf_str(&text));
 	else if (e != -ENOENT && e != -EFBIG)
 		return e;
 	/* a lost file must not make this start look older than the last: time stands in for the count */

@@ -26,7 +26,8 @@ struct mesh *mesh_free(struct mesh *mesh);
 void mesh_wipe(struct mesh *mesh); /* ends the process and removes the device */
 uint32_t mesh_ifindex(const struct mesh *mesh);
 
-/* The peers that these nodes make (pure): all but ourselves that have an endpoint. ret_peers and ret_prefixes hold n_nodes. */
+/* The peers that these nodes make (pure): all but ourselves; one without an endpoint that we may dial has to speak first. In our own
+ * region an endpoint of the LAN is taken if there is one, elsewhere never. ret_peers and ret_prefixes hold n_nodes. */
 size_t mesh_plan(uint32_t self, const char *region, const struct node_record *nodes, size_t n_nodes, struct wg_peer *ret_peers,
 		 struct wg_prefix *ret_prefixes);
 /* Brings WireGuard to the node records of the replica. -errno; E_REFUSED with why: the records contradict each other. */

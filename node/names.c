@@ -262,8 +262,11 @@ int names_sync_all(struct names *names)
 		for (size_t i = 0; i < n_old; i++) /* those that are gone are found by asking for them */
 			list.ids[list.n++] = names->shown[i];
 	}
-	for (size_t i = 0; e == 0 && i < list.n; i++)
-		e = names_sync_network(names, list.ids[i]);
+	for (size_t i = 0; i < list.n; i++) { /* one that fails keeps its old zone and is no reason to leave the others */
+		int one = names_sync_network(names, list.ids[i]);
+
+		e = e ? e : one;
+	}
 	free(list.ids);
 	return e;
 }

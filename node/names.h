@@ -12,5 +12,5 @@ int names_new(uint32_t host, const char *region, const struct replica *replica, 
 struct names *names_free(struct names *names);
 /* Rebuilds one network's zone, or removes it when the network is not in scope any more. -errno: the old zone stays. */
 int names_sync_network(struct names *names, uint32_t network);
-/* All networks, and distances: after a snapshot or a change of regions or nodes. */
+/* All networks, and distances: after a snapshot or a change of regions or nodes. The first error, after all were tried. */
 int names_sync_all(struct names *names);

@@ -1,0 +1,179 @@
+/* The peers of the mesh from node records (pure). */
+#include "tests/unit/node/made.h"
+
+#include "node/mesh.h"
+
+#include <arpa/inet.h>
+
+#define MAX 8
+
+struct plan {
+	struct wg_peer peers[MAX];
+	struct wg_prefix prefixes[MAX];
+	size_t n;
+};
+
+static struct plan *plan_of(const struct node_record *nodes, size_t n)
+{
+	static struct plan p;
+
+	memset(&p, 0xee, sizeof p);
+	p.n = mesh_plan(MADE_HOST, "ord", nodes, n, p.peers, p.prefixes);
+	return &p;
+}
+
+/* Three nodes: ourselves, one of our region, one of another. */
+static void three(struct node_record nodes[3])
+{
+	nodes[0] = made_node_record(MADE_HOST, "ord-1", "ord");
+	nodes[1] = made_node_record(MADE_HOST2, "ord-2", "ord");
+	nodes[2] = made_node_record(MADE_HOST3, "nrt-1", "nrt");
+}
+
+static const char *endpoint_of(const struct wg_peer *p)
+{
+	static char text[80];
+	char address[INET6_ADDRSTRLEN];
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&p->endpoint;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&p->endpoint;
+
+	if (p->endpoint.ss_family == AF_INET)
+		snprintf(text, sizeof text, "%s:%u", inet_ntop(AF_INET, &v4->sin_addr, address, sizeof address), ntohs(v4->sin_port));
+	else if (p->endpoint.ss_family == AF_INET6)
+		snprintf(text, sizeof text, "[%s]:%u", inet_ntop(AF_INET6, &v6->sin6_addr, address, sizeof address), ntohs(v6->sin6_port));
+	else
+		snprintf(text, sizeof text, "none");
+	return text;
+}
+
+static void we_are_not_our_own_peer(void **state)
+{
+	struct node_record nodes[3];
+
+	(void)state;
+	three(nodes);
+	assert_int_equal(plan_of(nodes, 3)->n, 2);
+	assert_int_equal(plan_of(nodes, 1)->n, 0);
+	assert_int_equal(plan_of(nodes, 0)->n, 0);
+}
+
+static void each_node_has_its_mesh_48_and_nothing_else(void **state)
+{
+	struct node_record nodes[3];
+	struct plan *p;
+
+	(void)state;
+	three(nodes);
+	p = plan_of(nodes, 3);
+	for (size_t i = 0; i < p->n; i++) {
+		struct in6_addr prefix = addr_mesh_host_prefix(nodes[i + 1].host);
+
+		assert_int_equal(p->peers[i].n_allowed, 1);
+		assert_int_equal(p->peers[i].allowed->family, AF_INET6);
+		assert_int_equal(p->peers[i].allowed->len, 48);
+		assert_memory_equal(p->peers[i].allowed->addr, &prefix, 16);
+		assert_memory_equal(p->peers[i].public_key, nodes[i + 1].mesh_key, WG_KEY_LEN);
+		assert_int_equal(p->peers[i].keepalive_s, 0);
+	}
+}
+
+static void endpoints_are_those_of_the_record(void **state)
+{
+	struct node_record nodes[3];
+	struct plan *p;
+
+	(void)state;
+	three(nodes);
+	nodes[2].endpoints[0] = (struct addr_endpoint){ .address = { 0x20, 0x01, 0x0d, 0xb8, [15] = 9 }, .address_len = 16, .port = 4000 };
+	p = plan_of(nodes, 3);
+	assert_string_equal(endpoint_of(&p->peers[0]), "192.0.2.8:51821");
+	assert_string_equal(endpoint_of(&p->peers[1]), "[2001:db8::9]:4000");
+}
+
+static const struct addr_endpoint lan = { .address = { 10, 0, 0, 5 }, .address_len = 4, .port = 51821, .lan = true };
+
+static void a_lan_endpoint_is_preferred_in_our_own_region_whatever_its_place(void **state)
+{
+	struct node_record nodes[3];
+
+	(void)state;
+	three(nodes);
+	nodes[1].endpoints[nodes[1].n_endpoints++] = lan;
+	assert_string_equal(endpoint_of(&plan_of(nodes, 3)->peers[0]), "10.0.0.5:51821");
+}
+
+static void a_lan_endpoint_of_another_region_is_not_ours_to_dial(void **state)
+{
+	struct node_record nodes[3];
+
+	(void)state;
+	three(nodes);
+	nodes[2].endpoints[1] = nodes[2].endpoints[0];
+	nodes[2].endpoints[0] = lan;
+	nodes[2].n_endpoints = 2;
+	assert_string_equal(endpoint_of(&plan_of(nodes, 3)->peers[1]), "192.0.2.9:51821");
+	nodes[2].n_endpoints = 1;
+	assert_string_equal(endpoint_of(&plan_of(nodes, 3)->peers[1]), "none");
+}
+
+static void a_node_without_an_endpoint_is_a_peer_that_speaks_first(void **state)
+{
+	struct node_record nodes[3];
+	struct plan *p;
+
+	(void)state;
+	three(nodes);
+	nodes[1].n_endpoints = 0;
+	p = plan_of(nodes, 3);
+	assert_int_equal(p->n, 2);
+	assert_string_equal(endpoint_of(&p->peers[0]), "none");
+	assert_int_equal(p->peers[0].n_allowed, 1);
+}
+
+static void a_new_key_takes_the_place_of_the_old_one(void **state)
+{
+	struct node_record nodes[3];
+	uint8_t old[32];
+	struct plan *p;
+
+	(void)state;
+	three(nodes);
+	memcpy(old, nodes[1].mesh_key, 32);
+	nodes[1].mesh_key[5] ^= 0xff;
+	p = plan_of(nodes, 3);
+	assert_int_equal(p->n, 2);
+	assert_memory_equal(p->peers[0].public_key, nodes[1].mesh_key, 32);
+	assert_memory_not_equal(p->peers[0].public_key, old, 32);
+}
+
+static void the_number_of_networks_changes_nothing(void **state)
+{
+	struct node_record nodes[3];
+	struct plan a, b;
+
+	(void)state;
+	three(nodes);
+	a = *plan_of(nodes, 3);
+	nodes[1].draining = true; /* nor does what else a record says of a node */
+	nodes[1].roles = ROLE_HOST | ROLE_GATEWAY;
+	b = *plan_of(nodes, 3);
+	assert_int_equal(a.n, b.n);
+	assert_memory_equal(a.prefixes, b.prefixes, a.n * sizeof a.prefixes[0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(we_are_not_our_own_peer),
+		cmocka_unit_test(each_node_has_its_mesh_48_and_nothing_else),
+		cmocka_unit_test(endpoints_are_those_of_the_record),
+		cmocka_unit_test(a_lan_endpoint_is_preferred_in_our_own_region_whatever_its_place),
+		cmocka_unit_test(a_lan_endpoint_of_another_region_is_not_ours_to_dial),
+		cmocka_unit_test(a_node_without_an_endpoint_is_a_peer_that_speaks_first),
+		cmocka_unit_test(a_new_key_takes_the_place_of_the_old_one),
+		cmocka_unit_test(the_number_of_networks_changes_nothing),
+	};
+
+	crypto_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
