@@ -1,5 +1,5 @@
-"""Runs the network tests: every tests/net/test_*.py, or those named. A test file defines NAME_* functions `test_...(lab)`; a lab is
-a cluster that the file asks for by NODES (None: the test makes its own). Prints each test's time; a skip prints its reason."""
+"""Runs the network tests: every tests/net/test_*.py, or those named. A file defines functions `test_...(lab)`; the lab is a cluster
+that it asks for by NODES and NODE_ARGS (no NODES: `test_...()`). Prints each test's time; a skip prints its reason."""
 import importlib
 import os
 import pathlib
@@ -9,11 +9,7 @@ import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from fixture.cluster import Cluster  # noqa: E402
-
-
-class Skip(Exception):
-    pass
+from fixture.cluster import Cluster, Skip  # noqa: E402
 
 
 def run_file(name):
@@ -24,7 +20,7 @@ def run_file(name):
     try:
         if getattr(module, "NODES", None):
             started = time.monotonic()
-            lab = Cluster(module.NODES)
+            lab = Cluster(module.NODES, node_args=getattr(module, "NODE_ARGS", ()))
             lab.up()
             if hasattr(module, "prepare"):
                 module.prepare(lab)
