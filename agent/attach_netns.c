@@ -107,6 +107,23 @@ static void note_remove(const char *folder)
 
 /* ---- the device ---- */
 
+static int remove_device(struct attach_netns *env, uint32_t ifindex)
+{
+	struct rtnl_link link;
+	int r = rtnl_link_by_index(env->rtnl, ifindex, &link), first;
+
+	/* silent first, then unfiltered: there is no moment in which it speaks without programs */
+	first = r == 0 ? rtnl_link_set_up(env->rtnl, ifindex, false) : 0;
+	if (first == -ENODEV)
+		first = 0;
+	r = bpf_device_remove(env->datapath, ifindex);
+	first = first ? first : r;
+	r = rtnl_link_del(env->rtnl, ifindex);
+	first = first ? first : r;
+	r = bpf_detach(env->datapath, ifindex); /* of a device that is gone: its pins */
+	return first ? first : r;
+}
+
 static bool entry_is_foreign(const struct work *w, uint32_t ifindex)
 {
 	struct sixpn_device entry;
@@ -125,6 +142,10 @@ static int find_pair(struct work *w)
 	if (r < 0)
 		return -ENODEV;
 	r = rtnl_link_by_name(w->env->rtnl, w->name, &outer);
+	if (r == -ENODEV && ifindex && rtnl_link_by_index(w->env->rtnl, ifindex, &outer) == -ENODEV) {
+		r = remove_device(w->env, ifindex); /* gone from within: its entry and pins are still here */
+		return r < 0 ? r : -ENODEV;
+	}
 	if (r < 0)
 		return r;
 	if (strcmp(outer.kind, "veth") || entry_is_foreign(w, outer.ifindex))
@@ -135,7 +156,7 @@ static int find_pair(struct work *w)
 		w->inner_ifindex = inner.ifindex;
 		return 0;
 	}
-	r = rtnl_link_del(w->env->rtnl, outer.ifindex);
+	r = remove_device(w->env, outer.ifindex);
 	return r < 0 ? r : -ENODEV;
 }
 
@@ -377,23 +398,6 @@ static int build(struct work *w)
 		}
 	}
 	return 0;
-}
-
-static int remove_device(struct attach_netns *env, uint32_t ifindex)
-{
-	struct rtnl_link link;
-	int r = rtnl_link_by_index(env->rtnl, ifindex, &link), first;
-
-	/* silent first, then unfiltered: there is no moment in which it speaks without programs */
-	first = r == 0 ? rtnl_link_set_up(env->rtnl, ifindex, false) : 0;
-	if (first == -ENODEV)
-		first = 0;
-	r = bpf_device_remove(env->datapath, ifindex);
-	first = first ? first : r;
-	r = rtnl_link_del(env->rtnl, ifindex);
-	first = first ? first : r;
-	r = bpf_detach(env->datapath, ifindex); /* of a device that is gone: its pins */
-	return first ? first : r;
 }
 
 static int attach(void *ctx, const struct attach_spec *spec, struct why *why)

@@ -3,7 +3,9 @@
 #include "agent/runtime.h"
 
 #include "agent/identity.h"
+#include "agent/orphans.h"
 #include "lib/base/file.h"
+#include "lib/base/log.h"
 #include "lib/base/loop.h"
 #include "lib/base/map.h"
 
@@ -37,6 +39,7 @@ struct holder {
 	struct loop_io notify, death; /* fd -1 = none */
 	pid_t starter;                /* our own child, which ends at once; 0 = reaped */
 	pid_t pid;                    /* of the shim, once pidfd (death.fd) is open */
+	int netns;                    /* -1 = nobody asked for it yet */
 };
 
 static void close_io(struct loop_io *io)
@@ -60,6 +63,8 @@ static void holder_free(struct holder *h)
 	close_io(&h->notify);
 	close_io(&h->death);
 	reap_starter(h);
+	if (h->netns >= 0)
+		close(h->netns);
 	map_remove(&h->runtime->held, h->id, strlen(h->id));
 	free(h);
 }
@@ -81,10 +86,14 @@ static void shim_died(struct loop_io *io, uint32_t revents)
 	int64_t code;
 
 	(void)revents;
-	if (identity_read(h->folder, "exit", &code) == 0)
+	if (identity_read(h->folder, "exit", &code) == 0) {
 		tell_ended(h, (int32_t)code, "");
-	else /* only a SIGKILL ends a shim without its last word */
-		tell_ended(h, 128 + SIGKILL, "");
+		return;
+	}
+	/* only a SIGKILL ends a shim without its last word; the command went with it, but not what the command had started */
+	if (h->netns >= 0 && orphans_kill(h->netns) < 0)
+		log_warn("agent", "instance %s was killed, and processes of it do not go", h->id);
+	tell_ended(h, 128 + SIGKILL, "");
 }
 
 static int watch_death(struct holder *h)
@@ -137,7 +146,7 @@ static int holder_new(struct runtime_process *rt, const char *folder, const char
 	if (!h)
 		return -ENOMEM;
 	h->runtime = rt;
-	h->notify.fd = h->death.fd = -1;
+	h->notify.fd = h->death.fd = h->netns = -1;
 	snprintf(h->id, sizeof h->id, "%s", id);
 	if ((size_t)snprintf(h->folder, sizeof h->folder, "%s", folder) >= sizeof h->folder)
 		r = -ENAMETOOLONG;
@@ -324,10 +333,12 @@ static int process_netns(void *runtime, const char *id, int *ret_fd)
 		return -errno;
 	/* still alive after the open, so the number meant our shim when it was opened */
 	alive = (struct pollfd){ .fd = h->death.fd, .events = POLLIN };
-	if (poll(&alive, 1, 0) != 0) {
+	if (poll(&alive, 1, 0) != 0 || orphans_is_ours(fd)) { /* an adopted one may not have come to make its own */
 		close(fd);
 		return -ESRCH;
 	}
+	if (h->netns < 0)
+		h->netns = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	*ret_fd = fd;
 	return 0;
 }

@@ -265,6 +265,41 @@ static void what_was_half_broken_is_mended(void **state)
 	let_go(p);
 }
 
+static int count_entry(void *ctx, uint32_t ifindex, const struct sixpn_device *device)
+{
+	(void)ifindex;
+	(void)device;
+	++*(int *)ctx;
+	return 0;
+}
+
+/* The instance's root can take its end away at any time, or give it another name. */
+static void what_the_instance_broke_is_made_anew_and_leaves_no_entry(void **state)
+{
+	struct place *p = *state;
+	struct rtnl_link inner_end;
+	struct rtnl *inner;
+
+	hold(p);
+	for (int broken = 0; broken < 2; broken++) {
+		int entries = 0;
+
+		attach_now(p);
+		assert_int_equal(rtnl_open_in(p->spec.netns_fd, &inner), 0);
+		assert_int_equal(rtnl_link_by_name(inner, "6pn0", &inner_end), 0);
+		if (broken == 0)
+			assert_int_equal(rtnl_link_del(inner, inner_end.ifindex), 0);
+		else
+			assert_int_equal(rtnl_link_move(inner, inner_end.ifindex, p->spec.netns_fd, "mine"), 0);
+		rtnl_free(inner);
+		attach_now(p);
+		assert_int_equal(netns_call(p->spec.netns_fd, ping_resolver, NULL), 0);
+		assert_int_equal(bpf_device_list(p->env.datapath, count_entry, &entries), 0);
+		assert_int_equal(entries, 1);
+	}
+	let_go(p);
+}
+
 static void a_taken_name_leads_to_the_next(void **state)
 {
 	struct place *p = *state;
@@ -356,6 +391,7 @@ int main(void)
 		TEST(a_suspended_one_is_silent_until_it_is_not),
 		TEST(attaching_again_keeps_the_device),
 		TEST(what_was_half_broken_is_mended),
+		TEST(what_the_instance_broke_is_made_anew_and_leaves_no_entry),
 		TEST(a_taken_name_leads_to_the_next),
 		TEST(a_failure_leaves_nothing),
 		TEST(detaching_takes_all_away_and_may_be_repeated),

@@ -175,6 +175,49 @@ static void orphans_end_with_the_command(void **state)
 	assert_int_equal(errno, ESRCH);
 }
 
+static void orphans_end_with_a_shim_that_was_killed(void **state)
+{
+	struct held *h = *state;
+	char text[64];
+	pid_t orphan;
+	int64_t shim;
+	int netns;
+
+	assert_int_equal(mkfifo(in_dir(h, "up"), 0600), 0);
+	assert_int_equal(mkfifo(in_dir(h, "never"), 0600), 0);
+	start_shell(h, "setsid sh -c 'echo $$ > @/up; read x < @/never' & read x < @/never", "");
+	held_until(h, &h->ready);
+	assert_int_equal(OPS.netns(h->runtime, HELD_ID, &netns), 0);
+	close(netns);
+	held_open(h);
+	hear(in_dir(h, "up"), text, sizeof text);
+	orphan = (pid_t)atoi(text);
+	assert_int_equal(identity_read(h->folder, "pid", &shim), 0);
+	assert_int_equal(kill((pid_t)shim, SIGKILL), 0);
+	held_until(h, &h->ended);
+	assert_int_equal(h->exit_code, 128 + SIGKILL);
+	snprintf(text, sizeof text, "/proc/%d/ns/net", orphan); /* a zombie, until somebody reaps it, has none */
+	assert_int_equal(access(text, F_OK), -1);
+}
+
+static void the_namespace_of_a_shim_that_has_none_yet_is_not_ours(void **state)
+{
+	struct held *h = *state;
+	struct runtime_status status;
+	uint64_t start;
+	int netns;
+
+	/* the folder of a shim that is still on its way, and a daemon that adopts it */
+	assert_int_equal(identity_start_time(getpid(), &start), 0);
+	assert_int_equal(identity_write(h->folder, "start_time", (int64_t)start), 0);
+	assert_int_equal(identity_write(h->folder, "pid", getpid()), 0);
+	assert_int_equal(OPS.adopt(h->runtime, h->folder, HELD_ID, &status), 0);
+	assert_int_equal(status.state, RUNTIME_HELD);
+	assert_int_equal(OPS.netns(h->runtime, HELD_ID, &netns), -ESRCH);
+	OPS.release(h->runtime, HELD_ID);
+	identity_remove(h->folder, "pid");
+}
+
 static void kill_ends_a_family_that_ignores_sigterm(void **state)
 {
 	struct held *h = *state;
@@ -393,6 +436,8 @@ int main(void)
 		TEST(a_root_that_is_not_there_is_a_sentence),
 		TEST(sigterm_reaches_the_command),
 		TEST(orphans_end_with_the_command),
+		TEST(orphans_end_with_a_shim_that_was_killed),
+		TEST(the_namespace_of_a_shim_that_has_none_yet_is_not_ours),
 		TEST(kill_ends_a_family_that_ignores_sigterm),
 		TEST(a_second_daemon_finds_it_running_and_hears_its_end),
 		TEST(a_second_daemon_opens_the_gate_of_the_first),
