@@ -41,8 +41,6 @@ test-unit: ## unit tests, plain and under ASan+UBSan; unprivileged (what needs r
 SECONDS_EACH ?= 5
 fuzz: $(FUZZ_BINS) ## every fuzz target for SECONDS_EACH (5) seconds
 	$(Q)set -e; for t in $^; do echo "== $$t"; mkdir -p $$t.corpus; $$t -max_total_time=$(SECONDS_EACH) -max_len=4096 -verbosity=0 -print_final_stats=0 $$t.corpus >$$t.out 2>&1 || { tail -40 $$t.out; exit 1; }; done
-bench: ## measurements (ratios against a floor in the same run)
-	$(Q)$(if $(wildcard tests/bench/*),$(MAKE) run-bench,echo "no benchmark is in this version yet: see docs/status.md")
 part = @s=$$(date +%s); $(MAKE) --no-print-directory -j$$(nproc) $(1) || exit 1; echo "---- $(1): $$(( $$(date +%s) - s )) s"
 test: ## everything: packages, build, all tests (root)
 	$(Q)deploy/install-deps.sh
@@ -53,4 +51,4 @@ test: ## everything: packages, build, all tests (root)
 	$(call part,test-net)
 	$(call part,demo-quarter)
 	@echo "all tests passed"
-.PHONY: run-unit test-unit fuzz bench test
+.PHONY: run-unit test-unit fuzz test
