@@ -71,6 +71,7 @@ struct http_server {
 	struct connection *connections;
 	struct exchange *exchanges;
 	struct loop_timer kick, sweep;
+	bool stopping; /* the handler may stand on nothing any more: it gets no new request */
 };
 
 /* ---- exchanges ---- */
@@ -242,6 +243,14 @@ static void refuse(struct exchange *x, unsigned status, const struct why *why, c
 	set_response(x, &reply);
 }
 
+static void refuse_stopping(struct exchange *x)
+{
+	struct why why;
+
+	why_set(&why, "stopping", "", "the controller is being stopped");
+	refuse(x, 503, &why, "try again in a few seconds");
+}
+
 /* ---- reading a request ---- */
 
 struct header_scan {
@@ -349,6 +358,10 @@ static void hand_over(struct exchange *x)
 	if (x->too_large) {
 		why_set(&x->why, "busy", "", "too many large requests at the same moment");
 		refuse(x, 503, &x->why, "try again in a second");
+		return;
+	}
+	if (x->server->stopping) {
+		refuse_stopping(x);
 		return;
 	}
 	x->with_handler = true;
@@ -600,14 +613,12 @@ int http_server_new(struct loop *loop, const struct clock *clock, const struct h
 
 struct http_server *http_server_free(struct http_server *server)
 {
-	struct why why;
-
 	if (!server)
 		return NULL;
-	why_set(&why, "stopping", "", "the controller is being stopped");
+	server->stopping = true;
 	for (struct exchange *x = server->exchanges; x; x = x->next)
 		if (x->suspended)
-			refuse(x, 503, &why, "try again in a few seconds");
+			refuse_stopping(x);
 	for (size_t i = 0; i < server->n_listeners; i++) {
 		loop_remove_io(&server->listeners[i].io);
 		MHD_run(server->listeners[i].daemon);

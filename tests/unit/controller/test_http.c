@@ -299,6 +299,22 @@ static void stopping_answers_what_is_parked_and_lets_the_handler_finish_later(vo
 	http_reply(TAKE(f->parked), &(struct http_reply){ .status = 200 });
 }
 
+/* By then the store is gone that the handler would put its question to. */
+static void a_request_that_comes_while_the_server_stops_does_not_reach_the_handler(void **state)
+{
+	struct fixture *f = *state;
+	static const char begin[] = "GET /v1/x HTTP/1.1\r\n", rest[] = "Host: localhost\r\n\r\n";
+	int fd = client_connect(f->port);
+
+	client_send(fd, begin, sizeof begin - 1);
+	while (http_server_connections(f->server) == 0)
+		loop_round(f->loop, 10);
+	client_send(fd, rest, sizeof rest - 1);
+	f->server = http_server_free(f->server);
+	assert_int_equal(f->handled, 0);
+	close(fd);
+}
+
 static void the_local_socket_knows_who_is_there(void **state)
 {
 	struct fixture *f = *state;
@@ -350,6 +366,7 @@ int main(void)
 		T(a_parked_request_is_answered_at_once_when_the_handler_is_ready),
 		T(an_answer_for_a_client_that_has_gone_harms_nobody),
 		T(stopping_answers_what_is_parked_and_lets_the_handler_finish_later),
+		T(a_request_that_comes_while_the_server_stops_does_not_reach_the_handler),
 		T(the_local_socket_knows_who_is_there),
 		T(an_address_that_is_taken_or_no_address_is_named),
 	};
