@@ -13,20 +13,21 @@ $(B)/tests/unit/$(1)/%: tests/unit/$(1)/%.c $$(call archives,$(1)) | $$(GENERATE
 endef
 $(foreach r,$(ROOMS),$(eval $(call unit_rules,$(r))))
 
-# Fuzz targets are libFuzzer functions: clang builds room and target from source, so that coverage reaches the decoder.
-FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -D_GNU_SOURCE -DSIXPN_VERSION='"fuzz"' -I. -I$(B) -pthread -w
+# Fuzz targets are libFuzzer functions. They have a build of their own below $(B)/fuzz, in which clang compiles every room once with
+# coverage and sanitizers, so that the fuzzer sees into the decoders.
+FUZZ_BUILD = $(MAKE) --no-print-directory B=$(B)/fuzz CC=$(CLANG) SAN=fuzzer-no-link,address,undefined CFLAGS="-O1 -g" WARN=
 define fuzz_rules
-$(B)/tests/fuzz/$(1)/%: tests/fuzz/$(1)/%.c $$(foreach d,$$(call linkset,$(1)),$$(filter-out $$(MAIN_$$(d)),$$(wildcard $$(d)/*.c))) | $$(GENERATED)
+$(B)/tests/fuzz/$(1)/%: tests/fuzz/$(1)/%.c $$(call archives,$(1)) | $$(GENERATED)
 	$$(call say,FUZZ,$$<)
-	$$(Q)mkdir -p $$(@D) && $$(CLANG) $$(FUZZ_CFLAGS) -o $$@ $$< $$(foreach d,$$(call linkset,$(1)),$$(filter-out $$(MAIN_$$(d)),$$(wildcard $$(d)/*.c))) $$(foreach d,$$(call linkset,$(1)),$$(patsubst %.o,%.c,$$(EXTRA_OBJS_$$(d)))) $$(call libs,$(1)) -lm
+	$$(Q)mkdir -p $$(@D) && $$(CLANG) $$(ALLCFLAGS_TEST) -fsanitize=fuzzer -o $$@ $$< -Wl,--start-group $$(call archives,$(1)) -Wl,--end-group $$(call libs,$(1)) -lm
 endef
 $(foreach r,$(ROOMS),$(eval $(call fuzz_rules,$(r))))
 
 # make B=... room-test R=lib/dns  builds and runs the unit tests of one room only
 room-test: $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/$(R)/test_*.c)) ## the unit tests of one room: R=lib/dns
 	$(Q)set -e; for t in $^; do echo "== $$t"; $$t; done
-room-fuzz: $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/fuzz/$(R)/fuzz_*.c))
-	$(Q)set -e; for t in $^; do echo "== $$t"; $$t -max_total_time=$(or $(SECONDS_EACH),10) -max_len=4096; done
+room-fuzz: ## the fuzz targets of one room: R=lib/dns SECONDS_EACH=10
+	+$(Q)$(FUZZ_BUILD) run-fuzz FUZZ_SELECTED="$(patsubst tests/%.c,$(B)/fuzz/tests/%,$(wildcard tests/fuzz/$(R)/fuzz_*.c))"
 .PHONY: room-test room-fuzz
 
 include $(wildcard tests/*/module.mk)
@@ -39,8 +40,11 @@ test-unit: ## unit tests, plain and under ASan+UBSan; unprivileged (what needs r
 	$(Q)$(MAKE) --no-print-directory run-unit
 	$(Q)ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory run-unit B=$(B)/san SAN=address,undefined
 SECONDS_EACH ?= 5
-fuzz: $(FUZZ_BINS) ## every fuzz target for SECONDS_EACH (5) seconds
-	$(Q)set -e; for t in $^; do echo "== $$t"; mkdir -p $$t.corpus; $$t -max_total_time=$(SECONDS_EACH) -max_len=4096 -verbosity=0 -print_final_stats=0 $$t.corpus >$$t.out 2>&1 || { tail -40 $$t.out; exit 1; }; done
+FUZZ_SELECTED ?= $(FUZZ_BINS)
+fuzz: ## every fuzz target for SECONDS_EACH (5) seconds
+	+$(Q)$(FUZZ_BUILD) run-fuzz
+run-fuzz: $(FUZZ_SELECTED)
+	$(Q)tests/lib/fuzz-all.sh $(SECONDS_EACH) $^
 part = @s=$$(date +%s); $(MAKE) --no-print-directory -j$$(nproc) $(1) || exit 1; echo "---- $(1): $$(( $$(date +%s) - s )) s"
 test: ## everything: packages, build, all tests (root)
 	$(Q)deploy/install-deps.sh
@@ -51,4 +55,4 @@ test: ## everything: packages, build, all tests (root)
 	$(call part,test-net)
 	$(call part,demo-quarter)
 	@echo "all tests passed"
-.PHONY: run-unit test-unit fuzz test
+.PHONY: run-unit test-unit fuzz run-fuzz test

@@ -45,6 +45,20 @@ def test_a_broken_state_file_without_a_controller_silences_nobody(lab):
     assert pings(here, there) and pings(there, here)
 
 
+def test_a_read_only_state_folder_stops_no_daemon_from_starting(lab):
+    here, there = ends(lab)
+    cell = lab.nodes["nrt-1"]
+    lab.stop_node("nrt-1", signal.SIGKILL)
+    cell.out("sh", "-c", f"mount --bind {STATE} {STATE} && mount -o remount,bind,ro {STATE}")
+    lab.start_node("nrt-1")
+    wait_until(lambda: lab.answers("nrt-1"), 10, "the daemon is up")
+    assert there.dig("ord.web.internal", "AAAA") == [here.address]
+    lab.sixpn("app", "create", "early", "--org", "acme", check=False)  # exit 6: nrt-1 applies it but cannot say so
+    wait_until(lambda: there.rcode("early.internal", "AAAA")[0] == "NOERROR", 10, "a change arrives though it cannot be stored")
+    cell.out("mount", "-o", "remount,bind,rw", STATE)
+    wait_until(lab.ready, 20, "it is stored once that is possible")
+
+
 def test_a_full_disk_stops_no_daemon_from_starting(lab):
     here, there = ends(lab)
     cell = lab.nodes["nrt-1"]

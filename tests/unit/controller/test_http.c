@@ -194,7 +194,7 @@ static void a_chunked_body_above_the_limit_is_refused(void **state)
 static void a_client_that_sends_a_byte_now_and_then_is_cut_off(void **state)
 {
 	static const char *const heads[] = { "GET /v1/x HTTP/1.1\r\nHost: localhost\r\nX: ",
-					     "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" };
+					     "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" };
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(heads); i++) {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 static unsigned requests;
-static uint32_t host_of(void *ctx, const uint8_t key[32], uint32_t *ret_host)
+static int host_of(void *ctx, const uint8_t key[32], uint32_t *ret_host)
 {
 	*ret_host = 1;
 	return 0;

@@ -1,0 +1,18 @@
+#!/bin/bash
+# fuzz-all.sh SECONDS TARGET... - runs every fuzz target for that long, two at a time, each on a corpus of its own that grows over
+# runs. What a target found is shown with the input that repeats it; exit 1 if any found something.
+seconds=$1
+shift
+one() {
+	mkdir -p "$1.corpus"
+	if "$1" -max_total_time="$seconds" -max_len=4096 -artifact_prefix="$1-" "$1.corpus" >"$1.out" 2>&1; then
+		echo "$(basename "$1") $(grep -aoE '^Done [0-9]+ runs' "$1.out" | tail -1)"
+	else
+		tail -40 "$1.out"
+		echo "FOUND by $1"
+		return 1
+	fi
+}
+export -f one
+export seconds
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} bash -c 'one {}'
