@@ -34,9 +34,19 @@ struct journal {
 	struct handover to_thread, to_loop;
 	struct loop_io done_io;
 	pthread_t thread;
-	int fd;                 /* thread only */
+	int fd;                 /* thread only; -1 = a read-only file system, tried again with every fold */
 	int failed;             /* thread only: after an error every later append fails until a fold succeeds */
 };
+
+static int open_journal(struct journal *j, uint64_t journal_len)
+{
+	j->fd = open(j->journal_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (j->fd < 0)
+		return -errno;
+	if (ftruncate(j->fd, (off_t)journal_len) < 0 || lseek(j->fd, 0, SEEK_END) < 0)
+		return -errno;
+	return file_sync_dir_of(j->journal_path);
+}
 
 static int do_append(struct journal *j, struct job *job)
 {
@@ -55,6 +65,8 @@ static int do_fold(struct journal *j, struct job *job)
 {
 	int e = file_replace(j->snapshot_path, job->bytes.data, job->bytes.len, 0600);
 
+	if (e == 0 && j->fd < 0)
+		e = open_journal(j, 0);
 	/* from here on the old journal is void: its head names another snapshot */
 	if (e == 0 && (ftruncate(j->fd, 0) < 0 || lseek(j->fd, 0, SEEK_SET) < 0 || fdatasync(j->fd) < 0))
 		e = -errno;
@@ -103,14 +115,6 @@ static void jobs_done(struct loop_io *io, uint32_t revents)
 	}
 }
 
-static int open_journal(struct journal *j, uint64_t journal_len)
-{
-	j->fd = open(j->journal_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (j->fd < 0 || ftruncate(j->fd, (off_t)journal_len) < 0 || lseek(j->fd, 0, SEEK_END) < 0)
-		return -errno;
-	return file_sync_dir_of(j->journal_path);
-}
-
 static int start_thread(struct journal *j)
 {
 	int e = handover_init(&j->to_loop);
@@ -134,6 +138,10 @@ int journal_new(struct loop *loop, const char *folder, const uint8_t chain[32], 
 	snprintf(j->snapshot_path, sizeof j->snapshot_path, "%s/replica.snapshot", folder);
 	snprintf(j->journal_path, sizeof j->journal_path, "%s/replica.journal", folder);
 	e = open_journal(j, journal_len);
+	if (e == -EROFS) { /* what is there is served; what comes is not acknowledged */
+		j->failed = e;
+		e = 0;
+	}
 	if (e == 0)
 		e = handover_init(&j->to_thread);
 	if (e == 0)
@@ -167,7 +175,8 @@ struct journal *journal_free(struct journal *j)
 	loop_remove_io(&j->done_io);
 	handover_deinit(&j->to_thread);
 	handover_deinit(&j->to_loop);
-	close(j->fd);
+	if (j->fd >= 0)
+		close(j->fd);
 	free(j);
 	return NULL;
 }
