@@ -130,18 +130,17 @@ void node_apply(struct node *node, const struct replica_change *change)
 {
 	struct presence wanted = { 0 };
 	struct why why = { 0 };
-	size_t added = 0, removed = 0;
 	int e = presence_wanted(&node->replica, &wanted);
 	bool presence_known = e == 0; /* else what is there stays: an empty set would silence every network */
 
 	node->applying = true;
 	node->applies++;
 	if (e == 0)
-		e = presence_add(node->datapath, &wanted, &added);
+		e = node->kernel->let_speak(node, &wanted);
 	if (e < 0)
 		complain(node, "presence", e, NULL);
 	if (change->all || change->fabric) {
-		e = mesh_sync(node->mesh, &node->replica, &why);
+		e = node->kernel->reach(node, &why);
 		if (e)
 			complain(node, "mesh", e, &why);
 	}
@@ -149,7 +148,7 @@ void node_apply(struct node *node, const struct replica_change *change)
 	e = sync_roles(node);
 	if (e < 0)
 		complain(node, "roles", e, NULL);
-	e = presence_known ? presence_remove(node->datapath, &wanted, &removed) : 0;
+	e = presence_known ? node->kernel->silence(node, &wanted) : 0;
 	if (e < 0)
 		complain(node, "presence", e, NULL);
 	if (presence_known)

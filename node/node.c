@@ -149,6 +149,29 @@ static int start_names(struct node *node, struct why *why)
 	return e ? E_REFUSED : 0;
 }
 
+/* ---- the kernel, as an apply sees it ---- */
+
+static int let_speak(struct node *node, const struct presence *wanted)
+{
+	size_t added;
+
+	return presence_add(node->datapath, wanted, &added);
+}
+
+static int reach(struct node *node, struct why *why)
+{
+	return mesh_sync(node->mesh, &node->replica, why);
+}
+
+static int silence(struct node *node, const struct presence *wanted)
+{
+	size_t removed;
+
+	return presence_remove(node->datapath, wanted, &removed);
+}
+
+static const struct kernel_ops kernel = { .let_speak = let_speak, .reach = reach, .silence = silence };
+
 static int start_roles(struct node *node, struct why *why)
 {
 	node->env = (struct role_env){ .loop = node->loop,
@@ -184,7 +207,8 @@ int node_start(struct node *node, struct loop *loop, struct config *config, cons
 	struct replica_change everything = { .all = true, .fabric = true };
 	int e;
 
-	*node = (struct node){ .loop = loop, .clock = clock_real(), .config = config, .identity = *identity, .role_bits = role_bits };
+	*node = (struct node){ .loop = loop, .clock = clock_real(), .config = config, .identity = *identity, .role_bits = role_bits,
+			       .kernel = &kernel };
 	node->started_ms = clock_real_ms(&node->clock);
 	replica_init(&node->replica);
 	e = start_ground(node, why);

@@ -38,6 +38,14 @@ struct node_error { /* a record that could not be applied */
 	char text[256];
 };
 
+/* What an apply does to the kernel by itself; the rest goes through roles (attach_ops, runtime_ops). A table, so that the order of
+ * an apply can be judged without a kernel. */
+struct kernel_ops {
+	int (*let_speak)(struct node *node, const struct presence *wanted); /* adds presence that is new */
+	int (*reach)(struct node *node, struct why *why);                   /* mesh peers of the node records; E_REFUSED with why */
+	int (*silence)(struct node *node, const struct presence *wanted);   /* removes presence that is not wanted */
+};
+
 struct node {
 	struct loop *loop;
 	struct clock clock;
@@ -49,6 +57,7 @@ struct node {
 	struct ground ground;
 	struct bpf_datapath *datapath;
 	struct mesh *mesh;
+	const struct kernel_ops *kernel;
 
 	struct replica replica;
 	struct journal *journal;

@@ -1,0 +1,176 @@
+/* The order in which an apply brings the machine to the records (G15), without a kernel: what it would have done is written down. */
+#include "tests/unit/node/made.h"
+
+#include "node/node.h"
+
+struct rig {
+	struct node node; /* first: the fakes get it and find the rig */
+	struct clock_virtual v;
+	struct reports *reports; /* for the names alone: the node has nobody to report to */
+	char steps[256];
+	int fail; /* what every step to the kernel returns */
+	size_t n_instances;
+	char first[NAME_INSTANCE_ID_SIZE], app[NAME_SIZE], org[NAME_SIZE];
+	bool has_spec;
+};
+
+/* A step, and whether MADE_NET2 has names at that moment. */
+static void note(struct node *node, const char *step)
+{
+	struct rig *rig = (struct rig *)node;
+	size_t at = strlen(rig->steps);
+
+	snprintf(rig->steps + at, sizeof rig->steps - at, "%s%s ", step, dns_views_find(node->views, MADE_NET2) ? "+names" : "");
+}
+
+/* How many hosts may speak in MADE_NET2, as part of the step. */
+static int presence_step(struct node *node, const char *step, const struct presence *wanted)
+{
+	char text[64];
+	int n = 0;
+
+	for (size_t i = 0; i < wanted->n; i++)
+		n += wanted->pairs[i].network == MADE_NET2;
+	snprintf(text, sizeof text, "%s:%d", step, n);
+	note(node, text);
+	return ((struct rig *)node)->fail;
+}
+
+static int let_speak(struct node *node, const struct presence *wanted)
+{
+	return presence_step(node, "speak", wanted);
+}
+
+static int silence(struct node *node, const struct presence *wanted)
+{
+	return presence_step(node, "silence", wanted);
+}
+
+static int reach(struct node *node, struct why *why)
+{
+	(void)why;
+	note(node, "reach");
+	return ((struct rig *)node)->fail;
+}
+
+static void role_sync(void *role, const struct role_desired *desired)
+{
+	struct rig *rig = role;
+
+	note(&rig->node, "roles");
+	rig->n_instances = desired->n_instances;
+	if (desired->n_instances) {
+		const struct role_instance *first = &desired->instances[0];
+
+		snprintf(rig->first, sizeof rig->first, "%s", first->record.id);
+		snprintf(rig->app, sizeof rig->app, "%s", first->app);
+		snprintf(rig->org, sizeof rig->org, "%s", first->org);
+		rig->has_spec = first->spec_len > 0;
+	}
+}
+
+static const struct kernel_ops fake_kernel = { .let_speak = let_speak, .reach = reach, .silence = silence };
+static const struct role_ops fake_role = { .name = "fake", .bit = ROLE_HOST, .sync = role_sync };
+
+static struct rig *rig_new(void)
+{
+	struct rig *rig = calloc(1, sizeof *rig);
+	struct node *node = &rig->node;
+
+	node->clock = clock_virtual(&rig->v);
+	node->kernel = &fake_kernel;
+	node->roles[0] = &fake_role;
+	node->role_state[0] = rig;
+	node->n_roles = 1;
+	node->identity.host = MADE_HOST;
+	snprintf(node->identity.region, sizeof node->identity.region, "ord");
+	assert_int_equal(loop_new(&node->loop), 0);
+	replica_init(&node->replica);
+	assert_int_equal(dns_views_new(&node->views), 0);
+	assert_int_equal(reports_new(node->loop, &node->clock, NULL, &node->replica, &rig->reports), 0);
+	assert_int_equal(names_new(MADE_HOST, "ord", &node->replica, rig->reports, node->views, &node->names), 0);
+	return rig;
+}
+
+static void rig_end(struct rig *rig)
+{
+	rig->node.names = names_free(rig->node.names);
+	rig->reports = reports_free(rig->reports);
+	rig->node.views = dns_views_free(rig->node.views);
+	replica_deinit(&rig->node.replica);
+	rig->node.loop = loop_free(rig->node.loop);
+	free(rig);
+}
+
+/* The steps that a reply leads to. */
+static const char *apply(struct rig *rig, struct made *m)
+{
+	struct replica_change change = { 0 };
+	struct why why = { 0 };
+
+	rig->steps[0] = 0;
+	assert_int_equal(replica_take(&rig->node.replica, &m->reply, &change, &why), 0);
+	node_apply(&rig->node, &change);
+	replica_change_deinit(&change);
+	made_free(m);
+	return rig->steps;
+}
+
+static void g15_what_is_new_may_speak_and_is_reached_before_it_has_a_name(void **state)
+{
+	struct rig *rig = rig_new();
+
+	(void)state;
+	assert_string_equal(apply(rig, made_world()), "speak:2 reach roles+names silence:2+names ");
+	rig_end(rig);
+}
+
+static void g15_what_is_gone_loses_its_name_before_its_presence(void **state)
+{
+	struct rig *rig = rig_new();
+	struct made *m = made_delta(20, 21);
+
+	(void)state;
+	apply(rig, made_world());
+	made_scope(m, MADE_NET2, false, 21);
+	assert_string_equal(apply(rig, m), "speak:0+names roles silence:0 ");
+	rig_end(rig);
+}
+
+static void roles_are_given_the_instances_of_this_host_with_what_belongs_to_them(void **state)
+{
+	struct rig *rig = rig_new();
+	struct instance_record mine = made_instance_record(MADE_NET, MADE_HOST, 1);
+
+	(void)state;
+	apply(rig, made_world());
+	assert_int_equal(rig->n_instances, 2);
+	assert_string_equal(rig->first, mine.id);
+	assert_string_equal(rig->app, "webs");
+	assert_string_equal(rig->org, "acme");
+	assert_true(rig->has_spec);
+	rig_end(rig);
+}
+
+static void a_step_that_fails_is_counted_and_the_others_are_made(void **state)
+{
+	struct rig *rig = rig_new();
+
+	(void)state;
+	rig->fail = -EIO;
+	assert_string_equal(apply(rig, made_world()), "speak:2 reach roles+names silence:2+names ");
+	assert_int_equal(rig->node.apply_errors, 3);
+	rig_end(rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(g15_what_is_new_may_speak_and_is_reached_before_it_has_a_name),
+		cmocka_unit_test(g15_what_is_gone_loses_its_name_before_its_presence),
+		cmocka_unit_test(roles_are_given_the_instances_of_this_host_with_what_belongs_to_them),
+		cmocka_unit_test(a_step_that_fails_is_counted_and_the_others_are_made),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
