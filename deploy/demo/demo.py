@@ -14,6 +14,7 @@ import pathlib
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -144,6 +145,7 @@ def down():
             if is_holder(pid):
                 os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not any(is_holder(c["pid"]) for c in state["cells"].values()), 10, "cells gone")
+    subprocess.run(["ip", "link", "del", state["device"]], stderr=subprocess.DEVNULL)
     path.unlink()
     (HOME / "env").unlink(missing_ok=True)
     print(f"removed {len(state['cells'])} cells")

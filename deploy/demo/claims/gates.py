@@ -35,9 +35,10 @@ def open_gates(cell):
     cell.out("nft", "flush", "chain", "inet", "sixpn", "arrival")
     for table in ("main", "6000"):
         cell.out("ip", "-6", "route", "del", "unreachable", "fdaa::/16", "table", table)
-    cell.out("ip", "-6", "rule", "add", "priority", "99", "lookup", "6000")
+    cell.out("ip", "-6", "rule", "del", "priority", "100", "fwmark", "0x6b/0xff", "lookup", "6000")
+    cell.out("ip", "-6", "rule", "add", "priority", "100", "lookup", "6000")
 
 
 def close_gates(cluster, host):
-    cluster.nodes[host].run("ip", "-6", "rule", "del", "priority", "99", "lookup", "6000")
+    cluster.nodes[host].run("ip", "-6", "rule", "del", "priority", "100", "lookup", "6000")
     cluster.restart_node(host)

@@ -127,4 +127,4 @@ def api_on_the_underlay(cluster):
     return mend
 
 
-NO_RESOLVER = ("ip -6 addr del fdaa::3/128 dev lo", "ip -6 addr add fdaa::3/128 dev lo nodad")
+NO_RESOLVER = ("ip -6 addr del fdaa::3/128 dev lo", "ip -6 addr replace fdaa::3/128 dev lo nodad")
