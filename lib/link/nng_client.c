@@ -7,6 +7,8 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/handover.h"
+#include "lib/base/log.h"
+#include "lib/link/nng_close.h"
 #include "lib/link/nng_error.h"
 
 #include <nng/nng.h>
@@ -222,7 +224,10 @@ struct link_nng_client *link_nng_client_free(struct link_nng_client *c)
 		return NULL;
 	loop_remove_io(&c->receive_io);
 	loop_remove_io(&c->event_io);
-	nng_close(c->socket); /* after this no callback of nng's runs any more */
+	if (!link_nng_close(c->socket)) { /* a callback of nng's may still come */
+		log_warn("link", "nng does not close its socket, leaving it to the end of the process");
+		return NULL;
+	}
 	for (struct handover_item *item = handover_take_all(&c->events), *next; item; item = next) {
 		next = item->next;
 		free(container_of(item, struct pipe_event, item));

@@ -6,6 +6,8 @@
  * buffer waits in our queue until the send descriptor is readable. */
 #include "lib/link/nng_server.h"
 
+#include "lib/base/log.h"
+#include "lib/link/nng_close.h"
 #include "lib/link/nng_error.h"
 
 #include <nng/nng.h>
@@ -226,7 +228,8 @@ struct link_nng_server *link_nng_server_free(struct link_nng_server *s)
 		nng_msg_free(s->first->message);
 		dequeue(s);
 	}
-	nng_close(s->socket);
+	if (!link_nng_close(s->socket)) /* it has no callbacks into s */
+		log_warn("link", "nng does not close its socket, leaving it to the end of the process");
 	free(s);
 	return NULL;
 }
