@@ -482,7 +482,7 @@ static void see_node(void *ctx, const struct api_node_state *node)
 	*(struct api_node_state *)ctx = *node;
 }
 
-static void a_node_is_ready_while_it_polls_and_unknown_after_three_park_times(void **state)
+static void g18_a_node_is_ready_while_it_polls_and_unknown_after_three_park_times(void **state)
 {
 	uint32_t acme, live[4];
 	struct world *w = one_org(&acme);
@@ -506,7 +506,7 @@ static void a_node_is_ready_while_it_polls_and_unknown_after_three_park_times(vo
 	world_free(w);
 }
 
-static void after_a_start_all_nodes_count_as_live_for_three_park_times(void **state)
+static void g18_after_a_start_all_nodes_count_as_live_for_three_park_times(void **state)
 {
 	uint32_t acme, live[4];
 	struct world *w = one_org(&acme);
@@ -581,8 +581,8 @@ int main(void)
 		cmocka_unit_test(g16_a_wait_for_a_delete_ends_with_the_tombstone),
 		cmocka_unit_test(g16_a_wait_on_one_node_looks_at_no_other),
 		cmocka_unit_test(waits_end_when_the_controller_does),
-		cmocka_unit_test(a_node_is_ready_while_it_polls_and_unknown_after_three_park_times),
-		cmocka_unit_test(after_a_start_all_nodes_count_as_live_for_three_park_times),
+		cmocka_unit_test(g18_a_node_is_ready_while_it_polls_and_unknown_after_three_park_times),
+		cmocka_unit_test(g18_after_a_start_all_nodes_count_as_live_for_three_park_times),
 		cmocka_unit_test(a_controller_whose_store_was_taken_ends_itself),
 		cmocka_unit_test(nodes_that_poll_are_stored_as_seen_once_a_minute),
 	};

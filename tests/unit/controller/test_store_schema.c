@@ -99,7 +99,7 @@ static void a_world_that_is_right_is_accepted(void **state)
 	}
 }
 
-static void what_must_never_be_is_refused_by_the_database_itself(void **state)
+static void g20_what_must_never_be_is_refused_by_the_database_itself(void **state)
 {
 	struct fixture *f = *state;
 
@@ -127,7 +127,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_world_that_is_right_is_accepted, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(what_must_never_be_is_refused_by_the_database_itself, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(g20_what_must_never_be_is_refused_by_the_database_itself, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_revoked_node_gives_its_name_back_but_not_its_keys, fixture_setup, fixture_teardown),
 	};
 

@@ -306,7 +306,7 @@ static void roles_hear_with_the_first_apply_that_the_controller_has_spoken(void 
 	rig_end(rig);
 }
 
-static void the_time_from_commit_to_applied_is_known(void **state)
+static void g17_the_time_from_commit_to_applied_is_known(void **state)
 {
 	struct rig *rig = rig_in_step();
 	struct made *m = made_delta(20, 21);
@@ -621,7 +621,7 @@ int main(void)
 		cmocka_unit_test(g13_a_restart_goes_on_where_it_was),
 		cmocka_unit_test(the_first_reply_is_applied_even_if_nothing_changed),
 		cmocka_unit_test(roles_hear_with_the_first_apply_that_the_controller_has_spoken),
-		cmocka_unit_test(the_time_from_commit_to_applied_is_known),
+		cmocka_unit_test(g17_the_time_from_commit_to_applied_is_known),
 		cmocka_unit_test(digests_of_the_parts_are_told_when_asked_for),
 		cmocka_unit_test(settled_reaches_its_owner_and_may_nudge),
 		cmocka_unit_test(a_nudge_replaces_the_parked_poll_and_says_what_is_new),
