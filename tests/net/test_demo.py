@@ -24,31 +24,28 @@ def holders():
     return found
 
 
-def somebody_else_s(device):
-    """The root link of a demo of another build that runs now: demo<pid>."""
-    if not device.startswith("demo"):
-        return False
-    try:
-        return f"SIXPN_BUILD={BUILD}\0".encode() not in pathlib.Path(f"/proc/{device[4:]}/environ").read_bytes()
-    except OSError:
-        return False
-
-
 def devices():
-    names = {link["ifname"] for link in json.loads(subprocess.check_output(["ip", "-j", "link"]))}
-    return {name for name in names if not somebody_else_s(name)}
+    return {link["ifname"] for link in json.loads(subprocess.check_output(["ip", "-j", "link"]))}
+
+
+def root_links():
+    """The links demo<pid> of demos of this build that run now."""
+    found = set()
+    for name in devices():
+        try:
+            if name.startswith("demo") and f"SIXPN_BUILD={BUILD}\0".encode() in pathlib.Path(f"/proc/{name[4:]}/environ").read_bytes():
+                found.add(name)
+        except OSError:
+            pass
+    return found
 
 
 def traces():
+    """What a demo could leave on the machine. Root links are looked at by name: other builds' demos come and go."""
     tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout
     mounts = len(pathlib.Path("/proc/mounts").read_text().splitlines())
-    return socket.gethostname(), devices(), tables, mounts, os.path.exists("/var/lib/sixpn"), os.path.exists("/run/sixpn")
-
-
-def no_new(clean):
-    """Devices of others may have gone meanwhile; none may have come."""
-    now = traces()
-    return now[0] == clean[0] and now[1] <= clean[1] and now[2:] == clean[2:]
+    others = {name for name in devices() if not name.startswith("demo")}
+    return socket.gethostname(), others, tables, mounts, os.path.exists("/var/lib/sixpn"), os.path.exists("/run/sixpn")
 
 
 def begin(target="demo"):
@@ -56,27 +53,32 @@ def begin(target="demo"):
     before = holders()
     make = subprocess.Popen([*MAKE, target], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     wait_until(lambda: len(holders() - before) >= 10, 60, "the cells are up")
-    return make, before
+    return make, before, wait_until(root_links, 20, "the link to the root namespace")
 
 
-def ends_clean(make, before, clean):
+def ends_clean(make, before, links, clean):
     make.wait()
+    gone(before, links, clean)
+
+
+def gone(before, links, clean):
     wait_until(lambda: holders() <= before, 20, "all cells are gone")
-    wait_until(lambda: no_new(clean), 10, f"no trace is left: {traces()} was {clean}")
+    wait_until(lambda: not links & devices(), 20, "the root link is gone")
+    wait_until(lambda: traces() == clean, 10, f"no trace is left: {traces()} was {clean}")
 
 
 def test_kill_9_of_make_leaves_nothing():
     clean = traces()
-    make, before = begin()
+    make, before, links = begin()
     make.kill()
-    ends_clean(make, before, clean)
+    ends_clean(make, before, links, clean)
 
 
 def test_ctrl_c_leaves_nothing():
     clean = traces()
-    make, before = begin()
+    make, before, links = begin()
     os.killpg(make.pid, signal.SIGINT)
-    ends_clean(make, before, clean)
+    ends_clean(make, before, links, clean)
 
 
 def test_two_demos_at_once_and_a_kept_one_can_be_entered_and_removed():
@@ -86,6 +88,7 @@ def test_two_demos_at_once_and_a_kept_one_can_be_entered_and_removed():
     texts = [p.communicate(timeout=180)[0] for p in (kept, other)]
     assert kept.returncode == 0, texts[0]
     assert other.returncode == 0, texts[1]
+    state = json.loads((BUILD / "demo/state.json").read_text())
     try:
         enter = [str(ROOT / "deploy/demo/enter")]
         env = {**os.environ, "SIXPN_BUILD": str(BUILD)}
@@ -100,5 +103,4 @@ def test_two_demos_at_once_and_a_kept_one_can_be_entered_and_removed():
         assert (BUILD / "demo/env").stat().st_mode & 0o077 == 0
     finally:
         subprocess.run([*MAKE, "demo-down"], check=True, stdout=subprocess.DEVNULL)
-    wait_until(lambda: holders() <= before, 20, "all cells are gone")
-    wait_until(lambda: no_new(clean), 10, f"no trace is left: {traces()} was {clean}")
+    gone(before, {state["device"]}, clean)
