@@ -69,8 +69,10 @@ clean: ## remove what the build made
 deps: ## install the packages that building, testing and the demo need (Debian 12, root)
 	$(Q)deploy/install-deps.sh
 fmt: ## format the C sources
+	$(Q)WITH_TOOLS=1 deploy/install-deps.sh
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format-14 -i
-tidy: compile_commands.json ## static analysis
+tidy: all compile_commands.json ## static analysis
+	$(Q)WITH_TOOLS=1 deploy/install-deps.sh
 	$(Q)git ls-files '*.c' | grep -v '^bpf/' | xargs clang-tidy-14 -p . --quiet
 compile_commands.json: ## the compile database for editors
 	$(Q)$(MAKE) -Bnw V=1 all | python3 tests/lib/compdb.py > $@
@@ -80,5 +82,5 @@ install: all ## install programs and BPF objects below PREFIX
 	install -m 0755 $(B)/bin/sixpn $(DESTDIR)$(PREFIX)/bin/
 	install -m 0755 $(filter-out $(B)/bin/sixpn,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)$(PREFIX)/sbin/
 
-.PHONY: all help clean deps fmt tidy install
+.PHONY: all help clean deps fmt tidy install compile_commands.json
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
