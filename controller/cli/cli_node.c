@@ -1,6 +1,8 @@
 /* cli_node - nodes and the tokens with which machines become nodes. */
 #include "controller/cli/commands.h"
 
+#include "controller/cli/output.h"
+#include "controller/cli/request.h"
 #include "lib/base/file.h"
 
 #include <stdlib.h>
@@ -31,6 +33,42 @@ int cli_node_join(struct cli *cli)
 	execvp(argv[0], argv);
 	return cli_fail(cli, EXIT_REFUSED, "program_missing", "install the package sixpn-node, or put sixpn-node on PATH",
 			"cannot run sixpn-node: %s", strerror(errno));
+}
+
+/* The errors of one node, or of all: a line each. A node tells the first few; the last line says how many more there are. */
+int cli_node_errors(struct cli *cli)
+{
+	static const struct cli_column columns[] = { { "NODE", "node" }, { "RECORD", "record" }, { "ERROR", "text" }, { 0 } };
+	CLEAN_JSON json_t *items = json_array();
+	struct request_reply reply;
+	json_t *node, *error;
+	size_t i, j;
+	int r = request_send(cli, "GET", "/v1/status", NULL, false, &reply);
+	bool found = !cli->args[0];
+
+	if (r)
+		return r;
+	json_array_foreach(json_object_get(reply.body, "nodes"), i, node) {
+		const char *name = json_string_value(json_object_get(node, "name"));
+		const json_t *errors = json_object_get(node, "errors");
+		json_int_t n = json_integer_value(json_object_get(node, "n_errors"));
+
+		if (!name || (cli->args[0] && strcmp(name, cli->args[0])))
+			continue;
+		found = true;
+		json_array_foreach(errors, j, error) {
+			json_object_set_new(error, "node", json_string(name));
+			json_array_append(items, error);
+		}
+		if ((size_t)n > json_array_size(errors))
+			json_array_append_new(items, json_pack("{s:s,s:s,s:o}", "node", name, "record", "", "text",
+							       json_sprintf("and %lld more", (long long)n - (long long)json_array_size(errors))));
+	}
+	request_reply_deinit(&reply);
+	if (!found)
+		return cli_fail(cli, EXIT_NOT_FOUND, "node_not_found", "sixpn node list shows them", "node \"%s\" does not exist", cli->args[0]);
+	output_list(cli, items, columns, "record");
+	return 0;
 }
 
 static int drain(struct cli *cli, const char *action, const char *done_word)

@@ -106,6 +106,7 @@ const struct cli_command cli_commands[] = {
 	{ &node, "list", "", CLI_READ, FLAGS({ "region", "REGION", false, "only there" }, { "revoked", NULL, false, "deleted ones too" }),
 	  "list nodes", "sixpn node list --region ord", cli_list },
 	{ &node, "show", "NAME", CLI_READ, NULL, "show a node", "sixpn node show ord-1", cli_show },
+	{ &node, "errors", "[NAME]", CLI_READ, NULL, "records that a node could not apply, and why", "sixpn node errors ord-1", cli_node_errors },
 	{ &node, "drain", "NAME", CLI_WRITE, NULL, "give it no new work", "sixpn node drain ord-1", cli_node_drain },
 	{ &node, "undrain", "NAME", CLI_WRITE, NULL, "give it new work again", "sixpn node undrain ord-1", cli_node_undrain },
 	{ &node, "delete", "NAME", CLI_DESTROY, FLAGS({ "force", NULL, false, "with the instances that run there" }),

@@ -387,6 +387,23 @@ static void status_exits_0_1_or_2(void **state)
 	has(f->err, "code: controller_unreachable");
 }
 
+static void errors_of_a_node_are_listed_with_how_many_more_there_are(void **state)
+{
+	static const char nodes[] = "{\"nodes\":[{\"name\":\"a\",\"n_errors\":3,\"errors\":[{\"record\":\"instance 4d89\",\"text\":\"no such user\"}]},"
+				    "{\"name\":\"b\",\"n_errors\":0,\"errors\":[]}]}";
+	struct fixture *f = *state;
+
+	answer(f, 200, nodes);
+	assert_int_equal(run(f, "node errors"), 0);
+	has(f->out, "a     instance 4d89  no such user");
+	has(f->out, "and 2 more");
+	answer(f, 200, nodes);
+	assert_int_equal(run(f, "node errors b --json"), 0);
+	has(f->out, "\"items\": []");
+	answer(f, 200, nodes);
+	assert_int_equal(run(f, "node errors c"), 3);
+}
+
 static void completion_offers_words_flags_and_names_from_the_controller(void **state)
 {
 	struct fixture *f = *state;
@@ -449,6 +466,7 @@ int main(void)
 		T(an_instance_is_made_from_flags_files_and_the_command),
 		T(wrong_words_are_usage_errors_and_a_token_in_argv_is_refused),
 		T(status_exits_0_1_or_2),
+		T(errors_of_a_node_are_listed_with_how_many_more_there_are),
 		T(completion_offers_words_flags_and_names_from_the_controller),
 		T(help_is_there_for_everything_and_asks_nobody),
 		T(what_a_tenant_wrote_cannot_command_the_terminal),

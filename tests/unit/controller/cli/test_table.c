@@ -20,7 +20,7 @@ static bool in_list(const char *const *list, const char *word)
 static void verbs_come_from_one_list(void **state)
 {
 	static const char *const common[] = { "create", "list", "show", "update", "delete", NULL };
-	static const char *const extra[] = { "node join", "node drain", "node undrain", "node token revoke", "org suspend", "org resume",
+	static const char *const extra[] = { "node join", "node errors", "node drain", "node undrain", "node token revoke", "org suspend", "org resume",
 					     "instance start", "instance stop", "instance restart", "token revoke", "dns query", NULL };
 
 	(void)state;
