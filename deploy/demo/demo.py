@@ -1,7 +1,7 @@
 """demo - the main job on real input, told as a transcript.
 
     demo.py story [--keep]                     the story once; exit 0 only if every claim holds
-    demo.py sabotage [--seed N] [--quarter] [--only NAMES]   every claim broken on purpose, see claims.py
+    demo.py sabotage [--seed N] [--quarter] [--only NAMES]   every claim broken on purpose, see claims/__init__.py
     demo.py down                               removes a kept demo
 
 Everything is a child of this process or of the cells' holders: when it ends, however it ends, the cells end with it.
