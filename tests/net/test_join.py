@@ -4,7 +4,7 @@ import random
 import socket
 import time
 
-from fixture.cluster import CONTROLLER_ADDRESS, LINK_PORT, MESH_PORT, wait_until
+from fixture.cluster import API_PORT, CONTROLLER_ADDRESS, LINK_PORT, MESH_PORT, wait_until
 
 NODES = [("ord-1", "ord"), ("ord-2", "ord"), ("nrt-1", "nrt")]
 
@@ -81,21 +81,34 @@ def test_garbage_on_every_port_changes_nothing(lab):
     rng = random.Random(20261122)
     cell = lab.nodes["ord-2"]
 
-    def throw():
-        for port in (LINK_PORT,):
-            for _ in range(60):
-                with socket.create_connection((CONTROLLER_ADDRESS, port), 2) as s:
-                    s.settimeout(0.05)
-                    try:
-                        s.sendall(rng.choice([b"", b"\0SP\0\0\x30\0\0"]) + rng.randbytes(rng.choice([1, 8, 100, 4000])))
-                        s.recv(10)
-                    except (TimeoutError, OSError):
-                        pass
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            for _ in range(200):
-                s.sendto(rng.randbytes(rng.choice([1, 60, 148, 1400])), (lab.underlay_address("ord-1"), MESH_PORT))
+    def streams(address, heads):
+        for _ in range(60):
+            with socket.create_connection(address, 2) as s:
+                s.settimeout(0.05)
+                try:
+                    s.sendall(rng.choice(heads) + rng.randbytes(rng.choice([1, 8, 100, 4000])))
+                    s.recv(10)
+                except (TimeoutError, OSError):
+                    pass
 
-    cell.call(throw)
+    def datagrams(family, address):
+        with socket.socket(family, socket.SOCK_DGRAM) as s:
+            for _ in range(200):
+                s.sendto(rng.randbytes(rng.choice([1, 12, 60, 148, 1400])), address)
+
+    def at_a_node():
+        streams((CONTROLLER_ADDRESS, LINK_PORT), [b"", b"\0SP\0\0\x30\0\0"])
+        datagrams(socket.AF_INET, (lab.underlay_address("ord-1"), MESH_PORT))
+        datagrams(socket.AF_INET6, ("fdaa::3", 53))
+        streams(("fdaa::3", 53), [b"", b"\0\x20"])
+
+    started = lab.node_status("ord-2")["started_ms"]
+    cell.call(at_a_node)
+    lab.controller.call(lambda: streams(("127.0.0.1", API_PORT), [b"", b"GET /v1/status HTTP/1.1\r\n",
+                                                                  b"POST /v1/orgs HTTP/1.1\r\nContent-Length: 9\r\n\r\n"]))
+    text = cell.run("dig", "+time=2", "+tries=1", "@fdaa::3", "a.internal", "AAAA").stdout
+    assert "status: REFUSED" in text, text  # its own host gets no names, but an answer
+    assert lab.node_status("ord-2")["started_ms"] == started
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(str(lab.controller.path("/run/sixpn/controller.sock")))
         s.sendall(rng.randbytes(3000))
