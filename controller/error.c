@@ -17,7 +17,7 @@ static const struct error_code table[] = {
 	{ "org_suspended", FORBIDDEN, "ask the operator: sixpn org resume" },
 	/* what does not exist, or not for you */
 	{ "not_found", NOT_FOUND, "" },
-	{ "route_not_found", NOT_FOUND, "see docs/reference/api.md for the routes" },
+	{ "route_not_found", NOT_FOUND, "GET /v1/openapi.json lists the routes" },
 	{ "region_not_found", NOT_FOUND, "sixpn region list" },
 	{ "node_not_found", NOT_FOUND, "sixpn node list" },
 	{ "org_not_found", NOT_FOUND, "sixpn org list" },
