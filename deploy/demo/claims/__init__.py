@@ -11,6 +11,11 @@ from .walls import gate_alone, infrastructure, isolation, programs_alone
 
 __all__ = ["rows", "notes"]
 
+# What needs the name server of a machine, and what needs the programs of its mesh device.
+RESOLVER = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "gate-alone", "underlay",
+            "withdrawal")
+MESH = ("fetch", "isolation", "infrastructure", "gate-alone", "programs-alone", "underlay")
+# What needs the programs of an instance's device: which instance it is depends on placement.
 SAME_HOST = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "isolation",
              "infrastructure", "gate-alone", "programs-alone", "mesh-form", "withdrawal", "underlay")
 
@@ -24,13 +29,13 @@ def rows():
             "something listens on the API port of the underlay", api_on_the_underlay),
         Row("names-txt", names, f"TXT of {APP}.internal and regions. is \"nrt,ord\"", names_txt,
             "the resolver's address is gone on nrt-1",
-            on_host_of("acme", "my-frontend", *NO_RESOLVER), SAME_HOST),
+            on_host_of("acme", "my-frontend", *NO_RESOLVER), RESOLVER),
         Row("names-aaaa", names, "AAAA of the bare name, global., nrt. and <id>.vm. are the instances", names_aaaa,
             "the resolver's address is gone on dev-1",
             on_host_of("acme", "my-worker", *NO_RESOLVER), ("withdrawal",)),
         Row("names-lists", names, "vms., _apps and _instances list exactly what is there", names_lists,
             "the resolver's address is gone on the database's host",
-            on_host_of("acme", "my-database", *NO_RESOLVER), SAME_HOST),
+            on_host_of("acme", "my-database", *NO_RESOLVER), RESOLVER),
         Row("names-views", names, "globex gets its own answers for the same name, and nothing of acme", names_views,
             "globex's queries are read as acme's", view_of_another, ("gate-alone",)),
         Row("names-negative", names, "A is NODATA at once, a name that never was is NXDOMAIN", names_negative,
@@ -38,7 +43,7 @@ def rows():
             on_host_of("acme", "my-frontend",
                        "nft 'add table ip6 sabotage; add chain ip6 sabotage out { type filter hook output priority 0; }; "
                        "add rule ip6 sabotage out udp sport 53 drop; add rule ip6 sabotage out tcp sport 53 drop'",
-                       "nft delete table ip6 sabotage"), SAME_HOST),
+                       "nft delete table ip6 sabotage"), RESOLVER),
         Row("fetch", names, "my-frontend (nrt) fetches a page of my-database.internal (ord) by getaddrinfo and TCP", fetch,
             "the database's host is taken out of nrt-1's mesh", database_unroutable,
             ("isolation", "infrastructure", "mesh-form", "one-prefix", "underlay", "gate-alone", "programs-alone")),
@@ -55,7 +60,7 @@ def rows():
         Row("one-prefix", mesh, "wg show has one /48 per other node, before and after fifty more networks", one_prefix_per_node,
             "one peer of ord-1 has a wrong allowed-ip", wrong_allowed_ip),
         Row("mesh-form", mesh, "mesh form on the mesh device, natural form at the instance", mesh_form,
-            "the mesh programs of both machines are detached", mesh_program_away, SAME_HOST),
+            "the mesh programs of both machines are detached", mesh_program_away, MESH),
         Row("underlay", mesh, "on the underlay only UDP 51821 and the link, and no name of org or app is readable", underlay,
             "a machine speaks in the clear", chatter),
         Row("withdrawal", "6. a change", "a stopped instance is withdrawn by every name server of its network", withdrawal,
