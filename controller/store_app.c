@@ -135,21 +135,12 @@ static int search(struct store *store, const struct principal *who, const char *
 int store_app_find(struct store *store, const struct principal *who, const char *org_ref, const char *ref, struct store_app *ret_app,
 		   struct why *why)
 {
-	const char *slash = strchr(ref, '/'), *name = slash ? slash + 1 : ref;
-	bool has_org = slash || (org_ref && *org_ref);
-	char org_name[NAME_SIZE];
 	struct found found;
 	struct store_org org;
-	int r = 0;
+	const char *name;
+	bool has_org;
+	int r = store_org_split(store, who, org_ref, ref, &name, &has_org, &org, why);
 
-	if (slash && (size_t)(slash - ref) < sizeof org_name) {
-		snprintf(org_name, sizeof org_name, "%.*s", (int)(slash - ref), ref);
-		org_ref = org_name;
-	} else if (slash) {
-		org_ref = ref; /* longer than any org's name: not found */
-	}
-	if (has_org)
-		r = store_org_find(store, who, org_ref, &org, why);
 	if (r == 0)
 		r = search(store, who, name, has_org ? org.id : NULL, &found);
 	if (r != 0)

@@ -133,23 +133,14 @@ static int find_by_name(struct store *store, const struct principal *who, const 
 int store_network_find(struct store *store, const struct principal *who, const char *org_ref, const char *ref,
 		       struct store_network *ret_network, struct why *why)
 {
-	const char *slash = strchr(ref, '/'), *name = slash ? slash + 1 : ref;
-	char org_name[NAME_SIZE];
 	struct store_network row;
 	struct store_org org;
+	const char *name;
 	uint8_t word[4];
-	bool has_org = slash || (org_ref && *org_ref), found = false;
+	bool has_org, found = false;
 	unsigned n = 0;
-	int r = 0;
+	int r = store_org_split(store, who, org_ref, ref, &name, &has_org, &org, why);
 
-	if (slash && (size_t)(slash - ref) < sizeof org_name) {
-		snprintf(org_name, sizeof org_name, "%.*s", (int)(slash - ref), ref);
-		org_ref = org_name;
-	} else if (slash) {
-		org_ref = ref; /* longer than any org's name: not found */
-	}
-	if (has_org)
-		r = store_org_find(store, who, org_ref, &org, why);
 	if (r == 0)
 		r = find_by_name(store, who, name, has_org ? org.id : NULL, &row, &n);
 	if (r == 0 && n == 0 && crypto_unhex(name, strlen(name), word, sizeof word) == 0)

@@ -121,6 +121,35 @@ int store_org_find(struct store *store, const struct principal *who, const char 
 	return not_found(ref, why);
 }
 
+int store_org_split(struct store *store, const struct principal *who, const char *org_ref, const char *ref, const char **ret_name,
+		    bool *ret_has_org, struct store_org *ret_org, struct why *why)
+{
+	const char *slash = strchr(ref, '/');
+	bool has_ref = org_ref && *org_ref;
+	char org_name[NAME_SIZE];
+	struct store_org given;
+	int r = has_ref ? store_org_find(store, who, org_ref, &given, why) : 0;
+
+	*ret_name = slash ? slash + 1 : ref;
+	*ret_has_org = slash || has_ref;
+	if (r != 0)
+		return r;
+	if (!slash) {
+		if (has_ref)
+			*ret_org = given;
+		return 0;
+	}
+	if ((size_t)(slash - ref) < sizeof org_name) { /* else longer than any org's name: not found */
+		snprintf(org_name, sizeof org_name, "%.*s", (int)(slash - ref), ref);
+		ref = org_name;
+	}
+	r = store_org_find(store, who, ref, ret_org, why);
+	if (r == 0 && has_ref && memcmp(given.id, ret_org->id, ID_LEN))
+		return why_set(why, "field_invalid", "org", "\"%.63s/%.63s\" is not in org \"%.63s\"; leave one of the two out",
+			       ret_org->name, *ret_name, given.name);
+	return r;
+}
+
 int store_org_list(struct store *store, const struct principal *who, const struct store_page *page,
 		   void (*each)(void *arg, const struct store_org *org), void *arg, struct store_next *ret_next, struct why *why)
 {

@@ -27,6 +27,10 @@ int store_org_create(struct store *store, struct op *op, const char *name, struc
 /* By name or id. ref NULL or "": the only org that the principal sees, else E_REFUSED "org_missing". */
 int store_org_find(struct store *store, const struct principal *who, const char *ref, struct store_org *ret_org,
 		   struct why *why) MUST_CHECK;
+/* The name in "org/name" or "name", and the org that it is looked for in: the one in the text or org_ref (NULL or "" = none given); if
+ * both are given they must be the same. *ret_has_org false: neither is, and ret_org is not set. */
+int store_org_split(struct store *store, const struct principal *who, const char *org_ref, const char *ref, const char **ret_name,
+		    bool *ret_has_org, struct store_org *ret_org, struct why *why) MUST_CHECK;
 int store_org_find_by_id(struct store *store, const struct principal *who, const uint8_t id[ID_LEN], struct store_org *ret_org,
 			 struct why *why) MUST_CHECK;
 int store_org_list(struct store *store, const struct principal *who, const struct store_page *page,

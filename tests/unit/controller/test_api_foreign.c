@@ -268,6 +268,94 @@ static void a_reading_token_writes_nothing_on_any_route(void **state)
 	assert_int_equal(f->v, before);
 }
 
+/* The first name that stands for the pattern's parameter in acme; "" if the pattern has none. */
+static const char *first_name(const struct api_fixture *f, const struct route *r)
+{
+	const char *open = strchr(r->pattern, '{');
+	struct naming names[NAMES_MAX];
+	char param[32];
+
+	if (!open)
+		return "";
+	snprintf(param, sizeof param, "%.*s", (int)strcspn(open + 1, "}"), open + 1);
+	return namings(f, param, names) ? names[0].there : "x";
+}
+
+#define LONG64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+static void a_path_with_what_is_no_name_is_refused_on_every_route(void **state)
+{
+	static const char *const wrong[] = { "%20", "..", "%2e%2e%2f", "%00", "%ff%fe", "UPPER%20CASE", "-x", "*", "a%2Fb%2Fc", "%2F", "vms",
+					     LONG64, "18446744073709551616", "acme%00", "web%0d%0aX:%20y" };
+	struct api_fixture *f = *state;
+	uint64_t before = f->v;
+
+	for (const struct route *r = route_next(NULL); r; r = route_next(r)) {
+		char *body = make_body(r, "acme", "acme/web");
+
+		for (size_t i = 0; i < ARRAY_LEN(wrong) && strchr(r->pattern, '{') && r->auth != ROUTE_LOCAL; i++) {
+			struct client_reply reply;
+			char target[256];
+
+			f->base->time.now_ms += 1000;
+			make_target(r, wrong[i], "", target, sizeof target);
+			reply = ask(f, r->method, target, f->operator_token, body);
+			if (reply.status < 400 || reply.status > 499 || !client_error_code(&reply)[0])
+				fail_msg("%s %s: %d %s", r->method, target, reply.status, reply.body);
+			client_reply_deinit(&reply);
+		}
+		free(body);
+	}
+	assert_int_equal(f->v, before);
+}
+
+/* A field that names something: the API looks it up or, where it makes one, checks and reserves it. */
+static bool is_a_name(const struct route *r, const char *field, const char *wrong)
+{
+	static const char *const references[] = { "org", "app", "network", "region", "host", NULL };
+	static const char *const made[] = { "/v1/orgs", "/v1/networks", "/v1/apps", "/v1/regions", NULL };
+
+	for (size_t i = 0; references[i]; i++)
+		if (!strcmp(field, references[i]))
+			return true;
+	for (size_t i = 0; made[i]; i++)
+		if (!strcmp(field, "name") && !strcmp(r->pattern, made[i]))
+			return i >= 2 || strcmp(wrong, "vms"); /* reserved where it would be a name in DNS: apps and regions */
+	return false;
+}
+
+static void a_field_with_what_is_no_name_is_refused_on_every_route(void **state)
+{
+	static const char *const wrong[] = { "", " ", "..", "UPPER CASE", "-x", "*", "a/b/c", "\r\nX: y", "\xc3\xbc", "vms", LONG64 };
+	struct api_fixture *f = *state;
+	uint64_t before = f->v;
+	size_t walked = 0;
+
+	for (const struct route *r = route_next(NULL); r; r = route_next(r)) {
+		for (const struct route_field *field = r->fields; field && field->name && r->auth != ROUTE_LOCAL; field++) {
+			for (size_t i = 0; i < ARRAY_LEN(wrong) && field->type == FIELD_STR; i++) {
+				char target[256], *usual = make_body(r, "acme", "acme/web"), *text;
+				CLEAN_JSON json_t *body = json_parse(usual, strlen(usual), NULL);
+				struct client_reply reply;
+
+				json_object_set_new(body, field->name, json_string(wrong[i]));
+				text = json_dumps(body, 0);
+				f->base->time.now_ms += 1000;
+				make_target(r, first_name(f, r), "?dry_run=1", target, sizeof target);
+				reply = ask(f, r->method, target, f->operator_token, text);
+				if (reply.status >= 500 || (reply.status < 400 && is_a_name(r, field->name, wrong[i])))
+					fail_msg("%s %s %s: %d %s", r->method, target, text, reply.status, reply.body);
+				client_reply_deinit(&reply);
+				free(text);
+				free(usual);
+				walked++;
+			}
+		}
+	}
+	assert_true(walked > 100);
+	assert_int_equal(f->v, before);
+}
+
 static void nobody_without_a_token_gets_past_the_door(void **state)
 {
 	struct api_fixture *f = *state;
@@ -313,6 +401,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(anothers_names_in_queries_and_bodies_look_like_none, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(operators_routes_say_nothing_to_customers, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(a_reading_token_writes_nothing_on_any_route, api_setup, api_teardown),
+		cmocka_unit_test_setup_teardown(a_path_with_what_is_no_name_is_refused_on_every_route, api_setup, api_teardown),
+		cmocka_unit_test_setup_teardown(a_field_with_what_is_no_name_is_refused_on_every_route, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(nobody_without_a_token_gets_past_the_door, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(every_route_is_described_and_named_once, api_setup, api_teardown),
 	};

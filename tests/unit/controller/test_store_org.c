@@ -78,6 +78,26 @@ static void a_name_in_two_orgs_is_ambiguous_to_whom_sees_both(void **state)
 	assert_string_equal(app.org_name, "acme");
 }
 
+static void an_org_that_contradicts_the_one_in_the_name_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct store_network network;
+	struct store_app app;
+	struct why why;
+
+	make_org(f, "acme");
+	make_org(f, "globex");
+	make_app(f, "acme", "web");
+	assert_int_equal(store_app_find(f->store, &f->root, "acme", "acme/web", &app, &why), 0);
+	assert_int_equal(store_app_find(f->store, &f->root, "globex", "acme/web", &app, &why), E_REFUSED);
+	assert_string_equal(why.field, "org");
+	assert_non_null(strstr(why.text, "\"acme/web\" is not in org \"globex\""));
+	assert_int_equal(store_app_find(f->store, &f->root, "nosuch", "acme/web", &app, &why), E_REFUSED);
+	assert_string_equal(why.code, "org_not_found");
+	assert_int_equal(store_network_find(f->store, &f->root, "globex", "acme/default", &network, &why), E_REFUSED);
+	assert_string_equal(why.code, "field_invalid");
+}
+
 static void an_app_is_found_by_its_id_too(void **state)
 {
 	struct fixture *f = *state;
@@ -594,6 +614,7 @@ int main(void)
 		T(an_org_comes_with_its_default_network),
 		T(names_are_unique_where_they_must_be_and_free_where_not),
 		T(a_name_in_two_orgs_is_ambiguous_to_whom_sees_both),
+		T(an_org_that_contradicts_the_one_in_the_name_is_refused),
 		T(an_app_is_found_by_its_id_too),
 		T(an_org_name_that_is_too_long_is_not_cut_to_one_that_is_there),
 		T(quotas_name_themselves_and_their_value),
