@@ -53,7 +53,7 @@ static void names_are_unique_where_they_must_be_and_free_where_not(void **state)
 	assert_refused(f, DO(f, &f->root, store_app_create(store, op, "acme", NULL, "vms", &app)), "name_reserved");
 	assert_refused(f, DO(f, &f->root, store_network_create(store, op, "acme", "default", &network)), "name_taken");
 	assert_refused(f, DO(f, &f->root, store_app_create(store, op, "acme", "other", "api", &app)), "network_not_found");
-	assert_refused(f, DO(f, &f->root, store_app_create(store, op, "acme", "globex/default", "api", &app)), "network_not_found");
+	assert_refused(f, DO(f, &f->root, store_app_create(store, op, "acme", "globex/default", "api", &app)), "field_invalid");
 }
 
 static void a_name_in_two_orgs_is_ambiguous_to_whom_sees_both(void **state)
