@@ -99,6 +99,8 @@ static int adopt_all(struct agent *a)
 
 	if (!dir && errno != ENOENT)
 		return -errno;
+	if (dir && a->parts.runtime->sweep(a->parts.runtime_ctx, a->folder) < 0)
+		log_warn(AREA, "processes of an earlier run that belong to no instance do not go, ignoring");
 	while (r == 0 && dir && (entry = readdir(dir)))
 		if (name_check_instance_id(entry->d_name, NULL) == 0)
 			r = adopt_one(a, entry->d_name);

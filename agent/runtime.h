@@ -37,6 +37,9 @@ struct runtime_ops {
 	int (*open)(void *runtime, const char *id);
 	int (*term)(void *runtime, const char *id);             /* SIGTERM for the command */
 	int (*kill)(void *runtime, const char *id, bool force); /* the whole family; force: the holder too */
+	/* Before the first adopt(): ends what adopt() would not find of all that was ever started for folders below `instances`.
+	 * -EBUSY: some of it does not go. */
+	int (*sweep)(void *runtime, const char *instances);
 	/* What an earlier daemon left; from here on ended() is told. */
 	int (*adopt)(void *runtime, const char *folder, const char *id, struct runtime_status *ret_status);
 	/* A descriptor of the network namespace of a held or running instance; close() it. -ESRCH. */

@@ -4,6 +4,7 @@
 
 #include "agent/identity.h"
 #include "agent/orphans.h"
+#include "agent/strays.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/loop.h"
@@ -132,6 +133,8 @@ static void notified(struct loop_io *io, uint32_t revents)
 	r = watch_death(h);
 	if (r < 0) {
 		snprintf(sentence, sizeof sentence, "the shim was lost: %s", strerror(-r));
+		if (strays_end_of(h->folder) < 0)
+			log_warn("agent", "the shim of instance %s, which was lost, does not go", h->id);
 		tell_ended(h, 0, sentence);
 		return;
 	}
@@ -239,6 +242,15 @@ static int process_open(void *runtime, const char *id)
 	return fd < 0 ? -errno : file_write_all(fd, "open\n", 5);
 }
 
+/* The starter first, so that it has either made the shim or never will; within its exec it has no command line to be found by. */
+static int end_unnamed(struct holder *h)
+{
+	if (h->starter > 0)
+		kill(h->starter, SIGKILL);
+	reap_starter(h);
+	return strays_end_of(h->folder);
+}
+
 static int signal_shim(struct holder *h, int number)
 {
 	pid_t pid;
@@ -246,10 +258,11 @@ static int signal_shim(struct holder *h, int number)
 
 	if (h->death.fd >= 0)
 		return pidfd_send_signal(h->death.fd, number, NULL, 0) < 0 ? -errno : 0;
-	/* not at its gate yet: it may have written who it is */
+	/* Not at its gate yet. If it has not even written who it is, it must still not outlive its folder: it is looked for. Its end,
+	 * like any other before the gate, is the end of the notify pipe. */
 	r = identity_open(h->folder, &pid, &fd);
 	if (r < 0)
-		return r;
+		return end_unnamed(h);
 	r = pidfd_send_signal(fd, number, NULL, 0) < 0 ? -errno : 0;
 	close(fd);
 	return r;
@@ -316,6 +329,12 @@ static int process_adopt(void *runtime, const char *folder, const char *id, stru
 	}
 	*ret_status = status;
 	return 0;
+}
+
+static int process_sweep(void *runtime, const char *instances)
+{
+	(void)runtime;
+	return strays_end_all(instances);
 }
 
 static int process_netns(void *runtime, const char *id, int *ret_fd)
@@ -388,6 +407,7 @@ const struct runtime_ops runtime_process_ops = {
 	.open = process_open,
 	.term = process_term,
 	.kill = process_kill,
+	.sweep = process_sweep,
 	.adopt = process_adopt,
 	.netns = process_netns,
 	.release = process_release,

@@ -21,6 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define GATE_LOOK_MS 5000 /* at the gate: how often we look whether it still has a name */
+
 struct shim {
 	const char *folder;
 	struct launch launch;
@@ -355,9 +357,20 @@ static void take_mounts(struct shim *s)
 		shim_log_say(&s->log, "%s", why.text);
 }
 
+/* Its folder was removed, and the gate with it: nobody can open it or find us any more. */
+static void leave_lost_gate(struct shim *s)
+{
+	struct stat lock;
+
+	if (!s->command && (fstat(s->lock_fd, &lock) < 0 || lock.st_nlink == 0)) {
+		s->ended = true;
+		s->exit_code = SHIM_EXIT_FAILED;
+	}
+}
+
 static void live(struct shim *s)
 {
-	while (!s->ended) {
+	for (leave_lost_gate(s); !s->ended; leave_lost_gate(s)) {
 		struct pollfd fds[] = {
 			{ .fd = s->signal_fd, .events = POLLIN },
 			{ .fd = s->command ? -1 : s->gate_fd, .events = POLLIN },
@@ -365,7 +378,7 @@ static void live(struct shim *s)
 			{ .fd = s->mounts_fd, .events = POLLPRI }, /* the kernel's word for "the table has changed" */
 		};
 
-		if (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
+		if (poll(fds, ARRAY_LEN(fds), s->command ? -1 : GATE_LOOK_MS) < 0 && errno != EINTR)
 			break;
 		if (fds[2].revents)
 			copy_output(s);

@@ -8,7 +8,8 @@
  *   SIGTERM, SIGINT   passed on to the command; at the gate: exit
  *   SIGUSR1           SIGKILL for the command and all its descendants
  *
- * It depends on no daemon and speaks to none: daemons come and go while it stays. */
+ * At the gate it ends when its folder is removed, for then nobody could open it. It depends on no daemon and speaks to none: daemons
+ * come and go while it stays. */
 #pragma once
 #include "agent/launch.h"
 

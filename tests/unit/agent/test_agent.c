@@ -110,6 +110,13 @@ static int fake_adopt(void *ctx, const char *folder, const char *id, struct runt
 	return 0;
 }
 
+static int fake_runtime_sweep(void *ctx, const char *instances)
+{
+	(void)ctx;
+	(void)instances;
+	return 0;
+}
+
 static int fake_netns(void *ctx, const char *id, int *ret_fd)
 {
 	(void)ctx;
@@ -197,8 +204,8 @@ static void fake_forget(void *node, void *arg)
 	note(w, "forget-await");
 }
 
-static const struct runtime_ops fake_runtime = { fake_listen, fake_start, fake_open,  fake_term,
-						 fake_kill,   fake_adopt, fake_netns, fake_release };
+static const struct runtime_ops fake_runtime = { fake_listen,	     fake_start, fake_open,  fake_term,	  fake_kill,
+						 fake_runtime_sweep, fake_adopt, fake_netns, fake_release };
 static const struct attach_ops fake_attachment = { fake_attach, fake_detach, fake_sweep };
 static const struct role_node_ops fake_node = { fake_report, fake_error, fake_await, fake_forget };
 

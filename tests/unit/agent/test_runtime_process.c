@@ -314,6 +314,63 @@ static void there_is_never_a_second_shim(void **state)
 	}
 }
 
+static void one_killed_before_it_said_who_it_is_ends(void **state)
+{
+	struct held *h = *state;
+
+	/* a `launch` that nobody writes keeps the shim on its way */
+	assert_int_equal(mkfifo(in_dir(h, "instances/" HELD_ID "/launch"), 0600), 0);
+	assert_int_equal(OPS.start(h->runtime, h->folder, HELD_ID), 0);
+	assert_int_equal(OPS.kill(h->runtime, HELD_ID, false), 0);
+	held_until(h, &h->ended); /* the end of the pipe that it and its starter alone hold: none is left */
+	assert_string_equal(h->text, "the shim: it ended before it was at its gate");
+}
+
+static void at_the_gate_it_ends_when_its_folder_is_removed(void **state)
+{
+	struct held *h = *state;
+	struct pollfd death = { .events = POLLIN };
+	pid_t pid;
+
+	start_shell(h, "exit 0", "");
+	held_until(h, &h->ready);
+	assert_int_equal(identity_open(h->folder, &pid, &death.fd), 0);
+	assert_int_equal(files_remove(h->folder), 0);
+	assert_int_equal(poll(&death, 1, 20000), 1);
+	close(death.fd);
+}
+
+/* Sweeps as a new daemon would; whether the shim is alive then. */
+static bool lives_after_sweep(struct held *h, int shim)
+{
+	struct pollfd death = { .fd = shim, .events = POLLIN };
+
+	held_new_runtime(h);
+	assert_int_equal(OPS.sweep(h->runtime, in_dir(h, "instances")), 0);
+	return poll(&death, 1, 0) == 0;
+}
+
+static void a_sweep_ends_a_shim_without_a_name_and_no_other(void **state)
+{
+	struct held *h = *state;
+	char text[64];
+	pid_t pid;
+	int shim;
+
+	assert_int_equal(mkfifo(in_dir(h, "up"), 0600), 0);
+	assert_int_equal(mkfifo(in_dir(h, "never"), 0600), 0);
+	start_shell(h, "setsid sh -c 'echo $$ > @/up; read x < @/never' & read x < @/never", "");
+	held_open(h);
+	hear(in_dir(h, "up"), text, sizeof text);
+	assert_int_equal(identity_open(h->folder, &pid, &shim), 0);
+	assert_int_equal(OPS.sweep(h->runtime, "/tmp/no-such-folder"), 0);
+	assert_true(lives_after_sweep(h, shim));
+	assert_int_equal(files_remove(h->folder), 0);
+	assert_false(lives_after_sweep(h, shim));
+	assert_int_equal(kill((pid_t)atoi(text), 0), -1); /* its family too */
+	close(shim);
+}
+
 static void a_private_file_appears_for_the_instance_alone(void **state)
 {
 	struct held *h = *state;
@@ -443,6 +500,9 @@ int main(void)
 		TEST(a_second_daemon_opens_the_gate_of_the_first),
 		TEST(an_end_without_a_daemon_is_found_by_the_next),
 		TEST(there_is_never_a_second_shim),
+		TEST(one_killed_before_it_said_who_it_is_ends),
+		TEST(at_the_gate_it_ends_when_its_folder_is_removed),
+		TEST(a_sweep_ends_a_shim_without_a_name_and_no_other),
 		TEST(a_private_file_appears_for_the_instance_alone),
 		TEST(a_tree_of_its_own_gets_what_it_lacks),
 		TEST(a_bind_that_the_machine_takes_away_comes_back),
