@@ -68,9 +68,9 @@ clean: ## remove what the build made
 	$(Q)rm -rf $(B)
 deps: ## install the packages that building, testing and the demo need (Debian 12, root)
 	$(Q)deploy/install-deps.sh
-fmt: ## format the C sources
+fmt: ## format the C lines that you changed and have not committed (tables of others stay as they are)
 	$(Q)WITH_TOOLS=1 deploy/install-deps.sh
-	$(Q)git ls-files '*.c' '*.h' | xargs clang-format-14 -i
+	$(Q)git clang-format-14 --style=file --extensions c,h --force HEAD || true
 tidy: all compile_commands.json ## static analysis
 	$(Q)WITH_TOOLS=1 deploy/install-deps.sh
 	$(Q)git ls-files '*.c' | grep -v '^bpf/' | xargs clang-tidy-14 -p . --quiet

@@ -1,6 +1,8 @@
 """Taking programs and gates away behind the daemon's back, and putting them back."""
 from fixture.cluster import Instance
 
+from .common import APP
+
 
 def pins(cell, device):
     index = cell.out("cat", f"/sys/class/net/{device}/ifindex")
@@ -21,8 +23,9 @@ def reattach(cluster, *hosts):
 
 
 def same_host_pair(cluster):
-    """An acme and a globex instance on one machine, and a friend of the acme one elsewhere."""
-    for evil in cluster.instances("globex"):
+    """An acme and a globex instance on one machine, and a friend of the acme one elsewhere. Always the same globex instance: what is
+    sabotaged must be what the claims attack from."""
+    for evil in cluster.instances("globex", APP):
         for good in cluster.instances("acme"):
             if good["host"] == evil["host"]:
                 friend = next(i for i in cluster.instances("acme") if i["host"] != good["host"])
@@ -34,7 +37,7 @@ def open_gates(cell):
     """Everything of the second gate away: chain flushed, unreachable deleted, all packets sent to table 6000."""
     cell.out("nft", "flush", "chain", "inet", "sixpn", "arrival")
     for table in ("main", "6000"):
-        cell.out("ip", "-6", "route", "del", "unreachable", "fdaa::/16", "table", table)
+        cell.out("ip", "-6", "route", "del", "unreachable", "fdaa::/16", "metric", "24576", "table", table)
     cell.out("ip", "-6", "rule", "del", "priority", "100", "fwmark", "0x6b/0xff", "lookup", "6000")
     cell.out("ip", "-6", "rule", "add", "priority", "100", "lookup", "6000")
 

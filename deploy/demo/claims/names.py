@@ -66,9 +66,9 @@ def fetch(cluster):
 
 
 def near_first(cluster):
-    for org, app, region in (("acme", "my-frontend", "nrt"), ("acme", "my-database", "ord")):
-        place = cluster.instance(org, app)
+    for app, region, nearest in (("my-frontend", "nrt", "nrt"), ("my-database", "ord", "ord"), ("my-worker", "dev", "ord")):
+        place = cluster.instance("acme", app)
         text = place.out("getent", "ahosts", f"{APP}.internal")
         first = text.split()[0]
         cluster.tell(f"getent ahosts {APP}.internal | head -1          # in {region}", text.splitlines()[0])
-        expect(first, next(a for _, r, a in ids(cluster, "acme", APP) if r == region), f"first address in {region}")
+        expect(first, next(a for _, r, a in ids(cluster, "acme", APP) if r == nearest), f"first address in {region}")
