@@ -24,7 +24,7 @@ def rows():
     names, walls, mesh = "3. names, from inside instances, over UDP and TCP", "4. isolation, judged at the receivers", "5. the mesh"
     return [
         Row("nodes-ready", "1. the machines", "all four nodes are ready and have applied everything", nodes_ready,
-            "the daemon of dev-1 is stopped", stop_daemon("dev-1"), ("names-aaaa", "withdrawal")),
+            "the daemon of dev-1 is stopped", stop_daemon("dev-1"), ("names-aaaa", "near-first", "withdrawal")),
         Row("only-the-link", "1. the machines", "machines share nothing with the controller but the link port", no_link_but_the_port,
             "something listens on the API port of the underlay", api_on_the_underlay),
         Row("names-txt", names, f"TXT of {APP}.internal and regions. is \"nrt,ord\"", names_txt,
@@ -32,7 +32,7 @@ def rows():
             on_host_of("acme", "my-frontend", *NO_RESOLVER), RESOLVER),
         Row("names-aaaa", names, "AAAA of the bare name, global., nrt. and <id>.vm. are the instances", names_aaaa,
             "the resolver's address is gone on dev-1",
-            on_host_of("acme", "my-worker", *NO_RESOLVER), ("withdrawal",)),
+            on_host_of("acme", "my-worker", *NO_RESOLVER), ("near-first", "withdrawal")),
         Row("names-lists", names, "vms., _apps and _instances list exactly what is there", names_lists,
             "the resolver's address is gone on the database's host",
             on_host_of("acme", "my-database", *NO_RESOLVER), RESOLVER),
@@ -64,5 +64,5 @@ def rows():
         Row("underlay", mesh, "on the underlay only UDP 51821 and the link, and no name of org or app is readable", underlay,
             "a machine speaks in the clear", chatter),
         Row("withdrawal", "6. a change", "a stopped instance is withdrawn by every name server of its network", withdrawal,
-            "the daemon of dev-1 is stopped", stop_daemon("dev-1"), ("names-aaaa", "nodes-ready")),
+            "the daemon of dev-1 is stopped", stop_daemon("dev-1"), ("names-aaaa", "near-first", "nodes-ready")),
     ]
