@@ -2,7 +2,7 @@
 import time
 
 from fixture import packet
-from fixture.cluster import LINK_PORT, MESH_PORT
+from fixture.cluster import LINK_PORT, MESH_PORT, wait_until
 from fixture.judge import Judge
 from scene import WEB_PORT
 
@@ -91,12 +91,13 @@ def underlay(cluster):
 
 
 def names_on_the_link(cluster):
-    """Records that hold the names of a region and an app are sent to every machine that may see them, nrt-1 too; the commands come
-    back when they are applied there."""
+    """Records that hold the names of a region and an app are sent to every machine that may see them: waits until nrt-1 has them."""
     city = cluster.json("region", "show", "nrt")["city"]
-    cluster.sixpn("region", "update", "nrt", "--city", city, say=False)
-    cluster.sixpn("app", "create", "my-database-too", "--org", "acme", say=False)
-    cluster.sixpn("app", "delete", "acme/my-database-too", "--yes", say=False)
+    cluster.sixpn("region", "update", "nrt", "--city", city, "--no-wait", say=False)
+    cluster.sixpn("app", "create", "my-database-too", "--org", "acme", "--no-wait", say=False)
+    cluster.sixpn("app", "delete", "acme/my-database-too", "--yes", "--no-wait", say=False)
+    head = cluster.json("status")["v"]
+    wait_until(lambda: cluster.node_status("nrt-1")["v"] >= head, 5, "nrt-1 has the records")
 
 
 def what_is(p):
