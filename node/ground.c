@@ -141,11 +141,10 @@ int ground_lay(struct ground *ground, struct rtnl *rtnl, const struct config *co
 	return e;
 }
 
-int ground_route_mesh(struct ground *ground, uint32_t ifindex, uint32_t host)
+int ground_route_mesh(struct ground *ground, uint32_t ifindex)
 {
 	struct rtnl_route route = { .dst = addr_all_prefix(), .dst_len = 16, .type = RTN_UNICAST, .table = ADDR_TABLE, .oif = ifindex, .metric = 1024 };
 
-	(void)host;
 	return rtnl_route_replace(ground->rtnl, &route);
 }
 

@@ -22,7 +22,7 @@ struct ground {
 /* Routes, rules, gate, then sysctls and the resolver's address. */
 int ground_lay(struct ground *ground, struct rtnl *rtnl, const struct config *config, struct why *why);
 /* The route of everything 6PN that is not here: into the mesh. Once the mesh device is there and has its programs. */
-int ground_route_mesh(struct ground *ground, uint32_t ifindex, uint32_t host);
+int ground_route_mesh(struct ground *ground, uint32_t ifindex);
 /* Programs of the uplinks: `devices` of the config, "auto" = every device that is up, not loopback and not ours. */
 int ground_guard_underlay(struct ground *ground, struct bpf_datapath *datapath, const char *devices, struct why *why);
 void ground_deinit(struct ground *ground);

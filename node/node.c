@@ -58,7 +58,7 @@ static int start_mesh(struct node *node, struct why *why)
 	if (e == 0)
 		e = mesh_up(node->mesh);
 	if (e == 0)
-		e = ground_route_mesh(&node->ground, mesh_ifindex(node->mesh), node->identity.host);
+		e = ground_route_mesh(&node->ground, mesh_ifindex(node->mesh));
 	return e < 0 ? why_set(why, "mesh", "", "%s cannot be brought up: %s", MESH_DEVICE, strerror(-e)) : e;
 }
 

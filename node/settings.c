@@ -10,7 +10,6 @@ static const struct config_key keys[] = {
 	{ "node", "join", CONFIG_SECRET_FILE, "", 0, 200, "file that holds a join token; used once, when this machine is not a node yet" },
 	{ "controller", "address", CONFIG_STR, "", 0, 500, "HOST:PORT of the controller, several separated by commas; empty = from the join token" },
 	{ "mesh", "port", CONFIG_INT, "51821", 1, 65535, "UDP port of the mesh" },
-	{ "mesh", "wireguard", CONFIG_STR, "auto", 0, 16, "auto, kernel or userspace" },
 	{ "bpf", "attach", CONFIG_STR, "auto", 0, 16, "auto, tcx or clsact" },
 	{ "bpf", "pin_dir", CONFIG_STR, "/sys/fs/bpf/sixpn", 0, 200, "folder of the pins, on a bpffs" },
 	{ "bpf", "mark", CONFIG_INT, "107", 1, 255, "nfmark of packets that our programs have judged (0x6b)" },
@@ -19,7 +18,6 @@ static const struct config_key keys[] = {
 	{ "firewall", "manage", CONFIG_BOOL, "yes", 0, 0, "put \"accept our mark\" into foreign chains that drop what we forward" },
 	{ "dns", "listen", CONFIG_STR, "fdaa::3", 0, 45, "address of the name server; never a wildcard" },
 	{ "agent", "shim_path", CONFIG_STR, "", 0, 200, "path of sixpn-shim; empty = beside sixpn-node" },
-	{ "agent", "runtime_hook", CONFIG_STR, "", 0, 200, "program called as start|stop|status ID for instances with runtime \"hook\"" },
 	{ "log", "log_level", CONFIG_STR, "info", 0, 16, "error, warning, info or debug" },
 };
 
