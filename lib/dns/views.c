@@ -210,5 +210,6 @@ const struct dns_zone *dns_views_find(const struct dns_views *v, uint32_t networ
 	struct table *t = atomic_load_explicit(&v->table, memory_order_acquire);
 	struct view *view = atomic_load_explicit(&table_slot(t, network)->view, memory_order_acquire);
 
-	return view ? view->zone : NULL;
+	/* A free slot may become another network's between the look at its network and the look at its view. */
+	return view && dns_zone_network(view->zone) == network ? view->zone : NULL;
 }

@@ -111,12 +111,64 @@ static void a_reader_always_finds_a_whole_zone_while_tables_grow(void **state)
 	dns_views_free(r.views);
 }
 
+struct outsider {
+	struct dns_views *views;
+	uint32_t network;
+	atomic_bool stop, seen_anything;
+	atomic_ulong n_looks;
+	pthread_t thread;
+};
+
+static void *look_for_what_is_not_there(void *of)
+{
+	struct outsider *o = of;
+
+	dns_views_reader_start();
+	dns_views_online();
+	while (!atomic_load_explicit(&o->stop, memory_order_relaxed)) {
+		for (unsigned i = 0; i < 1000; i++)
+			if (dns_views_find(o->views, o->network))
+				atomic_store(&o->seen_anything, true);
+		atomic_fetch_add(&o->n_looks, 1000);
+		dns_views_offline();
+		dns_views_online();
+	}
+	dns_views_offline();
+	dns_views_reader_stop();
+	return NULL;
+}
+
+/* Networks come in all the time, many of them at the very place where the look for another one ends. */
+static void who_has_no_zone_never_sees_that_of_a_network_just_coming_in(void **state)
+{
+	struct outsider o = { .network = 0x55555555u };
+
+	(void)state;
+	assert_int_equal(dns_views_new(&o.views), 0);
+	assert_int_equal(pthread_create(&o.thread, NULL, look_for_what_is_not_there, &o), 0);
+	while (!atomic_load(&o.n_looks))
+		sched_yield();
+	for (uint32_t i = 0; i < 250000; i++) {
+		uint32_t network = 0x10000u + i * 7919u;
+
+		if (network == o.network)
+			continue;
+		assert_int_equal(dns_views_replace(o.views, zone_for(network, i)), 0);
+		assert_true(dns_views_remove(o.views, network));
+	}
+	atomic_store(&o.stop, true);
+	pthread_join(o.thread, NULL);
+	assert_false(atomic_load(&o.seen_anything));
+	dns_views_free(o.views);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_network_sees_its_own_zone_and_no_other),
 		cmocka_unit_test(many_networks_come_and_go),
 		cmocka_unit_test(a_reader_always_finds_a_whole_zone_while_tables_grow),
+		cmocka_unit_test(who_has_no_zone_never_sees_that_of_a_network_just_coming_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
