@@ -27,7 +27,7 @@ struct job {
 };
 
 struct journal {
-	struct loop *loop;
+	struct loop *loop; /* NULL: no thread, journal_pump */
 	char snapshot_path[PATH_MAX], journal_path[PATH_MAX];
 	uint8_t chain[32];      /* loop only */
 	size_t journal_len, snapshot_len; /* loop only: after all queued jobs */
@@ -74,23 +74,30 @@ static int do_fold(struct journal *j, struct job *job)
 	return e;
 }
 
+/* False: the last job was there. */
+static bool do_list(struct journal *j, struct handover_item *item)
+{
+	struct handover_item *next;
+
+	for (; item; item = next) {
+		struct job *job = container_of(item, struct job, item);
+
+		next = item->next;
+		if (job->kind == JOB_QUIT)
+			return false;
+		job->result = job->kind == JOB_APPEND ? do_append(j, job) : do_fold(j, job);
+		handover_put(&j->to_loop, &job->item);
+	}
+	return true;
+}
+
 static void *file_thread(void *arg)
 {
 	struct journal *j = arg;
 
-	for (;;) {
-		struct handover_item *item = handover_wait_all(&j->to_thread), *next;
-
-		for (; item; item = next) {
-			struct job *job = container_of(item, struct job, item);
-
-			next = item->next;
-			if (job->kind == JOB_QUIT)
-				return job;
-			job->result = job->kind == JOB_APPEND ? do_append(j, job) : do_fold(j, job);
-			handover_put(&j->to_loop, &job->item);
-		}
-	}
+	while (do_list(j, handover_wait_all(&j->to_thread)))
+		;
+	return NULL;
 }
 
 static void free_job(struct job *job)
@@ -99,13 +106,12 @@ static void free_job(struct job *job)
 	free(job);
 }
 
-static void jobs_done(struct loop_io *io, uint32_t revents)
+static size_t answer_all(struct journal *j)
 {
-	struct journal *j = container_of(io, struct journal, done_io);
 	struct handover_item *item = handover_take_all(&j->to_loop), *next;
+	size_t n = 0;
 
-	(void)revents;
-	for (; item; item = next) {
+	for (; item; item = next, n++) {
 		struct job *job = container_of(item, struct job, item);
 
 		next = item->next;
@@ -113,17 +119,31 @@ static void jobs_done(struct loop_io *io, uint32_t revents)
 			job->done(job->arg, job->result);
 		free_job(job);
 	}
+	return n;
+}
+
+static void jobs_done(struct loop_io *io, uint32_t revents)
+{
+	(void)revents;
+	answer_all(container_of(io, struct journal, done_io));
+}
+
+size_t journal_pump(struct journal *j)
+{
+	if (!j->loop)
+		do_list(j, handover_take_all(&j->to_thread));
+	return answer_all(j);
 }
 
 static int start_thread(struct journal *j)
 {
 	int e = handover_init(&j->to_loop);
 
-	if (e == 0) {
+	if (e == 0 && j->loop) {
 		j->done_io = (struct loop_io){ .fd = j->to_loop.event_fd, .events = EPOLLIN, .ready = jobs_done };
 		e = loop_add_io(j->loop, &j->done_io);
 	}
-	return e < 0 ? e : -pthread_create(&j->thread, NULL, file_thread, j);
+	return e < 0 || !j->loop ? e : -pthread_create(&j->thread, NULL, file_thread, j);
 }
 
 int journal_new(struct loop *loop, const char *folder, const uint8_t chain[32], uint64_t journal_len, struct journal **ret_journal)
@@ -167,7 +187,10 @@ struct journal *journal_free(struct journal *j)
 	if (!j)
 		return NULL;
 	handover_put(&j->to_thread, &quit.item);
-	pthread_join(j->thread, NULL);
+	if (j->loop)
+		pthread_join(j->thread, NULL);
+	else
+		do_list(j, handover_take_all(&j->to_thread));
 	for (item = handover_take_all(&j->to_loop); item; item = next) {
 		next = item->next;
 		free_job(container_of(item, struct job, item));

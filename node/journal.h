@@ -1,5 +1,7 @@
 /* journal - the file thread: appends each reply to the journal and folds it into a new snapshot file when it has grown. Jobs are
- * done in the order given; each is answered in the loop, when its bytes are durable. The thread owns the files, nothing else. */
+ * done in the order given; each is answered in the loop, when its bytes are durable. The thread owns the files, nothing else.
+ *
+ * With loop = NULL there is no thread: jobs wait until journal_pump() does them (the simulator). */
 #pragma once
 #include "lib/base/handover.h"
 #include "lib/base/loop.h"
@@ -16,6 +18,8 @@ struct journal *journal_free(struct journal *j); /* finishes what is queued; don
 /* Appends one reply and fdatasyncs; done(arg, 0 or -errno) in the loop. -ENOMEM. */
 int journal_append(struct journal *j, const void *reply, size_t n, uint64_t from_v, uint64_t to_v, void (*done)(void *arg, int result),
 		   void *arg);
+/* Without a loop: does and answers what waits, one job after the other; returns how many that were. */
+size_t journal_pump(struct journal *j);
 /* Replaces snapshot and journal by the replica as it is now. */
 int journal_fold(struct journal *j, const struct replica *r, void (*done)(void *arg, int result), void *arg);
 /* True when the journal is above max(1 MiB, the snapshot's size): time to fold. */

@@ -179,7 +179,7 @@ static int run(struct config *config, char **argv, bool leave)
 	if (e)
 		return refuse("start", e, &why);
 	node = calloc(1, sizeof *node);
-	e = node ? node_start(node, d.loop, config, &identity, role_bits, leave, &why) : -ENOMEM;
+	e = node ? node_start(node, NULL, d.loop, config, &identity, role_bits, leave, &why) : -ENOMEM;
 	identity_wipe(&identity);
 	if (e == 0) {
 		log_info("main", "node %s (%s), V %llu", node->identity.name, node->identity.region, (unsigned long long)node->replica.v);

@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int start_ground(struct node *node, struct why *why)
+/* ---- the machine: the real kernel_ops ---- */
+
+static int lay(struct node *node, struct why *why)
 {
 	struct bpf_config bpf = { .self_host = node->identity.host,
 				  .mark_value = (uint32_t)config_int(node->config, "mark"),
@@ -38,7 +40,7 @@ static int start_ground(struct node *node, struct why *why)
 	return 0;
 }
 
-static int start_mesh(struct node *node, struct why *why)
+static int connect_mesh(struct node *node, struct why *why)
 {
 	char log_file[PATH_MAX];
 	struct mesh_config config = { .host = node->identity.host,
@@ -62,6 +64,52 @@ static int start_mesh(struct node *node, struct why *why)
 	return e < 0 ? why_set(why, "mesh", "", "%s cannot be brought up: %s", MESH_DEVICE, strerror(-e)) : e;
 }
 
+static int let_speak(struct node *node, const struct presence *wanted)
+{
+	size_t added;
+
+	return presence_add(node->datapath, wanted, &added);
+}
+
+static int reach(struct node *node, struct why *why)
+{
+	return mesh_sync(node->mesh, &node->replica, why);
+}
+
+static int silence(struct node *node, const struct presence *wanted)
+{
+	size_t removed;
+
+	return presence_remove(node->datapath, wanted, &removed);
+}
+
+static int settle(struct node *node)
+{
+	return bpf_settle(node->datapath);
+}
+
+static int serve(struct node *node, struct why *why)
+{
+	struct dns_server_options options = { .address = node->ground.resolver, .views = node->views };
+	int e = dns_server_start(&options, &node->dns, why);
+
+	if (e < 0 && !why->text[0])
+		why_set(why, "dns", "listen", "the name server cannot start: %s", strerror(-e));
+	return e ? E_REFUSED : 0;
+}
+
+static const struct kernel_ops real_kernel = {
+	.lay = lay,
+	.connect_mesh = connect_mesh,
+	.serve = serve,
+	.let_speak = let_speak,
+	.reach = reach,
+	.silence = silence,
+	.settle = settle,
+};
+
+/* ---- what a node is made of ---- */
+
 static int start_records(struct node *node, struct why *why)
 {
 	const char *folder = config_str(node->config, "state_dir");
@@ -79,7 +127,7 @@ static int start_records(struct node *node, struct why *why)
 			 node->replica.records.n, found.entries, found.stale_journal ? ", the journal was of another snapshot and is void" :
 			 found.torn	     ? ", a torn last entry was cut off" :
 						       "");
-	return journal_new(node->loop, folder, found.chain, found.journal_len, &node->journal);
+	return journal_new(node->pumped ? NULL : node->loop, folder, found.chain, found.journal_len, &node->journal);
 }
 
 /* ---- the link ---- */
@@ -107,7 +155,7 @@ static void link_state(void *ctx, enum link_client_state state)
 		log_info("link", "session with the controller at %s", link_client_address(node->link));
 }
 
-static int start_link(struct node *node)
+static int start_link(struct node *node, struct link_client_transport *transport)
 {
 	static const struct link_client_events events = { .wake_at = link_wake_at, .state = link_state };
 	struct link_client_config config = { .kind = LINK_KIND_NODE, .boot_count = node->identity.boot_count };
@@ -122,18 +170,18 @@ static int start_link(struct node *node)
 	for (char *a = strtok_r(addresses, ", ", &save); a && config.n_addresses < LINK_CLIENT_ADDRESSES_MAX; a = strtok_r(NULL, ", ", &save))
 		config.addresses[config.n_addresses++] = a;
 	node->link_tick.expired = link_tick_expired;
-	e = link_nng_client_new(node->loop, &node->transport);
+	e = transport ? 0 : link_nng_client_new(node->loop, &node->transport);
 	if (e == 0)
-		e = link_client_new(&node->clock, link_nng_client_transport(node->transport), &config, &events, node, &node->link);
+		e = link_client_new(&node->clock, transport ? transport : link_nng_client_transport(node->transport), &config, &events, node,
+				    &node->link);
 	crypto_wipe(config.private_key, sizeof config.private_key);
 	if (e == 0)
 		e = reports_new(node->loop, &node->clock, node->link, &node->replica, &node->reports);
 	return e;
 }
 
-static int start_names(struct node *node, struct why *why)
+static int start_names(struct node *node)
 {
-	struct dns_server_options options = { .address = node->ground.resolver };
 	int e = dns_views_new(&node->views);
 
 	if (e == 0)
@@ -142,37 +190,10 @@ static int start_names(struct node *node, struct why *why)
 		return e;
 	/* What was on disk is the last known truth: served at once, whether or not the controller is there. */
 	dns_views_set_synced(node->views, node->replica.has_log_id);
-	options.views = node->views;
-	e = dns_server_start(&options, &node->dns, why);
-	if (e < 0 && !why->text[0])
-		why_set(why, "dns", "listen", "the name server cannot start: %s", strerror(-e));
-	return e ? E_REFUSED : 0;
+	return 0;
 }
 
-/* ---- the kernel, as an apply sees it ---- */
-
-static int let_speak(struct node *node, const struct presence *wanted)
-{
-	size_t added;
-
-	return presence_add(node->datapath, wanted, &added);
-}
-
-static int reach(struct node *node, struct why *why)
-{
-	return mesh_sync(node->mesh, &node->replica, why);
-}
-
-static int silence(struct node *node, const struct presence *wanted)
-{
-	size_t removed;
-
-	return presence_remove(node->datapath, wanted, &removed);
-}
-
-static const struct kernel_ops kernel = { .let_speak = let_speak, .reach = reach, .silence = silence };
-
-static int start_roles(struct node *node, struct why *why)
+static int start_roles(struct node *node, const struct node_parts *parts, struct why *why)
 {
 	node->env = (struct role_env){ .loop = node->loop,
 				       .clock = node->clock,
@@ -186,50 +207,63 @@ static int start_roles(struct node *node, struct why *why)
 				       .state_dir = config_str(node->config, "state_dir"),
 				       .ops = &node_role_ops,
 				       .node = node };
-	for (size_t i = 0; i < n_roles; i++) {
+	for (size_t i = 0; i < parts->n_roles; i++) {
+		const struct role_ops *role = parts->roles[i];
 		int e;
 
-		if (!(node->role_bits & roles[i]->bit))
+		if (!(node->role_bits & role->bit))
 			continue;
-		e = roles[i]->start(&node->env, &node->role_state[node->n_roles], why);
+		e = role->start(&node->env, &node->role_state[node->n_roles], why);
 		if (e < 0)
-			return why_set(why, "role", "roles", "role %s cannot start: %s", roles[i]->name, strerror(-e));
+			return why_set(why, "role", "roles", "role %s cannot start: %s", role->name, strerror(-e));
 		if (e)
 			return e;
-		node->roles[node->n_roles++] = roles[i];
+		node->roles[node->n_roles++] = role;
 	}
 	return 0;
 }
 
-int node_start(struct node *node, struct loop *loop, struct config *config, const struct identity *identity, uint32_t role_bits,
-	       bool leave, struct why *why)
+static int start_parts(struct node *node, const struct node_parts *parts, struct why *why)
 {
-	struct replica_change everything = { .all = true, .fabric = true };
-	int e;
+	int e = node->kernel->lay(node, why);
 
-	*node = (struct node){ .loop = loop, .clock = clock_real(), .config = config, .identity = *identity, .role_bits = role_bits,
-			       .kernel = &kernel };
-	node->started_ms = clock_real_ms(&node->clock);
-	replica_init(&node->replica);
-	e = start_ground(node, why);
 	if (e == 0)
 		e = start_records(node, why);
 	if (e == 0)
-		e = start_mesh(node, why);
+		e = node->kernel->connect_mesh(node, why);
 	if (e == 0)
-		e = start_link(node);
+		e = start_link(node, parts->transport);
 	if (e == 0)
-		e = start_names(node, why);
+		e = start_names(node);
 	if (e == 0)
-		e = start_roles(node, why);
+		e = node->kernel->serve(node, why);
 	if (e == 0)
-		e = sync_new(loop, &node->clock, node->link, &node->replica, node->journal, &node_sync_events, node, &node->sync);
+		e = start_roles(node, parts, why);
+	if (e == 0)
+		e = sync_new(node->loop, &node->clock, node->link, &node->replica, node->journal, &node_sync_events, node, &node->sync);
+	return e;
+}
+
+int node_start(struct node *node, const struct node_parts *parts, struct loop *loop, struct config *config,
+	       const struct identity *identity, uint32_t role_bits, bool leave, struct why *why)
+{
+	const struct node_parts real = { .clock = clock_real(), .kernel = &real_kernel, .roles = roles, .n_roles = n_roles };
+	struct replica_change everything = { .all = true, .fabric = true };
+	int e;
+
+	if (!parts)
+		parts = &real;
+	*node = (struct node){ .loop = loop, .clock = parts->clock, .config = config, .identity = *identity, .role_bits = role_bits,
+			       .kernel = parts->kernel, .pumped = parts->pumped };
+	node->started_ms = clock_real_ms(&node->clock);
+	replica_init(&node->replica);
+	e = start_parts(node, parts, why);
 	/* knowing nothing is no reason to take anything away: what an earlier run set up goes on until the controller has spoken */
 	if (e == 0 && !leave && node->replica.has_log_id)
 		node_apply(node, &everything);
 	if (e == 0)
-		e = bpf_settle(node->datapath);
-	if (e == 0)
+		e = node->kernel->settle(node);
+	if (e == 0 && !node->pumped)
 		e = status_start(node, &node->status);
 	if (e < 0)
 		e = why_set(why, "start", "", "%s", strerror(-e));
@@ -242,6 +276,11 @@ int node_start(struct node *node, struct loop *loop, struct config *config, cons
 	link_client_start(node->link);
 	sync_start(node->sync);
 	return 0;
+}
+
+size_t node_pump(struct node *node)
+{
+	return journal_pump(node->journal);
 }
 
 void node_stop(struct node *node)

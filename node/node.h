@@ -38,12 +38,26 @@ struct node_error { /* a record that could not be applied */
 	char text[256];
 };
 
-/* What an apply does to the kernel by itself; the rest goes through roles (attach_ops, runtime_ops). A table, so that the order of
- * an apply can be judged without a kernel. */
+/* What a node does to its machine by itself; the rest goes through roles (attach_ops, runtime_ops). A table, so that the order of
+ * an apply can be judged without a kernel, and whole nodes run in the simulator. The first three are called once, in this order. */
 struct kernel_ops {
+	int (*lay)(struct node *node, struct why *why);          /* what refuses: routes, rules, gate; programs are loaded */
+	int (*connect_mesh)(struct node *node, struct why *why); /* the mesh device: guarded first, then up */
+	int (*serve)(struct node *node, struct why *why);        /* names may be asked for */
 	int (*let_speak)(struct node *node, const struct presence *wanted); /* adds presence that is new */
 	int (*reach)(struct node *node, struct why *why);                   /* mesh peers of the node records; E_REFUSED with why */
 	int (*silence)(struct node *node, const struct presence *wanted);   /* removes presence that is not wanted */
+	int (*settle)(struct node *node); /* every device has its programs: what an earlier version left may go */
+};
+
+/* What a node is put together from. */
+struct node_parts {
+	struct clock clock;
+	const struct kernel_ops *kernel;
+	struct link_client_transport *transport; /* NULL: nng, in the node's loop */
+	const struct role_ops *const *roles;
+	size_t n_roles;
+	bool pumped; /* no thread, no socket: node_pump() does what waits for the disk (the simulator) */
 };
 
 struct node {
@@ -52,6 +66,7 @@ struct node {
 	struct config *config;
 	struct identity identity;
 	uint32_t role_bits;
+	bool pumped;
 
 	struct rtnl *rtnl;
 	struct ground ground;
@@ -87,9 +102,11 @@ struct node {
 };
 
 /* Brings the machine up fail-closed and starts talking; E_REFUSED with why. On failure everything that was begun is let go.
- * `leave`: only to find what is there, for node_wipe: no record is applied, nobody is talked to. */
-int node_start(struct node *node, struct loop *loop, struct config *config, const struct identity *identity, uint32_t role_bits,
-	       bool leave, struct why *why) MUST_CHECK;
+ * `parts` NULL: the real ones. `leave`: only to find what is there, for node_wipe: no record is applied, nobody is talked to. */
+int node_start(struct node *node, const struct node_parts *parts, struct loop *loop, struct config *config,
+	       const struct identity *identity, uint32_t role_bits, bool leave, struct why *why) MUST_CHECK;
+/* Of a pumped node: writes what waits for the disk; returns how many jobs that were. */
+size_t node_pump(struct node *node);
 /* Ends the daemon's part. Links, routes, programs, wireguard-go and instances stay: a restart drops no packet. */
 void node_stop(struct node *node);
 /* Takes everything away that this node made on the machine (sixpn node leave). The node must have been started. */

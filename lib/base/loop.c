@@ -7,13 +7,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ROUND_EVENTS 128
 
 struct loop {
 	int epoll_fd, signal_fd;
+	struct clock clock;
 	uint64_t now_ms;
 	struct loop_timer **heap;
 	size_t n_timers, cap_timers;
@@ -27,12 +27,9 @@ struct loop {
 	int code;
 };
 
-static uint64_t boot_ms(void)
+static uint64_t time_now(const struct loop *loop)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return clock_mono_ms(&loop->clock);
 }
 
 static void signals_ready(struct loop_io *io, uint32_t revents)
@@ -49,22 +46,34 @@ static void signals_ready(struct loop_io *io, uint32_t revents)
 		}
 }
 
-int loop_new(struct loop **ret_loop)
+int loop_new_on(const struct clock *clock, struct loop **ret_loop)
 {
 	struct loop *loop = calloc(1, sizeof *loop);
 
 	if (!loop)
 		return -ENOMEM;
-	loop->signal_fd = -1;
+	loop->epoll_fd = loop->signal_fd = -1;
+	loop->clock = *clock;
+	loop->now_ms = time_now(loop);
+	*ret_loop = loop;
+	return 0;
+}
+
+int loop_new(struct loop **ret_loop)
+{
+	struct clock clock = clock_real();
+	struct loop *loop;
+	int r = loop_new_on(&clock, &loop);
+
+	if (r < 0)
+		return r;
+	sigemptyset(&loop->mask);
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0) {
-		int r = -errno;
-
+		r = -errno;
 		free(loop);
 		return r;
 	}
-	sigemptyset(&loop->mask);
-	loop->now_ms = boot_ms();
 	*ret_loop = loop;
 	return 0;
 }
@@ -75,7 +84,8 @@ struct loop *loop_free(struct loop *loop)
 		return NULL;
 	if (loop->signal_fd >= 0)
 		close(loop->signal_fd);
-	close(loop->epoll_fd);
+	if (loop->epoll_fd >= 0)
+		close(loop->epoll_fd);
 	free(loop->heap);
 	free(loop);
 	return NULL;
@@ -172,7 +182,7 @@ int loop_set_timer(struct loop *loop, struct loop_timer *timer, uint64_t at_ms)
 
 int loop_set_timer_in(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms)
 {
-	return loop_set_timer(loop, timer, boot_ms() + delay_ms);
+	return loop_set_timer(loop, timer, time_now(loop) + delay_ms);
 }
 
 void loop_cancel_timer(struct loop_timer *timer)
@@ -231,7 +241,7 @@ static void fire_timers(struct loop *loop)
 
 static int wait_ms(const struct loop *loop, int max_wait_ms)
 {
-	uint64_t now = boot_ms(), left;
+	uint64_t now = time_now(loop), left;
 
 	if (!loop->n_timers)
 		return max_wait_ms;
@@ -243,14 +253,19 @@ static int wait_ms(const struct loop *loop, int max_wait_ms)
 	return max_wait_ms >= 0 && (uint64_t)max_wait_ms < left ? max_wait_ms : (int)left;
 }
 
+uint64_t loop_next_ms(const struct loop *loop)
+{
+	return loop->n_timers ? loop->heap[0]->at_ms : UINT64_MAX;
+}
+
 int loop_round(struct loop *loop, int max_wait_ms)
 {
-	int n = epoll_wait(loop->epoll_fd, loop->round, ROUND_EVENTS, wait_ms(loop, max_wait_ms));
+	int n = loop->epoll_fd < 0 ? 0 : epoll_wait(loop->epoll_fd, loop->round, ROUND_EVENTS, wait_ms(loop, max_wait_ms));
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	loop->n_round = n < 0 ? 0 : n;
-	loop->now_ms = boot_ms();
+	loop->now_ms = time_now(loop);
 	for (int i = 0; i < loop->n_round && !loop->stopped; i++) {
 		struct loop_io *io = loop->round[i].data.ptr;
 

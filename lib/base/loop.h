@@ -2,7 +2,7 @@
  * the owner back with container_of. A callback may remove any watch, its own or another's, at any time: events of a round that
  * were fetched but not yet delivered are dropped with it. */
 #pragma once
-#include "lib/base/err.h"
+#include "lib/base/clock.h"
 
 struct loop;
 
@@ -27,6 +27,9 @@ struct loop_signal {
 };
 
 int loop_new(struct loop **ret_loop);
+/* Only timers, on that clock (of which the loop keeps a copy), for simulators: a round never waits, and there are no descriptors and
+ * no signals (-EBADF). The owner moves the clock to loop_next_ms() and runs a round. */
+int loop_new_on(const struct clock *clock, struct loop **ret_loop);
 struct loop *loop_free(struct loop *loop); /* NULL is fine; returns NULL */
 
 int loop_add_io(struct loop *loop, struct loop_io *io); /* -errno of epoll_ctl */
@@ -37,6 +40,7 @@ uint64_t loop_now_ms(const struct loop *loop); /* taken once per round */
 int loop_set_timer(struct loop *loop, struct loop_timer *timer, uint64_t at_ms); /* arms or moves; -ENOMEM */
 int loop_set_timer_in(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms);
 void loop_cancel_timer(struct loop_timer *timer);
+uint64_t loop_next_ms(const struct loop *loop); /* when the first timer is due; UINT64_MAX = none */
 
 /* Blocks the signal for the process's threads that are started later and delivers it in the loop. */
 int loop_add_signal(struct loop *loop, struct loop_signal *sig);

@@ -44,7 +44,7 @@ static struct ticket *ticket(struct desk *d)
 	return t;
 }
 
-static void desk_open(struct desk *d)
+static void desk_open_on(struct desk *d, bool thread)
 {
 	struct statefile_found found = { 0 };
 	struct why why = { 0 };
@@ -52,7 +52,12 @@ static void desk_open(struct desk *d)
 	replica_init(&d->replica);
 	assert_int_equal(statefile_load(d->folder.path, &d->replica, &found, &why), 0);
 	assert_int_equal(loop_new(&d->loop), 0);
-	assert_int_equal(journal_new(d->loop, d->folder.path, found.chain, found.journal_len, &d->journal), 0);
+	assert_int_equal(journal_new(thread ? d->loop : NULL, d->folder.path, found.chain, found.journal_len, &d->journal), 0);
+}
+
+static void desk_open(struct desk *d)
+{
+	desk_open_on(d, true);
 }
 
 static struct desk *desk_new(void)
@@ -215,13 +220,14 @@ static void a_restart_continues_the_same_journal(void **state)
 	desk_end(d);
 }
 
-static void freeing_finishes_what_is_queued_without_answers(void **state)
+static void freeing_finishes(bool thread)
 {
 	struct desk *d = desk_new();
 	struct ticket none = { .desk = d };
 
-	(void)state;
 	world(d);
+	desk_close(d);
+	desk_open_on(d, thread);
 	for (unsigned n = 0; n < 50; n++) {
 		uint64_t v = d->replica.v;
 		struct made *m = made_delta(v, v + 1);
@@ -234,6 +240,13 @@ static void freeing_finishes_what_is_queued_without_answers(void **state)
 	assert_int_equal(d->answered, 1);
 	finds(&d->folder, &d->replica);
 	desk_end(d);
+}
+
+static void freeing_finishes_what_is_queued_without_answers(void **state)
+{
+	(void)state;
+	freeing_finishes(true);
+	freeing_finishes(false);
 }
 
 static void it_wants_to_be_folded_above_a_mebibyte_and_not_before(void **state)
@@ -405,6 +418,29 @@ static void copy_replica(const struct replica *from, struct replica *ret)
 	assert_int_equal(statefile_decode(bytes.data, bytes.len, ret, hash, NULL), 0);
 }
 
+static void without_a_loop_jobs_wait_until_they_are_pumped(void **state)
+{
+	struct desk *d = desk_new();
+	struct replica before;
+
+	(void)state;
+	world(d);
+	copy_replica(&d->replica, &before);
+	desk_close(d);
+	desk_open_on(d, false);
+	append(d, 20);
+	append(d, 20);
+	finds(&d->folder, &before);
+	assert_int_equal(d->answered, d->asked - 2);
+	assert_int_equal(journal_pump(d->journal), 2);
+	assert_int_equal(d->answered, d->asked);
+	assert_int_equal(last(d), 0);
+	finds(&d->folder, &d->replica);
+	assert_int_equal(journal_pump(d->journal), 0);
+	replica_deinit(&before);
+	desk_end(d);
+}
+
 static void crashed(const struct buf *snapshot, const void *journal, size_t journal_len, const struct replica *expected)
 {
 	struct folder f = folder_new();
@@ -458,6 +494,7 @@ int main(void)
 		cmocka_unit_test(it_wants_to_be_folded_above_a_mebibyte_and_not_before),
 		cmocka_unit_test(the_files_are_for_their_owner_alone),
 		cmocka_unit_test(a_folder_that_is_not_there_is_an_error),
+		cmocka_unit_test(without_a_loop_jobs_wait_until_they_are_pumped),
 		cmocka_unit_test(after_a_failed_fold_nothing_is_appended_until_one_succeeds),
 		cmocka_unit_test(on_a_full_disk_nothing_acknowledged_is_lost_and_a_fold_mends_it),
 		cmocka_unit_test(g13_a_crash_between_any_two_steps_leaves_the_state_before_or_after),

@@ -379,6 +379,35 @@ static void signals_are_delivered_in_the_loop(void **state)
 	assert_int_equal(raised[0], 1);
 }
 
+static void a_loop_on_a_virtual_clock_fires_by_it_and_never_waits(void **state)
+{
+	struct clock_virtual v = { .now_ms = 1000 };
+	struct clock clock = clock_virtual(&v);
+	struct alarm d[2] = { { .timer.expired = alarm_expired, .name = 1 }, { .timer.expired = alarm_expired, .name = 2 } };
+	struct loop_io io = { .fd = 0, .events = EPOLLIN, .ready = watch_ready };
+	struct bench *b = *state;
+	struct loop *loop;
+
+	assert_int_equal(loop_new_on(&clock, &loop), 0);
+	assert_int_equal(loop_add_io(loop, &io), -EBADF);
+	assert_true(loop_next_ms(loop) == UINT64_MAX);
+	d[0].bench = d[1].bench = b;
+	assert_int_equal(loop_set_timer_in(loop, &d[0].timer, 3600000), 0);
+	assert_int_equal(loop_set_timer_in(loop, &d[1].timer, 50), 0);
+	assert_true(loop_next_ms(loop) == 1050);
+	assert_int_equal(loop_round(loop, -1), 0);
+	assert_int_equal(b->fired, 0);
+	v.now_ms = 1050;
+	assert_int_equal(loop_round(loop, -1), 0);
+	assert_int_equal(b->fired, 1);
+	assert_true(loop_next_ms(loop) == 3601000);
+	v.now_ms = 3601000;
+	assert_int_equal(loop_round(loop, -1), 0);
+	assert_int_equal(b->fired, 2);
+	assert_int_equal(b->order[0], 2);
+	loop_free(loop);
+}
+
 #define WITH_LOOP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -399,6 +428,7 @@ int main(void)
 		WITH_LOOP(a_timer_may_remove_a_watch),
 		WITH_LOOP(work_after_a_round_is_done_every_round_and_run_ends_with_the_code),
 		WITH_LOOP(signals_are_delivered_in_the_loop),
+		WITH_LOOP(a_loop_on_a_virtual_clock_fires_by_it_and_never_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
