@@ -2,6 +2,8 @@
  * question of a kind we do, whose tree is the name in, is there a zone. */
 #include "lib/dns/answer.h"
 
+#include "lib/dns/private.h"
+
 #include <string.h>
 
 const char *dns_note_name(enum dns_note note)
@@ -15,6 +17,8 @@ const char *dns_note_name(enum dns_note note)
 		[DNS_NOTE_NO_ZONE] = "no_zone",
 		[DNS_NOTE_FORWARD] = "forward",
 		[DNS_NOTE_TRUNCATED] = "truncated",
+		[DNS_NOTE_PRIVATE] = "private",
+		[DNS_NOTE_NO_RECURSION] = "no_recursion",
 	};
 
 	return names[note];
@@ -51,6 +55,21 @@ static uint16_t judge_kind(const struct dns_query *q)
 	return DNS_NOERROR;
 }
 
+/* Not below a tree of ours: private to everybody, or for the forwarder. Who does not want recursion gets nothing: what is in the
+ * cache is nobody's business. */
+static void answer_other(struct dns_reply *r, struct dns_outcome *outcome)
+{
+	if (dns_private_answer(r)) {
+		outcome->note = DNS_NOTE_PRIVATE;
+	} else if (!(r->query->flags & DNS_FLAG_RECURSION_DESIRED)) {
+		outcome->note = DNS_NOTE_NO_RECURSION;
+		r->rcode = DNS_REFUSED;
+	} else {
+		outcome->note = DNS_NOTE_FORWARD;
+		r->rcode = DNS_SERVFAIL;
+	}
+}
+
 static void answer_question(const struct dns_views *views, const struct dns_asker *asker, struct dns_reply *r,
 			    struct dns_outcome *outcome)
 {
@@ -68,8 +87,7 @@ static void answer_question(const struct dns_views *views, const struct dns_aske
 	if (r->rcode != DNS_NOERROR)
 		return;
 	if (outcome->tree == DNS_TREE_OTHER) {
-		outcome->note = DNS_NOTE_FORWARD;
-		r->rcode = DNS_SERVFAIL;
+		answer_other(r, outcome);
 		return;
 	}
 	zone = dns_views_find(views, network);

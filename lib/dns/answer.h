@@ -24,8 +24,10 @@ enum dns_note {
 	DNS_NOTE_NO_ZONE,          /* no zone though synced: SERVFAIL */
 	DNS_NOTE_FORWARD,          /* not ours to answer: needs the forwarder; the message says SERVFAIL until there is an answer */
 	DNS_NOTE_TRUNCATED,
+	DNS_NOTE_PRIVATE,          /* a name that never leaves: answered here (private.h) */
+	DNS_NOTE_NO_RECURSION,     /* not ours, and RD is not set: REFUSED */
 };
-#define DNS_NOTE_COUNT 8
+#define DNS_NOTE_COUNT 10
 const char *dns_note_name(enum dns_note note);
 
 struct dns_outcome {
