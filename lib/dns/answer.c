@@ -55,6 +55,11 @@ static uint16_t judge_kind(const struct dns_query *q)
 	return DNS_NOERROR;
 }
 
+static const struct dns_hint hint_prohibited = { DNS_HINT_PROHIBITED, "answers are for members of this 6PN" },
+			     hint_not_supported = { DNS_HINT_NOT_SUPPORTED, "not a kind of question for this server" },
+			     hint_not_ready = { DNS_HINT_NOT_READY, "the names of this network have not arrived here yet" },
+			     hint_stale = { DNS_HINT_STALE, "the controller is away; _sync.internal TXT says since when" };
+
 /* Not below a tree of ours: private to everybody, or for the forwarder. Who does not want recursion gets nothing: what is in the
  * cache is nobody's business. */
 static void answer_other(struct dns_reply *r, struct dns_outcome *outcome)
@@ -70,35 +75,55 @@ static void answer_other(struct dns_reply *r, struct dns_outcome *outcome)
 	}
 }
 
+/* A name in a tree of ours. What a server says of its own knowledge it also says when it has none. */
+static void answer_own(const struct dns_views *views, uint32_t network, struct dns_reply *r, struct dns_outcome *outcome)
+{
+	const struct dns_query *q = r->query;
+	const struct dns_zone *zone = dns_views_find(views, network);
+	enum dns_own_name own = q->type == DNS_TYPE_TXT ? dns_own_name(q->key, q->name_len) : DNS_OWN_NONE;
+	struct dns_freshness f = { 0 };
+
+	if (own || q->has_opt)
+		f = dns_views_freshness(views);
+	if (!zone && own != DNS_OWN_SYNC) {
+		outcome->note = dns_views_synced(views) ? DNS_NOTE_NO_ZONE : DNS_NOTE_UNSYNCED;
+		r->rcode = DNS_SERVFAIL;
+		r->hint = &hint_not_ready;
+		return;
+	}
+	if (own)
+		dns_freshness_answer(own, &f, zone, r);
+	else
+		dns_zone_answer(zone, outcome->tree, r);
+	if (!f.controller && !r->hint)
+		r->hint = &hint_stale;
+	if (r->truncated || r->partial)
+		outcome->note = DNS_NOTE_TRUNCATED;
+}
+
 static void answer_question(const struct dns_views *views, const struct dns_asker *asker, struct dns_reply *r,
 			    struct dns_outcome *outcome)
 {
 	const struct dns_query *q = r->query;
-	const struct dns_zone *zone;
 	uint32_t network = 0;
 
 	outcome->tree = dns_tree_of(q->key, q->name_len);
 	outcome->note = judge_asker(asker, &network);
 	if (outcome->note != DNS_NOTE_NONE) {
 		r->rcode = DNS_REFUSED;
+		r->hint = &hint_prohibited;
 		return;
 	}
 	r->rcode = judge_kind(q);
-	if (r->rcode != DNS_NOERROR)
+	if (r->rcode != DNS_NOERROR) {
+		r->hint = &hint_not_supported;
 		return;
+	}
 	if (outcome->tree == DNS_TREE_OTHER) {
 		answer_other(r, outcome);
 		return;
 	}
-	zone = dns_views_find(views, network);
-	if (!zone) {
-		outcome->note = dns_views_synced(views) ? DNS_NOTE_NO_ZONE : DNS_NOTE_UNSYNCED;
-		r->rcode = DNS_SERVFAIL;
-		return;
-	}
-	dns_zone_answer(zone, outcome->tree, r);
-	if (r->truncated || r->partial)
-		outcome->note = DNS_NOTE_TRUNCATED;
+	answer_own(views, network, r, outcome);
 }
 
 size_t dns_answer(const struct dns_views *views, const struct dns_asker *asker, const uint8_t *query, size_t query_len,
@@ -115,6 +140,7 @@ size_t dns_answer(const struct dns_views *views, const struct dns_asker *asker, 
 	if (asker->transport == DNS_UDP && size > dns_query_udp_limit(&q))
 		size = dns_query_udp_limit(&q);
 	dns_reply_begin(&r, &q, ret_message, size);
+	r.keepalive = asker->keepalive;
 	if (parsed == DNS_QUERY_BAD) {
 		r.rcode = rcode;
 		outcome.note = DNS_NOTE_MALFORMED;

@@ -12,6 +12,7 @@ enum dns_transport { DNS_UDP, DNS_TCP };
 struct dns_asker {
 	struct in6_addr source, local; /* local: the address it asked */
 	enum dns_transport transport;
+	uint16_t keepalive; /* TCP: how long the connection may be idle, in 100 ms (RFC 7828); 0 = not told */
 };
 
 /* Why an answer is what it is, where rcode and tree do not say; counted. */

@@ -48,7 +48,8 @@ static void connection_idle(struct loop_timer *timer)
 static int answer_query(struct dns_tcp_connection *c, const uint8_t *query, size_t len)
 {
 	struct dns_tcp *t = c->tcp;
-	struct dns_asker asker = { .source = c->source, .local = t->address, .transport = DNS_TCP };
+	struct dns_asker asker = { .source = c->source, .local = t->address, .transport = DNS_TCP,
+				   .keepalive = (uint16_t)(t->idle_ms / 100 > UINT16_MAX ? UINT16_MAX : t->idle_ms / 100) };
 	struct dns_outcome outcome;
 	size_t n;
 

@@ -25,7 +25,10 @@ struct table {
 
 struct dns_views {
 	_Atomic(struct table *) table;
-	atomic_bool synced;
+	atomic_bool synced, controller;
+	_Atomic int64_t heard_ms;
+	_Atomic uint32_t patience_ms;
+	struct clock clock;
 	size_t n; /* live views */
 };
 
@@ -91,6 +94,8 @@ int dns_views_new(struct dns_views **ret_views)
 		return -ENOMEM;
 	}
 	atomic_init(&v->table, t);
+	atomic_init(&v->heard_ms, DNS_NEVER_HEARD);
+	v->clock = clock_real();
 	*ret_views = v;
 	return 0;
 }
@@ -177,6 +182,33 @@ void dns_views_set_synced(struct dns_views *v, bool synced)
 bool dns_views_synced(const struct dns_views *v)
 {
 	return atomic_load_explicit(&v->synced, memory_order_acquire);
+}
+
+void dns_views_set_clock(struct dns_views *v, const struct clock *clock)
+{
+	v->clock = *clock;
+}
+
+void dns_views_set_heard(struct dns_views *v, int64_t heard_ms, bool controller, uint32_t patience_ms)
+{
+	/* A reader may see some of these and not yet the others: each of them was true at some moment just now. */
+	atomic_store_explicit(&v->heard_ms, heard_ms, memory_order_relaxed);
+	atomic_store_explicit(&v->patience_ms, patience_ms, memory_order_relaxed);
+	atomic_store_explicit(&v->controller, controller, memory_order_relaxed);
+}
+
+struct dns_freshness dns_views_freshness(const struct dns_views *v)
+{
+	int64_t heard = atomic_load_explicit(&v->heard_ms, memory_order_relaxed), now = (int64_t)clock_mono_ms(&v->clock);
+	struct dns_freshness f = { .known = heard != DNS_NEVER_HEARD };
+
+	if (!f.known)
+		return f;
+	f.age_ms = now > heard ? (uint64_t)(now - heard) : 0; /* heard between our two looks */
+	/* A loop that hangs, or a connection that is dead without a word, is no controller either. */
+	f.controller = atomic_load_explicit(&v->controller, memory_order_relaxed) &&
+		       f.age_ms <= atomic_load_explicit(&v->patience_ms, memory_order_relaxed);
+	return f;
 }
 
 size_t dns_views_count(const struct dns_views *v)

@@ -55,14 +55,25 @@ static bool skip_name(struct cursor *c)
 	}
 }
 
-static bool options_well_formed(const uint8_t *data, size_t len)
+/* A client's cookie alone, or with a server's (RFC 7873 4). We hand out none: our askers' addresses cannot be forged. */
+static bool cookie_len_valid(uint16_t len)
+{
+	return len == 8 || (len >= 16 && len <= 40);
+}
+
+/* False: malformed. Options that we do not know mean nothing. */
+static bool parse_options(const uint8_t *data, size_t len, struct dns_query *q)
 {
 	struct cursor c = cursor_over(data, len);
 
 	while (cursor_left(&c)) {
-		cursor_u16(&c);
-		if (!cursor_take(&c, cursor_u16(&c)) || c.bad)
+		uint16_t code = cursor_u16(&c), option_len = cursor_u16(&c);
+
+		if (!cursor_take(&c, option_len) || c.bad)
 			return false;
+		if (code == DNS_OPTION_COOKIE && !cookie_len_valid(option_len))
+			return false;
+		q->wants_keepalive |= code == DNS_OPTION_KEEPALIVE;
 	}
 	return true;
 }
@@ -89,7 +100,7 @@ static bool parse_record(struct cursor *c, bool additional, struct dns_query *q)
 	q->udp_size = class < DNS_UDP_PLAIN ? DNS_UDP_PLAIN : class;
 	q->opt_version = (uint8_t)(ttl >> 16);
 	q->dnssec_ok = ttl & 0x8000;
-	return options_well_formed(rdata, len);
+	return parse_options(rdata, len, q);
 }
 
 static bool parse_records(struct cursor *c, uint32_t n_before, uint32_t n_additional, struct dns_query *q)
@@ -123,7 +134,7 @@ int dns_query_parse(const uint8_t *message, size_t len, struct dns_query *ret_qu
 	q->name = NULL;
 	q->name_len = 0;
 	q->type = q->class = 0;
-	q->has_opt = q->dnssec_ok = false;
+	q->has_opt = q->dnssec_ok = q->wants_keepalive = false;
 	q->opt_version = 0;
 	q->udp_size = DNS_UDP_PLAIN;
 	if (q->flags & DNS_OPCODE_MASK)
@@ -132,7 +143,7 @@ int dns_query_parse(const uint8_t *message, size_t len, struct dns_query *ret_qu
 	uint16_t n_questions = cursor_u16(&c), n_answers = cursor_u16(&c), n_authorities = cursor_u16(&c);
 	uint16_t n_additional = cursor_u16(&c);
 
-	/* RFC 9619: exactly one. QDCOUNT 0 is only for cookies, which we do not offer. */
+	/* RFC 9619: exactly one. QDCOUNT 0 is only for who wants a cookie, and we have none. */
 	if (n_questions != 1 || !parse_question_name(&c, q))
 		return bad(q, DNS_FORMERR, ret_rcode);
 	q->type = cursor_u16(&c);
@@ -152,7 +163,7 @@ size_t dns_query_udp_limit(const struct dns_query *query)
 
 void dns_reply_begin(struct dns_reply *r, const struct dns_query *query, uint8_t *message, size_t size)
 {
-	*r = (struct dns_reply){ .query = query, .message = message, .len = DNS_HEADER_LEN };
+	*r = (struct dns_reply){ .query = query, .message = message, .len = DNS_HEADER_LEN, .size = size };
 	r->limit = size - (query->has_opt ? DNS_OPT_LEN : 0);
 	if (!query->name)
 		return;
@@ -197,6 +208,44 @@ uint8_t *dns_reply_authority(struct dns_reply *r, size_t n)
 	return p;
 }
 
+void dns_reply_record(struct dns_reply *r, uint16_t type, uint32_t ttl, const void *rdata, size_t rdata_len)
+{
+	uint8_t *p = dns_reply_answer(r, DNS_RECORD_HEAD_LEN + rdata_len, 1);
+
+	if (!p)
+		return;
+	dns_record_head(p, DNS_HEADER_LEN, type, (uint16_t)rdata_len);
+	put_u32(p + 6, ttl);
+	memcpy(p + DNS_RECORD_HEAD_LEN, rdata, rdata_len);
+}
+
+/* An option behind the OPT that ends at r->len, if there is room. The OPT's own length is at len_at. */
+static uint8_t *add_option(struct dns_reply *r, size_t len_at, uint16_t code, size_t n)
+{
+	uint8_t *p = r->message + r->len;
+
+	if (r->len + 4 + n > r->size)
+		return NULL;
+	put_u16(p, code);
+	put_u16(p + 2, (uint16_t)n);
+	put_u16(r->message + len_at, (uint16_t)(get_u16(r->message + len_at) + 4 + n));
+	r->len += 4 + n;
+	return p + 4;
+}
+
+static void add_options(struct dns_reply *r)
+{
+	size_t len_at = r->len - 2;
+	uint8_t *p;
+
+	if (r->keepalive && r->query->wants_keepalive && (p = add_option(r, len_at, DNS_OPTION_KEEPALIVE, 2)))
+		put_u16(p, r->keepalive);
+	if (r->hint && (p = add_option(r, len_at, DNS_OPTION_ERROR, 2 + strlen(r->hint->text)))) {
+		put_u16(p, r->hint->code);
+		memcpy(p + 2, r->hint->text, strlen(r->hint->text));
+	}
+}
+
 static void add_opt(struct dns_reply *r)
 {
 	uint8_t *p = r->message + r->len;
@@ -209,6 +258,7 @@ static void add_opt(struct dns_reply *r)
 	put_u16(p + 7, r->query->dnssec_ok ? 0x8000 : 0);
 	put_u16(p + 9, 0);
 	r->len += DNS_OPT_LEN;
+	add_options(r);
 }
 
 size_t dns_reply_end(struct dns_reply *r)

@@ -7,7 +7,7 @@
 
 #define DNS_HEADER_LEN 12
 #define DNS_NAME_MAX 255        /* octets of a name on the wire, with the root label */
-#define DNS_OPT_LEN 11          /* our OPT has no options */
+#define DNS_OPT_LEN 11          /* without options; what we may add to it is sent only where there is room left */
 #define DNS_UDP_PLAIN 512       /* what a reply may hold if the query has no OPT */
 #define DNS_UDP_MAX 1232        /* what we advertise and never exceed: fits every IPv6 path unfragmented (RFC 9715) */
 #define DNS_MESSAGE_MAX 65535
@@ -39,6 +39,12 @@ enum dns_rcode {
 	DNS_BADVERS = 16, /* needs an OPT to be expressed */
 };
 
+enum dns_option {
+	DNS_OPTION_COOKIE = 10,    /* RFC 7873 */
+	DNS_OPTION_KEEPALIVE = 11, /* RFC 7828 */
+	DNS_OPTION_ERROR = 15,     /* RFC 8914 */
+};
+
 enum dns_flag {
 	DNS_FLAG_RESPONSE = 0x8000,
 	DNS_FLAG_AUTHORITATIVE = 0x0400,
@@ -56,6 +62,7 @@ struct dns_query {
 	uint8_t key[DNS_NAME_MAX]; /* the same octets with A-Z made lower case */
 	uint16_t type, class;
 	bool has_opt, dnssec_ok;
+	bool wants_keepalive; /* asks how long an idle connection is kept */
 	uint8_t opt_version;
 	uint16_t udp_size; /* what the asker takes by UDP, 512 or more */
 };
@@ -65,15 +72,30 @@ enum { DNS_QUERY_DROP = 1, DNS_QUERY_BAD = 2 };
  * BADVERS). *ret_query is filled as far as it is known in all cases but DROP. */
 int dns_query_parse(const uint8_t *message, size_t len, struct dns_query *ret_query, uint16_t *ret_rcode) MUST_CHECK;
 
+/* Why an answer is what it is, for who asked with EDNS: an extended error (RFC 8914). Never changes what the answer means. */
+struct dns_hint {
+	uint16_t code;
+	const char *text;
+};
+enum dns_hint_code {
+	DNS_HINT_OTHER = 0,
+	DNS_HINT_STALE = 3,
+	DNS_HINT_NOT_READY = 14,
+	DNS_HINT_PROHIBITED = 18,
+	DNS_HINT_NOT_SUPPORTED = 21,
+};
+
 /* A reply under construction. Records are added whole; what does not fit sets `truncated`, and then dns_reply_end sends none. */
 struct dns_reply {
 	const struct dns_query *query;
 	uint8_t *message;
-	size_t len, limit; /* limit leaves room for the OPT */
+	size_t len, limit, size; /* limit leaves room for the OPT */
 	uint16_t rcode;
 	uint16_t answers, authorities;
 	bool authoritative, truncated;
 	bool partial; /* TC though the records stay: there are more than any message can hold */
+	const struct dns_hint *hint; /* NULL = none */
+	uint16_t keepalive;          /* in 100 ms: told to who asks; 0 = not a connection */
 };
 
 /* The size a reply to this query may have by UDP. */
@@ -86,6 +108,9 @@ uint8_t *dns_reply_authority(struct dns_reply *r, size_t n);
 size_t dns_reply_left(const struct dns_reply *r);
 /* Writes header and OPT; the length of the message. */
 size_t dns_reply_end(struct dns_reply *r);
+
+/* A whole record of the question's name in the answer section. */
+void dns_reply_record(struct dns_reply *r, uint16_t type, uint32_t ttl, const void *rdata, size_t rdata_len);
 
 /* The head of a record whose owner is a pointer to `owner_at` (12 = the question's name): 12 bytes, then rdata. */
 #define DNS_RECORD_HEAD_LEN 12

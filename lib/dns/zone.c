@@ -108,24 +108,14 @@ bool zone_region_known(const struct dns_zone *z, const uint8_t *name3)
 	return z->n_regions && bsearch(name3, z->regions, z->n_regions, sizeof *z->regions, compare_region);
 }
 
-/* `<region>.<app>` of a region that the app is not in. */
-static bool is_empty_region(const struct dns_zone *z, const uint8_t *key, size_t key_len)
+/* `<three letters>.<app>`: a region that the app is not in, or none that we know. */
+static bool is_below_app_like_region(const struct dns_zone *z, const uint8_t *key, size_t key_len)
 {
-	if (key_len < NAME_REGION_SIZE || key[0] != NAME_REGION_SIZE - 1 || !zone_region_known(z, key + 1))
+	if (key_len < NAME_REGION_SIZE || key[0] != NAME_REGION_SIZE - 1)
 		return false;
 	const struct zone_node *parent = find_node(z, key + NAME_REGION_SIZE, key_len - NAME_REGION_SIZE);
 
 	return parent && parent->app;
-}
-
-static void put_record(struct dns_reply *r, uint16_t type, const void *rdata, size_t rdata_len)
-{
-	uint8_t *p = dns_reply_answer(r, DNS_RECORD_HEAD_LEN + rdata_len, 1);
-
-	if (!p)
-		return;
-	dns_record_head(p, DNS_HEADER_LEN, type, (uint16_t)rdata_len);
-	memcpy(p + DNS_RECORD_HEAD_LEN, rdata, rdata_len);
 }
 
 #define SOA_NAMES APEX_INTERNAL "\0\12hostmaster" APEX_INTERNAL "\0"
@@ -156,10 +146,39 @@ static void negative(const struct dns_zone *z, enum dns_tree tree, uint16_t rcod
 	soa_rdata(z, p + DNS_RECORD_HEAD_LEN);
 }
 
+static const struct dns_hint hint_ipv6 = { DNS_HINT_OTHER, "6PN is IPv6-only: ask for AAAA" },
+			     hint_idle = { DNS_HINT_OTHER, "the name exists, but nothing of it is running now" },
+			     hint_no_region = { DNS_HINT_OTHER, "there is no such region" };
+
+/* The name is there, what was asked for is not. */
+static void no_data(const struct dns_zone *z, enum dns_tree tree, bool instances, struct dns_reply *r)
+{
+	if (instances && r->query->type == DNS_TYPE_A)
+		r->hint = &hint_ipv6;
+	else if (instances && r->query->type == DNS_TYPE_AAAA)
+		r->hint = &hint_idle;
+	negative(z, tree, DNS_NOERROR, r);
+}
+
+/* A name that no table has. */
+static void answer_nameless(const struct dns_zone *z, enum dns_tree tree, struct dns_reply *r)
+{
+	const uint8_t *key = r->query->key;
+	bool region_like = tree == DNS_TREE_INTERNAL && is_below_app_like_region(z, key, r->query->name_len);
+
+	if (region_like && zone_region_known(z, key + 1)) {
+		no_data(z, tree, true, r);
+		return;
+	}
+	if (region_like)
+		r->hint = &hint_no_region;
+	negative(z, tree, DNS_NXDOMAIN, r);
+}
+
 /* RFC 8482: somebody who asks for everything gets one small record. */
 static void put_any(struct dns_reply *r)
 {
-	put_record(r, DNS_TYPE_HINFO, "\7RFC8482", 9);
+	dns_reply_record(r, DNS_TYPE_HINFO, DNS_TTL, "\7RFC8482", 9);
 }
 
 static void answer_apex(const struct dns_zone *z, enum dns_tree tree, struct dns_reply *r)
@@ -170,12 +189,12 @@ static void answer_apex(const struct dns_zone *z, enum dns_tree tree, struct dns
 
 	if (type == DNS_TYPE_SOA) {
 		soa_rdata(z, soa);
-		put_record(r, type, soa, sizeof soa);
+		dns_reply_record(r, type, DNS_TTL, soa, sizeof soa);
 	} else if (type == DNS_TYPE_NS) {
 		/* The apex is its own server's name: any other label could be the name of an app. */
-		put_record(r, type, APEX_INTERNAL, 10);
+		dns_reply_record(r, type, DNS_TTL, APEX_INTERNAL, 10);
 	} else if (type == DNS_TYPE_AAAA && tree == DNS_TREE_INTERNAL) {
-		put_record(r, type, &resolver, sizeof resolver);
+		dns_reply_record(r, type, DNS_TTL, &resolver, sizeof resolver);
 	} else if (type == DNS_TYPE_ANY) {
 		put_any(r);
 	} else {
@@ -237,12 +256,12 @@ static void answer_node(const struct dns_zone *z, enum dns_tree tree, const stru
 		else
 			put_everywhere(r, n, a, turn);
 	} else if (type == DNS_TYPE_TXT && n->text_len) {
-		put_record(r, type, z->bytes.data + n->text_at, n->text_len);
+		dns_reply_record(r, type, DNS_TTL, z->bytes.data + n->text_at, n->text_len);
 		r->partial = n->more;
 	} else if (type == DNS_TYPE_ANY) {
 		put_any(r);
 	} else {
-		negative(z, tree, DNS_NOERROR, r);
+		no_data(z, tree, n->instances, r);
 	}
 }
 
@@ -299,7 +318,7 @@ static void answer_reverse(const struct dns_zone *z, struct dns_reply *r)
 	if (!found)
 		negative(z, DNS_TREE_REVERSE, DNS_NXDOMAIN, r);
 	else if (bits == 128 && r->query->type == DNS_TYPE_PTR)
-		put_record(r, DNS_TYPE_PTR, z->bytes.data + found->name_at, found->name_len);
+		dns_reply_record(r, DNS_TYPE_PTR, DNS_TTL, z->bytes.data + found->name_at, found->name_len);
 	else if (bits == 128 && r->query->type == DNS_TYPE_ANY)
 		put_any(r);
 	else
@@ -320,8 +339,6 @@ void dns_zone_answer(const struct dns_zone *z, enum dns_tree tree, struct dns_re
 	} else if (tree == DNS_TREE_INTERNAL && (n = find_node(z, key, key_len))) {
 		answer_node(z, tree, n, r);
 	} else {
-		bool empty = tree == DNS_TREE_INTERNAL && is_empty_region(z, key, key_len);
-
-		negative(z, tree, empty ? DNS_NOERROR : DNS_NXDOMAIN, r);
+		answer_nameless(z, tree, r);
 	}
 }

@@ -1,7 +1,7 @@
 /* zone - all names of one network, precompiled and immutable: pure functions from plain structs to answers.
  *
  * Names of app A (all below `internal`): A, global.A, <region>.A, <id>.vm.A (AAAA); A, regions.A, vms.A, all.regions.A,
- * all.vms.A (TXT); _apps, _instances, all._instances (TXT); reverse names of the network's own addresses (PTR). TTL 5.
+ * all.vms.A (TXT); _apps, _instances, all._instances, and what freshness.h makes (TXT); reverse names of the network's own addresses (PTR). TTL 5.
  *   An app without a started instance, `vm.A` and a known region without an instance: NODATA. Anything else: NXDOMAIN.
  *   Lists are sorted and comma-separated (`_instances`: ';'), broken before a separator when a string would pass 255 bytes, so
  * joining the strings gives the list. A list above DNS_TEXT_PAGE bytes continues at p2.<name>, p3.<name> ...; the first page is
@@ -9,7 +9,8 @@
  *   AAAA answers are samples: DESIGN's rule (nearest region has <= 3: everybody, nearest first, at most 16; else 3 of it in
  * rotation with the asker's own host among them), cut to what fits, never TC.
  *
- * The SOA serial is v: give the version of the network's own last change, or orgs could see each other's activity. */
+ * The SOA serial is v: give the version up to which all changes of this network are in it, raised by its own changes alone, or orgs
+ * could see each other's activity. */
 #pragma once
 #include "lib/dns/wire.h"
 #include "lib/sixpn/addr.h"

@@ -167,6 +167,7 @@ static int name_addresses(struct zone_build *b, const char *prefix, const char *
 	node->n_addresses = (uint32_t)n;
 	node->n_near = (uint32_t)n_near;
 	node->n_own = (uint32_t)n_own;
+	node->instances = true;
 	return 0;
 }
 
@@ -265,6 +266,15 @@ static int add_app(struct zone_build *b, const char *app, size_t from, size_t to
 	return r;
 }
 
+/* What they say is made when it is asked for (freshness.c); that they exist is said here. */
+static int add_own_names(struct dns_zone *z)
+{
+	struct zone_node *node;
+	int r = zone_add_node(z, "_sync.", "", &node);
+
+	return r < 0 ? r : zone_add_node(z, "_version.", "", &node);
+}
+
 static int add_names(struct zone_build *b)
 {
 	CLEAN_FREE struct zone_candidate *by_id = calloc(b->n_all + 1, sizeof *by_id);
@@ -285,6 +295,8 @@ static int add_names(struct zone_build *b)
 	}
 	if (r == 0)
 		r = zone_add_apps_list(b);
+	if (r == 0)
+		r = add_own_names(b->z);
 	if (r == 0)
 		r = zone_add_instances_list(b, "_instances.", by_id, false);
 	if (r == 0)

@@ -18,6 +18,7 @@ struct zone_node {
 	uint32_t name_at;
 	uint8_t name_len;
 	bool app;  /* regions may stand before it */
+	bool instances; /* stands for instances, though there may be none now */
 	bool more; /* text has further pages */
 	uint32_t address_at, n_addresses;
 	uint32_t n_near, n_own; /* of these: in the nearest region; on the own host */

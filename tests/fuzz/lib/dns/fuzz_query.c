@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!views)
 		views = make_views();
 	for (enum dns_transport t = DNS_UDP; t <= DNS_TCP; t++) {
-		struct dns_asker asker = { addr_instance(0x12345678, 0xA1110001, 0x10001), addr_resolver(), t };
+		struct dns_asker asker = { addr_instance(0x12345678, 0xA1110001, 0x10001), addr_resolver(), t, t == DNS_TCP ? 100 : 0 };
 		size_t limit = t == DNS_UDP ? DNS_UDP_MAX : DNS_MESSAGE_MAX;
 		size_t n = dns_answer(views, &asker, data, size, message, limit, &outcome);
 

@@ -128,7 +128,7 @@ static inline const char *packet_text(const ldns_pkt *p, char *text, size_t size
 
 static inline struct dns_asker asker_of(uint32_t network, enum dns_transport transport)
 {
-	return (struct dns_asker){ addr_instance(network, HERE, 0x77777), addr_resolver(), transport };
+	return (struct dns_asker){ addr_instance(network, HERE, 0x77777), addr_resolver(), transport, 0 };
 }
 
 /* Asks the zone alone, by TCP sizes; text of the answer. */
