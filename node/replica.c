@@ -1,7 +1,5 @@
 /* replica - see replica.h. */
-#include "node/replica.h"
-
-#include "proto/sixpn.pb-c.h"
+#include "node/replica_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +17,11 @@ void replica_init(struct replica *r)
 	r->mine.is_private = true;
 }
 
-static void free_content(struct replica *r)
+void replica_free_content(struct replica *r)
 {
 	struct replica_record *rec;
 	struct replica_part *part;
+	void *excuse;
 
 	for (size_t i = 0; (rec = map_next(&r->records, &i));) {
 		free(rec->record);
@@ -30,8 +29,11 @@ static void free_content(struct replica *r)
 	}
 	for (size_t i = 0; (part = map_next(&r->parts, &i));)
 		free(part);
+	for (size_t i = 0; (excuse = map_next(&r->excused, &i));)
+		free(excuse);
 	map_deinit(&r->records);
 	map_deinit(&r->parts);
+	map_deinit(&r->excused);
 }
 
 void replica_drop_staging(struct replica *r)
@@ -48,7 +50,7 @@ void replica_drop_staging(struct replica *r)
 void replica_deinit(struct replica *r)
 {
 	replica_drop_staging(r);
-	free_content(r);
+	replica_free_content(r);
 	replica_init(r);
 }
 
@@ -81,7 +83,7 @@ static int note_network(struct replica_change *c, uint32_t network)
 	return 0;
 }
 
-static int note(struct replica_change *c, const struct record *rec)
+int replica_note(struct replica_change *c, const struct record *rec)
 {
 	if (!rec->network) {
 		c->fabric = true;
@@ -137,28 +139,51 @@ const struct record *replica_find(const struct replica *r, uint32_t kind, const 
 	return rec ? rec->record : NULL;
 }
 
+struct replica_record *replica_get(const struct replica *r, const struct record *rec)
+{
+	return find(r, rec->kind, rec->key, rec->key_len);
+}
+
+/* Out of its part's digest. */
+static void discount(struct replica *r, const struct record *rec)
+{
+	struct replica_part *part = part_of(r, rec);
+
+	if (!part)
+		return;
+	digest_remove(&part->digest, rec);
+	drop_part_if_empty(r, part);
+}
+
 /* Out of digests and counts, and freed; the map has let go of it already. */
 static void retire(struct replica *r, struct replica_record *rec)
 {
-	struct replica_part *part = part_of(r, rec->record);
-
-	if (part) {
-		digest_remove(&part->digest, rec->record);
-		drop_part_if_empty(r, part);
-	}
+	if (rec->held_v)
+		r->n_held--;
+	else
+		discount(r, rec->record);
 	r->bytes -= rec->record->body_len;
 	r->n_by_kind[rec->record->kind]--;
 	free(rec->record);
 	free(rec);
 }
 
-static void forget(struct replica *r, struct replica_record *rec)
+void replica_forget(struct replica *r, struct replica_record *rec)
 {
 	map_remove(&r->records, rec->map_key, rec->map_key_len);
 	retire(r, rec);
 }
 
-int replica_insert(struct replica *r, const struct record *record)
+void replica_hold(struct replica *r, struct replica_record *rec, uint64_t v)
+{
+	if (!rec->held_v) {
+		discount(r, rec->record);
+		r->n_held++;
+	}
+	rec->held_v = v;
+}
+
+int replica_insert(struct replica *r, const struct record *record, uint64_t held_v)
 {
 	struct replica_record *rec = calloc(1, sizeof *rec);
 	struct replica_part *part;
@@ -176,6 +201,8 @@ int replica_insert(struct replica *r, const struct record *record)
 	r->n_by_kind[record->kind]++;
 	if (old)
 		retire(r, old);
+	if (held_v)
+		replica_hold(r, rec, held_v);
 	return 0;
 no_memory:
 	if (rec)
@@ -184,26 +211,64 @@ no_memory:
 	return -ENOMEM;
 }
 
-static int take_record(struct replica *r, const struct record *rec, struct replica_change *c)
+/* A tombstone of something that is there. */
+static int take_delete(struct replica *r, const struct record *rec, struct replica_record *mine, const struct breaker *breaker,
+		       struct replica_change *c)
 {
-	struct replica_record *mine = find(r, rec->kind, rec->key, rec->key_len);
 	int e;
 
-	if (mine && mine->record->v >= rec->v) {
+	if (rec->intent == INTENT_NONE && (mine->held_v || breaker_holds(breaker, mine->record))) {
+		c->n_held += !mine->held_v;
+		replica_hold(r, mine, rec->v);
+		return 0;
+	}
+	e = replica_note(c, mine->record);
+	if (e < 0)
+		return e;
+	replica_forget(r, mine);
+	c->n_deletes++;
+	return 0;
+}
+
+static bool is_news(const struct replica_record *mine, const struct record *rec)
+{
+	return !mine || (mine->held_v ? mine->held_v : mine->record->v) < rec->v;
+}
+
+static int take_record(struct replica *r, const struct record *rec, const struct breaker *breaker, struct replica_change *c)
+{
+	struct replica_record *mine = replica_get(r, rec);
+	int e;
+
+	if (!is_news(mine, rec)) {
 		c->n_ignored++;
 		return 0;
 	}
-	e = note(c, rec);
-	if (e < 0)
+	if (rec->deleted && mine)
+		return take_delete(r, rec, mine, breaker, c);
+	e = replica_note(c, rec);
+	if (e < 0 || rec->deleted)
 		return e;
-	if (rec->deleted) {
-		if (mine)
-			forget(r, mine);
-		c->n_deletes += mine != NULL;
-		return 0;
-	}
 	c->n_upserts++;
-	return replica_insert(r, rec);
+	return replica_insert(r, rec, 0);
+}
+
+/* What the delta would delete unexplained, against what is there. */
+static int count_deletes(const struct replica *r, const struct record *list, size_t n, struct breaker *ret_breaker)
+{
+	struct replica_record *rec;
+	int e = 0;
+
+	for (size_t i = 0; e == 0 && i < n; i++)
+		if (list[i].deleted && list[i].intent == INTENT_NONE && (rec = replica_get(r, &list[i])) && !rec->held_v &&
+		    is_news(rec, &list[i]))
+			e = breaker_delete(ret_breaker, rec->record);
+	if (ret_breaker->deletes <= BREAKER_RECORDS) /* the walk is for the case that never comes */
+		return e;
+	for (size_t i = 0; e == 0 && (rec = map_next(&r->records, &i));)
+		if (!rec->held_v)
+			e = breaker_count(ret_breaker, rec->record);
+	return e;
 }
 
 /* A network left our scope: every record of it goes, private ones too. */
@@ -214,7 +279,7 @@ static int drop_network(struct replica *r, uint32_t network, struct replica_chan
 	for (size_t i = 0; (rec = map_next(&r->records, &i));)
 		if (rec->record->network == network) {
 			c->n_deletes++;
-			forget(r, rec);
+			replica_forget(r, rec);
 		}
 	return note_network(c, network);
 }
@@ -244,9 +309,7 @@ static int check_record(const Sixpn__Record *m, struct record *ret, struct why *
 	return e;
 }
 
-/* All records of the reply, checked, before any is applied: one bad envelope refuses the reply, not half of it. In the order of V.
- * `into` is where they will go. */
-static int check_records(const struct replica *into, const Sixpn__PollReply *m, struct record **ret_records, struct why *why)
+int replica_check_records(const struct replica *into, const Sixpn__PollReply *m, struct record **ret_records, struct why *why)
 {
 	struct record *list = calloc(m->n_records ? m->n_records : 1, sizeof *list);
 	size_t bytes = into->bytes + into->records.n * REPLICA_RECORD_COST;
@@ -269,7 +332,7 @@ static int check_records(const struct replica *into, const Sixpn__PollReply *m, 
 	return 0;
 }
 
-static int check_scope(const Sixpn__PollReply *m, struct why *why)
+int replica_check_scope(const Sixpn__PollReply *m, struct why *why)
 {
 	for (size_t i = 0; i < m->n_scope; i++)
 		if (!addr_network_valid(m->scope[i]->network)) /* 0 would be the fabric, which nobody leaves */
@@ -277,11 +340,42 @@ static int check_scope(const Sixpn__PollReply *m, struct why *why)
 	return 0;
 }
 
-static void adopt_identity(struct replica *r, const Sixpn__PollReply *m)
+void replica_adopt_identity(struct replica *r, const Sixpn__PollReply *m)
 {
 	r->epoch = m->epoch;
 	memcpy(r->log_id, m->log_id.data, sizeof r->log_id);
 	r->has_log_id = true;
+}
+
+/* The operator means it: what was held back goes. */
+static int release_held(struct replica *r, struct replica_change *c)
+{
+	struct replica_record *rec;
+	int e = 0;
+
+	for (size_t i = 0; e == 0 && r->n_held && (rec = map_next(&r->records, &i));)
+		if (rec->held_v) {
+			e = replica_note(c, rec->record);
+			c->n_deletes++;
+			replica_forget(r, rec);
+		}
+	return e;
+}
+
+static int apply_delta(struct replica *r, const Sixpn__PollReply *m, const struct record *list, struct replica_change *c)
+{
+	struct breaker breaker = { .deletes = 0 };
+	int e = m->release_held ? release_held(r, c) : 0;
+
+	for (size_t i = 0; e == 0 && i < m->n_scope; i++)
+		if (!m->scope[i]->entered)
+			e = drop_network(r, m->scope[i]->network, c);
+	if (e == 0)
+		e = count_deletes(r, list, m->n_records, &breaker);
+	for (size_t i = 0; e == 0 && i < m->n_records; i++)
+		e = take_record(r, &list[i], &breaker, c);
+	breaker_deinit(&breaker);
+	return e;
 }
 
 static int take_delta(struct replica *r, const Sixpn__PollReply *m, struct replica_change *c, struct why *why)
@@ -294,16 +388,12 @@ static int take_delta(struct replica *r, const Sixpn__PollReply *m, struct repli
 	if (m->to_v < m->from_v)
 		return why_set(why, "reply_invalid", "to_v", "a delta that goes back, from %llu to %llu", (unsigned long long)m->from_v,
 			       (unsigned long long)m->to_v);
-	e = check_scope(m, why);
+	e = replica_check_scope(m, why);
 	if (e == 0)
-		e = check_records(r, m, &list, why);
+		e = replica_check_records(r, m, &list, why);
 	if (e)
 		return e;
-	for (size_t i = 0; e == 0 && i < m->n_scope; i++)
-		if (!m->scope[i]->entered)
-			e = drop_network(r, m->scope[i]->network, c);
-	for (size_t i = 0; e == 0 && i < m->n_records; i++)
-		e = take_record(r, &list[i], c);
+	e = apply_delta(r, m, list, c);
 	free(list);
 	if (e)
 		return e;
@@ -312,125 +402,9 @@ static int take_delta(struct replica *r, const Sixpn__PollReply *m, struct repli
 			r->last_commit_ms = m->commits[i]->unix_ms;
 	r->v = m->to_v;
 	r->scope_version = m->scope_version;
-	adopt_identity(r, m);
+	replica_adopt_identity(r, m);
 	replica_drop_staging(r); /* it was pinned at a V that is past now */
 	return 0;
-}
-
-static bool heals(const Sixpn__PollReply *m, const struct record *rec)
-{
-	for (size_t i = 0; i < m->n_heal; i++) {
-		if (m->heal[i]->private_ && rec->node)
-			return true;
-		if (!m->heal[i]->private_ && !rec->node && m->heal[i]->network == rec->network)
-			return true;
-	}
-	return false;
-}
-
-static void swap_all(struct replica *r, struct replica *s)
-{
-	free_content(r);
-	r->records = s->records;
-	r->parts = s->parts;
-	r->fabric = s->fabric;
-	r->mine = s->mine;
-	memcpy(r->n_by_kind, s->n_by_kind, sizeof r->n_by_kind);
-	r->bytes = s->bytes;
-	s->records = s->parts = (struct map){ 0 };
-}
-
-static int swap_parts(struct replica *r, const struct replica *s, const Sixpn__PollReply *m)
-{
-	struct replica_record *rec;
-	int e = 0;
-
-	for (size_t i = 0; (rec = map_next(&r->records, &i));)
-		if (heals(m, rec->record))
-			forget(r, rec);
-	for (size_t i = 0; e == 0 && (rec = map_next(&s->records, &i));)
-		e = replica_insert(r, rec->record);
-	return e;
-}
-
-/* END of a snapshot: what was staged takes the place of everything, or of the parts that are healed. Healed parts may be of a later V
- * than the rest; our V stays then, and the delta that follows finds them as it would have made them. */
-static int swap_in(struct replica *r, const Sixpn__PollReply *m, struct replica_change *c)
-{
-	struct replica *s = r->staging;
-	struct digest sum = replica_digest(s);
-	int e = 0;
-
-	if (sum.count != m->count || m->digest.len != DIGEST_LEN || memcmp(sum.sum, m->digest.data, DIGEST_LEN) || s->v > m->to_v)
-		return REPLICA_WRONG_DIGEST;
-	if (r->staging_heals) {
-		if (!r->has_log_id || memcmp(m->log_id.data, r->log_id, sizeof r->log_id) || m->to_v < r->v)
-			return REPLICA_GAP;
-		e = swap_parts(r, s, m);
-	} else {
-		swap_all(r, s);
-		r->v = m->to_v;
-		r->scope_version = m->scope_version;
-	}
-	if (e < 0)
-		return e;
-	replica_drop_staging(r);
-	adopt_identity(r, m);
-	c->all = c->fabric = true;
-	return 0;
-}
-
-/* Part 1 begins the staging, the others must be of the same snapshot. */
-static int stage_part(struct replica *r, const Sixpn__PollReply *m, struct why *why)
-{
-	struct replica *s;
-
-	if (!m->parts || m->part < 1 || m->part > m->parts || m->end != (m->part == m->parts))
-		return why_set(why, "reply_invalid", "part", "snapshot part %u of %u%s", m->part, m->parts, m->end ? ", the last" : "");
-	if (m->part == 1) {
-		replica_drop_staging(r);
-		r->staging = calloc(1, sizeof *r->staging);
-		if (!r->staging)
-			return -ENOMEM;
-		replica_init(r->staging);
-		adopt_identity(r->staging, m);
-		r->staged_parts = m->parts;
-		r->staging_heals = m->n_heal > 0;
-	}
-	s = r->staging;
-	if (!s || m->part != r->staged_part + 1)
-		return why_set(why, "reply_invalid", "part", "snapshot part %u came after part %u", m->part, r->staged_part);
-	if (m->parts != r->staged_parts || r->staging_heals != (m->n_heal > 0) || m->epoch != s->epoch ||
-	    memcmp(m->log_id.data, s->log_id, sizeof s->log_id))
-		return why_set(why, "reply_invalid", "part", "snapshot part %u is of another snapshot", m->part);
-	r->staged_part = m->part;
-	return 0;
-}
-
-static int take_snapshot(struct replica *r, const Sixpn__PollReply *m, struct replica_change *c, struct why *why)
-{
-	struct record *list;
-	int e = stage_part(r, m, why);
-
-	if (e == 0)
-		e = check_records(r->staging, m, &list, why);
-	if (e)
-		return e;
-	for (size_t i = 0; e == 0 && i < m->n_records; i++) {
-		if (list[i].deleted)
-			e = why_set(why, "reply_invalid", "records", "a tombstone in a snapshot");
-		else if (r->staging_heals && !heals(m, &list[i]))
-			e = why_set(why, "reply_invalid", "records", "a record outside the parts that are healed");
-		else
-			e = replica_insert(r->staging, &list[i]);
-		if (r->staging->v < list[i].v)
-			r->staging->v = list[i].v;
-	}
-	c->n_upserts += m->n_records;
-	free(list);
-	if (e == 0 && m->end)
-		e = swap_in(r, m, c);
-	return e;
 }
 
 int replica_take(struct replica *r, const Sixpn__PollReply *reply, struct replica_change *ret_change, struct why *why)
@@ -441,7 +415,7 @@ int replica_take(struct replica *r, const Sixpn__PollReply *reply, struct replic
 	if (!replica_obeys(r, reply->epoch, reply->log_id.data, reply->log_id.len))
 		return REPLICA_NOT_OURS;
 	switch (reply->kind) {
-	case SIXPN__POLL_KIND__POLL_SNAPSHOT: e = take_snapshot(r, reply, c, why); break;
+	case SIXPN__POLL_KIND__POLL_SNAPSHOT: e = replica_take_snapshot(r, reply, c, why); break;
 	case SIXPN__POLL_KIND__POLL_DELTA:
 	case SIXPN__POLL_KIND__POLL_NOTHING: e = take_delta(r, reply, c, why); break;
 	default: e = why_set(why, "reply_invalid", "kind", "poll reply of kind %d", (int)reply->kind); break;
@@ -489,4 +463,24 @@ int replica_each_part(const struct replica *r, int (*each)(void *ctx, const stru
 	for (size_t i = 0; !e && (part = map_next(&r->parts, &i));)
 		e = each(ctx, part);
 	return e;
+}
+
+int replica_each_held(const struct replica *r, int (*each)(void *ctx, const struct record *record, uint64_t held_v), void *ctx)
+{
+	const struct replica_record *rec;
+	int e = 0;
+
+	for (size_t i = 0; !e && r->n_held && (rec = map_next(&r->records, &i));)
+		if (rec->held_v)
+			e = each(ctx, rec->record, rec->held_v);
+	return e;
+}
+
+size_t replica_unknown_kinds(const struct replica *r)
+{
+	size_t n = 0;
+
+	for (uint32_t kind = 1; kind < RECORD_KIND_MAX; kind++)
+		n += RECORD_SENDABLE(kind) ? 0 : r->n_by_kind[kind];
+	return n;
 }

@@ -4,6 +4,10 @@
  * is one path for both. A delta is applied only if it starts where we are (G6); a snapshot is staged and swapped in whole at its
  * END after count and digest agree (G4); within a delta records apply in V order, each only if it is newer than ours (G7). A snapshot
  * that heals replaces the parts that it names and nothing else; V stays.
+ *
+ * Deletes that come in masses and unexplained are set aside (breaker.h): such a record stays what it was for all who ask here, so
+ * that nothing of the machine changes, but it is in no digest, because the controller has it no longer. A later record of its key
+ * takes its place, its network's leaving or a release ends it.
  */
 #pragma once
 #include "lib/base/map.h"
@@ -26,6 +30,7 @@ struct replica {
 	struct replica_part fabric, mine;
 	size_t n_by_kind[RECORD_KIND_MAX];
 	size_t bytes;        /* of all bodies */
+	size_t n_held;       /* records whose delete is held back */
 	uint64_t v, epoch, scope_version;
 	uint8_t log_id[16];
 	bool has_log_id;
@@ -33,12 +38,14 @@ struct replica {
 	struct replica *staging; /* a snapshot on its way; NULL = none */
 	uint32_t staged_part, staged_parts;
 	bool staging_heals;      /* the snapshot replaces only the parts in heal[] */
+	struct map excused;      /* of a staging: keys and networks whose absence the snapshot explains */
 };
 
 struct replica_record {
 	uint8_t map_key[4 + RECORD_KEY_MAX];
 	size_t map_key_len;
 	struct record *record; /* owned */
+	uint64_t held_v;       /* V of the delete that is held back; 0 = none */
 };
 
 /* What one reply changed; for the planners. Records are borrowed until the next call that changes the replica. */
@@ -47,7 +54,7 @@ struct replica_change {
 	bool fabric;               /* regions or nodes */
 	uint32_t *networks;        /* touched, ascending, no duplicates */
 	size_t n_networks, cap_networks;
-	size_t n_upserts, n_deletes, n_ignored;
+	size_t n_upserts, n_deletes, n_ignored, n_held; /* n_held: deletes set aside now */
 };
 void replica_change_deinit(struct replica_change *c);
 
@@ -74,5 +81,10 @@ int replica_each(const struct replica *r, uint32_t kind, int (*each)(void *ctx, 
 const struct record *replica_find(const struct replica *r, uint32_t kind, const void *key, size_t key_len);
 int replica_each_part(const struct replica *r, int (*each)(void *ctx, const struct replica_part *part), void *ctx);
 
-/* For the state file: everything as one sequence of encoded records, and back. */
-int replica_insert(struct replica *r, const struct record *record) MUST_CHECK;
+/* The records whose delete is held back, with its V; in any order. */
+int replica_each_held(const struct replica *r, int (*each)(void *ctx, const struct record *record, uint64_t held_v), void *ctx);
+/* Records of kinds that this version does not know: kept for the digest, nothing else. */
+size_t replica_unknown_kinds(const struct replica *r);
+
+/* For the state file: everything as one sequence of encoded records, and back. held_v as in replica_record. */
+int replica_insert(struct replica *r, const struct record *record, uint64_t held_v) MUST_CHECK;

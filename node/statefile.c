@@ -23,9 +23,8 @@ static void hash(const void *a, size_t an, const void *b, size_t bn, const void 
 	crypto_blake2b((const uint8_t *)"sixpn state", 11, (struct crypto_part[]){ { a, an }, { b, bn }, { c, cn } }, 3, out);
 }
 
-static int put_record(void *ctx, const struct record *record)
+static int put_plain(struct buf *out, const struct record *record)
 {
-	struct buf *out = ctx;
 	size_t at = out->len;
 	int e;
 
@@ -36,12 +35,26 @@ static int put_record(void *ctx, const struct record *record)
 	return e;
 }
 
+static int put_records(const struct replica *r, bool with_held, struct buf *out)
+{
+	const struct replica_record *rec;
+	int e = 0;
+
+	for (size_t i = 0; e == 0 && (rec = map_next(&r->records, &i));) {
+		if (with_held)
+			buf_add_u64(out, rec->held_v);
+		e = put_plain(out, rec->record);
+	}
+	return e;
+}
+
 int statefile_encode(const struct replica *r, struct buf *ret_bytes, uint8_t ret_hash[32])
 {
+	bool with_held = r->n_held > 0;
 	int e;
 
 	buf_add(ret_bytes, magic, sizeof magic);
-	buf_add_u32(ret_bytes, STATEFILE_FORMAT);
+	buf_add_u32(ret_bytes, with_held ? STATEFILE_FORMAT : 1);
 	buf_add_u8(ret_bytes, r->has_log_id);
 	buf_add(ret_bytes, r->log_id, sizeof r->log_id);
 	buf_add_u64(ret_bytes, r->epoch);
@@ -49,7 +62,7 @@ int statefile_encode(const struct replica *r, struct buf *ret_bytes, uint8_t ret
 	buf_add_u64(ret_bytes, r->scope_version);
 	buf_add_u64(ret_bytes, r->last_commit_ms);
 	buf_add_u64(ret_bytes, r->records.n);
-	e = replica_each(r, 0, put_record, ret_bytes);
+	e = put_records(r, with_held, ret_bytes);
 	if (e < 0 || buf_failed(ret_bytes))
 		return e < 0 ? e : -ENOMEM;
 	hash(ret_bytes->data, ret_bytes->len, NULL, 0, NULL, 0, ret_hash);
@@ -91,6 +104,7 @@ int statefile_decode(const void *bytes, size_t n, struct replica *r, uint8_t ret
 	r->last_commit_ms = cursor_u64(&c);
 	count = cursor_u64(&c);
 	for (uint64_t i = 0; i < count && !c.bad; i++) {
+		uint64_t held_v = format > 1 ? cursor_u64(&c) : 0;
 		uint32_t len = cursor_u32(&c);
 		const uint8_t *at = cursor_take(&c, len);
 		struct record rec;
@@ -100,7 +114,7 @@ int statefile_decode(const void *bytes, size_t n, struct replica *r, uint8_t ret
 			break;
 		e = record_decode(at, len, &rec, why);
 		if (e == 0)
-			e = rec.deleted ? broken(why, "a tombstone is in it") : replica_insert(r, &rec);
+			e = rec.deleted ? broken(why, "a tombstone is in it") : replica_insert(r, &rec, held_v);
 		if (e)
 			return e;
 	}

@@ -1,7 +1,8 @@
 /* statefile - the replica on disk: a snapshot file and an append-only journal of the replies that came since.
  *
  *   snapshot  magic, format, log_id, epoch, V, scope version, count; each record with its length; BLAKE2b over all of it.
- *             Written whole: temporary file, fsync, rename, fsync of the folder. Mode 0600.
+ *             Written whole: temporary file, fsync, rename, fsync of the folder. Mode 0600. Format 2 has, before each record,
+ *             the V of its delete that is held back; it is written only while one is, so that an older version can read the rest.
  *   journal   magic, then the hash of the snapshot that it continues; per entry: length (4), from V (8), to V (8), BLAKE2b over
  *             (hash before, those 20 bytes, body); the body is the PollReply as received. The chain starts from the snapshot's hash.
  *             Appended and fdatasync'd.
@@ -15,7 +16,7 @@
 #pragma once
 #include "node/replica.h"
 
-#define STATEFILE_FORMAT 1
+#define STATEFILE_FORMAT 2
 #define STATEFILE_REPLY_MAX (2u << 20)
 #define STATEFILE_ARENA_MAX (4 * STATEFILE_REPLY_MAX) /* an unpacked reply: what was taken from the link must be readable again */
 #define STATEFILE_MAX (256u << 20)

@@ -120,6 +120,8 @@ static json_t *sync_json(const struct node *node)
 	json_object_set_new(out, "polls", number(s->polls));
 	json_object_set_new(out, "deltas", number(s->deltas));
 	json_object_set_new(out, "snapshots", number(s->snapshots));
+	json_object_set_new(out, "heals", number(s->heals));
+	json_object_set_new(out, "digests_asked", number(s->digests_asked));
 	json_object_set_new(out, "bookmarks", number(s->bookmarks));
 	json_object_set_new(out, "refused", number(s->refused));
 	json_object_set_new(out, "fenced", number(s->fenced));
@@ -190,6 +192,8 @@ static json_t *status_json(struct node *node)
 	json_object_set_new(out, "v", number(node->replica.v));
 	json_object_set_new(out, "epoch", number(node->replica.epoch));
 	json_object_set_new(out, "records", number(node->replica.records.n));
+	json_object_set_new(out, "held_deletes", number(node->replica.n_held));
+	json_object_set_new(out, "unknown_kinds", number(replica_unknown_kinds(&node->replica)));
 	json_object_set_new(out, "presence_timeouts", number(node->presence_timeouts));
 	json_object_set_new(out, "apply_errors", number(node->apply_errors));
 	json_object_set_new(out, "sync", sync_json(node));

@@ -14,6 +14,7 @@
 #define RETRY_AFTER_MAX_MS 60000
 #define REFUSALS_DOUBLED 6 /* the wait after refused replies doubles so often: to about a minute */
 #define PARTS_MAX 512 /* digest parts per poll; more networks than that are healed by a whole snapshot */
+#define HELD_MAX 64   /* held deletes named in a poll; their number is said beside it */
 
 struct sync {
 	struct loop *loop;
@@ -30,6 +31,7 @@ struct sync {
 	bool synced;
 	bool want_digests;
 	bool from_scratch;  /* what we were sent made no sense: say that we have nothing, the next reply is a snapshot */
+	uint64_t features;  /* of the controller, as its last reply said */
 	uint8_t head_proof[64];
 	size_t head_proof_len;
 	uint8_t snapshot_token[128];
@@ -203,6 +205,7 @@ static void take_records(struct sync *s, const Sixpn__PollReply *m, const uint8_
 	struct replica_change change = { 0 };
 	struct why why = { 0 };
 	uint64_t from_v = s->replica->v, from_epoch = s->replica->epoch;
+	size_t held = s->replica->n_held;
 	bool snapshot = m->kind == SIXPN__POLL_KIND__POLL_SNAPSHOT;
 	int e = replica_take(s->replica, m, &change, &why);
 
@@ -222,13 +225,19 @@ static void take_records(struct sync *s, const Sixpn__PollReply *m, const uint8_
 	s->snapshot_token_len = 0;
 	keep_bytes(&m->head_proof, s->head_proof, &s->head_proof_len, sizeof s->head_proof); /* it proves the V that we have now */
 	if (snapshot)
-		log_info("sync", "snapshot at V %llu: %zu records", (unsigned long long)s->replica->v, s->replica->records.n);
-	s->stats.snapshots += snapshot;
+		log_info("sync", "%s at V %llu: %zu records", m->n_heal ? "parts healed" : "snapshot", (unsigned long long)s->replica->v,
+			 s->replica->records.n);
+	if (change.n_held)
+		log_err("sync", "V %llu deletes %zu records at once and nobody says why: they stay as they are until they are explained or "
+			"released (sixpn node release-held)", (unsigned long long)s->replica->v, change.n_held);
+	s->stats.deletes_held += change.n_held;
+	s->stats.heals += snapshot && m->n_heal;
+	s->stats.snapshots += snapshot && !m->n_heal;
 	s->stats.deltas += m->kind == SIXPN__POLL_KIND__POLL_DELTA;
 	s->stats.bookmarks += m->kind == SIXPN__POLL_KIND__POLL_NOTHING;
 	apply(s, m, &change);
 	replica_change_deinit(&change);
-	if (snapshot || from_v != s->replica->v || from_epoch != s->replica->epoch || m->n_records || m->n_scope)
+	if (snapshot || from_v != s->replica->v || from_epoch != s->replica->epoch || m->n_records || m->n_scope || held != s->replica->n_held)
 		make_durable(s, m, bytes, n, from_v);
 	else
 		finish_reply(s);
@@ -240,6 +249,7 @@ static void take_extras(struct sync *s, const Sixpn__PollReply *m)
 	s->stats.last_reply_ms = clock_mono_ms(s->clock);
 	if (m->park_ms >= 1000 && m->park_ms <= 300000)
 		link_client_set_park_ms(s->link, m->park_ms);
+	s->features = m->features;
 	s->want_digests = m->want_digests;
 	s->stats.digests_asked += m->want_digests;
 	for (size_t i = 0; i < m->n_settled; i++)
@@ -319,6 +329,51 @@ static int add_part(void *ctx, const struct replica_part *part)
 	return 0;
 }
 
+struct held_list {
+	Sixpn__HeldDelete deletes[HELD_MAX], *list[HELD_MAX];
+	size_t n;
+};
+
+static int add_held(void *ctx, const struct record *record, uint64_t held_v)
+{
+	struct held_list *l = ctx;
+	Sixpn__HeldDelete *h = &l->deletes[l->n];
+
+	if (l->n == HELD_MAX)
+		return 1;
+	sixpn__held_delete__init(h);
+	h->kind = record->kind;
+	h->key = pb_bytes(record->key, record->key_len);
+	h->v = held_v;
+	l->list[l->n++] = h;
+	return 0;
+}
+
+/* The larger lists of a poll; they live until it is packed. */
+struct lists {
+	struct part_list parts;
+	struct held_list held;
+};
+
+static struct lists *say_lists(struct sync *s, Sixpn__PollRequest *m)
+{
+	bool held = s->replica->n_held && (s->features & SIXPN__FEATURE__FEATURE_HELD_DELETES);
+	struct lists *l = s->want_digests || held ? calloc(1, sizeof *l) : NULL;
+
+	if (l && s->want_digests) {
+		replica_each_part(s->replica, add_part, &l->parts);
+		m->digest_parts = l->parts.list;
+		m->n_digest_parts = l->parts.n;
+	}
+	if (l && held) {
+		replica_each_held(s->replica, add_held, &l->held);
+		m->held = l->held.list;
+		m->n_held = l->held.n;
+		m->held_total = (uint32_t)s->replica->n_held;
+	}
+	return l;
+}
+
 static void say_where_we_are(struct sync *s, Sixpn__PollRequest *m, struct digest *digest)
 {
 	if (s->replica->has_log_id && !s->from_scratch) {
@@ -331,13 +386,13 @@ static void say_where_we_are(struct sync *s, Sixpn__PollRequest *m, struct diges
 	m->head_proof = pb_bytes(s->head_proof, s->head_proof_len);
 	m->snapshot_token = pb_bytes(s->snapshot_token, s->snapshot_token_len);
 	m->version = pb_bytes(SIXPN_VERSION, strlen(SIXPN_VERSION));
-	m->features = SIXPN__FEATURE__FEATURE_AWAIT | SIXPN__FEATURE__FEATURE_DIGEST_PARTS;
+	m->features = SIXPN__FEATURE__FEATURE_AWAIT | SIXPN__FEATURE__FEATURE_HELD_DELETES | SIXPN__FEATURE__FEATURE_DIGEST_PARTS;
 }
 
 static void send_poll(struct sync *s)
 {
 	CLEAN_BUF struct buf bytes = BUF_INIT(LINK_REQUEST_MAX + 1);
-	CLEAN_FREE struct part_list *parts = NULL;
+	CLEAN_FREE struct lists *lists = NULL;
 	Sixpn__PollRequest m = SIXPN__POLL_REQUEST__INIT;
 	struct digest digest = replica_digest(s->replica);
 	int e;
@@ -349,11 +404,7 @@ static void send_poll(struct sync *s)
 	}
 	loop_cancel_timer(&s->again);
 	say_where_we_are(s, &m, &digest);
-	if (s->want_digests && (parts = calloc(1, sizeof *parts))) {
-		replica_each_part(s->replica, add_part, parts);
-		m.digest_parts = parts->list;
-		m.n_digest_parts = parts->n;
-	}
+	lists = say_lists(s, &m);
 	s->events->fill_poll(s->ctx, &m);
 	e = pb_pack(&m, &bytes);
 	if (e == 0)

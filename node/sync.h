@@ -26,7 +26,8 @@ struct sync_events {
 };
 
 struct sync_stats {
-	uint64_t polls, deltas, snapshots, bookmarks, retries, fenced, refused, digests_asked;
+	uint64_t polls, deltas, snapshots, heals, bookmarks, retries, fenced, refused, digests_asked;
+	uint64_t deletes_held; /* set aside by the breaker since the start */
 	uint64_t last_reply_ms;    /* monotonic; 0 = never */
 	uint64_t last_applied_lag_ms; /* commit to applied of the newest change, Unix clocks of two machines */
 };

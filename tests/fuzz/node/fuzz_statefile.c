@@ -19,7 +19,7 @@ static void try(const uint8_t *bytes, size_t n)
 	replica_init(&same);
 	if (statefile_decode(bytes, n, &r, hash, &why) == 0 &&
 	    (statefile_encode(&r, &again, hash) != 0 || statefile_decode(again.data, again.len, &same, hash, &why) != 0 ||
-	     same.records.n != r.records.n || same.v != r.v))
+	     same.records.n != r.records.n || same.v != r.v || same.n_held != r.n_held))
 		abort();
 	replica_deinit(&r);
 	replica_deinit(&same);
@@ -27,8 +27,10 @@ static void try(const uint8_t *bytes, size_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const uint8_t head[] = "sixpnst\0\0\0\0\1";
+	uint8_t head[] = "sixpnst\0\0\0\0\1";
 	uint8_t *bytes = malloc(12 + size + 32);
+
+	head[11] = (uint8_t)(1 + size % 2); /* both formats */
 
 	try(data, size);
 	memcpy(bytes, head, 12);

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MADE_MAX 64
+#define MADE_MAX 256
 #define MADE_NET 0x00020001u
 #define MADE_NET2 0x00020002u
 #define MADE_HOST 0xa1230007u  /* ourselves */
@@ -89,11 +89,16 @@ static inline struct record *made_add(struct made *m, struct record r, uint64_t 
 	return &m->envelopes[i];
 }
 
-static inline void made_tombstone(struct made *m, struct record r, uint64_t v)
+static inline void made_tombstone_of(struct made *m, struct record r, uint64_t v, uint32_t intent)
 {
 	r.deleted = true;
-	r.intent = INTENT_DELETE;
+	r.intent = intent;
 	made_add(m, r, v, BUF_INIT(0));
+}
+
+static inline void made_tombstone(struct made *m, struct record r, uint64_t v)
+{
+	made_tombstone_of(m, r, v, INTENT_DELETE);
 }
 
 static inline void made_region(struct made *m, uint64_t v, const char *name, double lat, double lon, uint16_t locator)
@@ -261,7 +266,8 @@ static inline void made_end(struct made *m, struct made *const *parts, size_t n_
 
 	for (size_t p = 0; p < n_parts; p++)
 		for (size_t i = 0; i < parts[p]->reply.n_records; i++)
-			digest_add(&sum, &parts[p]->envelopes[i]);
+			if (!parts[p]->envelopes[i].deleted)
+				digest_add(&sum, &parts[p]->envelopes[i]);
 	memcpy(m->digest, sum.sum, sizeof m->digest);
 	m->reply.count = sum.count;
 	m->reply.digest = pb_bytes(m->digest, sizeof m->digest);
@@ -340,7 +346,7 @@ static inline bool made_same(const struct replica *a, const struct replica *b)
 {
 	struct digest x = replica_digest(a), y = replica_digest(b);
 
-	return digest_equal(&x, &y) && a->v == b->v && a->epoch == b->epoch && a->scope_version == b->scope_version &&
+	return digest_equal(&x, &y) && a->v == b->v && a->n_held == b->n_held && a->epoch == b->epoch && a->scope_version == b->scope_version &&
 	       a->has_log_id == b->has_log_id && !memcmp(a->log_id, b->log_id, sizeof a->log_id) && a->records.n == b->records.n &&
 	       a->bytes == b->bytes && !memcmp(a->n_by_kind, b->n_by_kind, sizeof a->n_by_kind);
 }

@@ -227,13 +227,13 @@ static void g4_a_delta_in_the_middle_ends_the_snapshot(void **state)
 	end(r);
 }
 
-static void g4_a_tombstone_has_no_place_in_a_snapshot(void **state)
+static void g4_a_tombstone_without_a_reason_has_no_place_in_a_snapshot(void **state)
 {
 	struct replica *r = world();
 	struct made *m = made_part(30, 1, 1);
 
 	(void)state;
-	made_tombstone(m, instance_key(MADE_NET, MADE_HOST, 1), 25);
+	made_tombstone_of(m, instance_key(MADE_NET, MADE_HOST, 1), 25, INTENT_NONE);
 	refused(r, made_ended(m), E_REFUSED);
 	end(r);
 }
@@ -861,7 +861,7 @@ int main(void)
 		cmocka_unit_test(g4_parts_of_two_snapshots_are_not_mixed),
 		cmocka_unit_test(g4_a_new_first_part_begins_again),
 		cmocka_unit_test(g4_a_delta_in_the_middle_ends_the_snapshot),
-		cmocka_unit_test(g4_a_tombstone_has_no_place_in_a_snapshot),
+		cmocka_unit_test(g4_a_tombstone_without_a_reason_has_no_place_in_a_snapshot),
 		cmocka_unit_test(g4_a_snapshot_with_a_record_later_than_itself_is_refused),
 		cmocka_unit_test(g5_a_tombstone_removes_and_counts),
 		cmocka_unit_test(g5_what_a_later_snapshot_does_not_hold_is_gone),

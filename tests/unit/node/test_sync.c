@@ -383,6 +383,68 @@ static void a_nudge_replaces_the_parked_poll_and_says_what_is_new(void **state)
 	rig_end(rig);
 }
 
+/* 60 instances come, and go unexplained; the reply says what the controller can do. */
+static void lose_a_crowd(struct rig *rig, uint64_t features)
+{
+	struct made *come = made_delta(20, 80), *go = made_delta(80, 140);
+
+	for (unsigned k = 0; k < 60; k++) {
+		struct instance_record i = made_instance_record(MADE_NET, MADE_HOST2, 100 + k);
+
+		made_instance(come, 21 + k, &i);
+		made_tombstone_of(go, instance_envelope(&i), 81 + k, INTENT_NONE);
+	}
+	go->reply.features = features;
+	answer(rig, come);
+	next_poll(rig);
+	answer(rig, go);
+}
+
+static void g21_held_deletes_are_told_and_survive_a_restart_until_they_are_released(void **state)
+{
+	struct rig *rig = rig_in_step();
+	const Sixpn__PollRequest *poll;
+	struct made *m;
+
+	(void)state;
+	lose_a_crowd(rig, SIXPN__FEATURE__FEATURE_HELD_DELETES);
+	poll = next_poll(rig);
+	assert_int_equal(poll->applied_v, 140);
+	assert_int_equal(poll->held_total, 60);
+	assert_int_equal(poll->n_held, 60);
+	assert_int_equal(poll->held[0]->kind, RECORD_INSTANCE);
+	assert_true(poll->held[0]->v > 80);
+	says_cursor(poll, &rig->replica);
+	rig_close(rig);
+	rig_open(rig);
+	next_poll(rig);
+	assert_int_equal(rig->replica.n_held, 60);
+	m = made_new(SIXPN__POLL_KIND__POLL_NOTHING, 140, 140);
+	m->reply.release_held = true;
+	answer(rig, m);
+	assert_int_equal(next_poll(rig)->n_held, 0);
+	assert_true(rig->applied > 0);
+	rig_close(rig);
+	rig_open(rig);
+	next_poll(rig);
+	assert_int_equal(rig->replica.n_held, 0);
+	assert_int_equal(rig->replica.records.n, 15);
+	rig_end(rig);
+}
+
+static void g19_held_deletes_are_not_told_to_a_controller_that_does_not_know_them(void **state)
+{
+	struct rig *rig = rig_in_step();
+	const Sixpn__PollRequest *poll;
+
+	(void)state;
+	lose_a_crowd(rig, SIXPN__FEATURE__FEATURE_AWAIT);
+	poll = next_poll(rig);
+	assert_int_equal(rig->replica.n_held, 60);
+	assert_int_equal(poll->n_held + poll->held_total, 0);
+	rig_end(rig);
+}
+
 static void a_head_proof_is_returned_with_the_v_that_it_proves(void **state)
 {
 	struct rig *rig = rig_in_step();
@@ -625,6 +687,8 @@ int main(void)
 		cmocka_unit_test(digests_of_the_parts_are_told_when_asked_for),
 		cmocka_unit_test(settled_reaches_its_owner_and_may_nudge),
 		cmocka_unit_test(a_nudge_replaces_the_parked_poll_and_says_what_is_new),
+		cmocka_unit_test(g21_held_deletes_are_told_and_survive_a_restart_until_they_are_released),
+		cmocka_unit_test(g19_held_deletes_are_not_told_to_a_controller_that_does_not_know_them),
 		cmocka_unit_test(a_head_proof_is_returned_with_the_v_that_it_proves),
 		cmocka_unit_test(a_lost_connection_is_answered_by_a_new_poll),
 		cmocka_unit_test(g6_a_gap_is_answered_with_the_same_cursor),
