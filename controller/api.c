@@ -2,6 +2,7 @@
 #include "controller/api.h"
 
 #include "controller/error.h"
+#include "controller/http_stats.h"
 #include "lib/base/log.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@ struct api {
 	struct api_env env;
 	struct auth *auth;
 	size_t n_waits;
+	struct http_stats stats;
 };
 
 int api_new(const struct api_env *env, struct api **ret_api)
@@ -35,6 +37,7 @@ struct api *api_free(struct api *api)
 {
 	if (api) {
 		auth_free(api->auth);
+		http_stats_deinit(&api->stats);
 		free(api);
 	}
 	return NULL;
@@ -43,6 +46,11 @@ struct api *api_free(struct api *api)
 const struct api_env *api_get_env(const struct api *api)
 {
 	return &api->env;
+}
+
+const struct http_stats *api_http_stats(const struct api *api)
+{
+	return &api->stats;
 }
 
 void api_note_record(struct api *api, const struct record *record)
@@ -63,13 +71,22 @@ static void call_free(struct api_call *call)
 	json_decref(call->body);
 	json_decref(call->reply);
 	json_decref(call->items);
+	buf_deinit(&call->text);
 	free(call->live);
 	free(call);
+}
+
+static void note(struct api *api, const struct route *route, const struct http_request *request, unsigned status)
+{
+	uint64_t now = api->env.loop ? loop_now_ms(api->env.loop) : 0;
+
+	http_stats_note(&api->stats, route, status, now > request->begun_ms ? 1000 * (now - request->begun_ms) : 0);
 }
 
 static void refuse_like(struct api_call *call, unsigned status, const struct why *why, struct http_reply like)
 {
 	like.v = head(call->api);
+	note(call->api, call->route, call->request, status);
 	http_reply_error(call->request, status, why, error_find(why->code)->hint, &like);
 	call_free(call);
 }
@@ -114,6 +131,14 @@ static void succeed(struct api_call *call, unsigned status)
 	json_t *reply = TAKE(call->reply);
 	uint64_t v = head(call->api);
 
+	note(call->api, call->route, call->request, status);
+	if (call->text_type) {
+		json_decref(reply);
+		http_reply(call->request, &(struct http_reply){ .status = status, .content_type = call->text_type, .v = v,
+								.body = call->text.data, .body_len = call->text.len });
+		call_free(call);
+		return;
+	}
 	if (!reply)
 		reply = json_object();
 	http_reply_json(call->request, status, call->op.v > v ? call->op.v : v, reply);
@@ -304,11 +329,22 @@ static int parse_body(struct api_call *call, struct why *why)
 	return 0;
 }
 
+/* From this very machine, and for itself: a proxy on loopback asks for the whole world. */
+static bool is_near(const struct http_request *request)
+{
+	static const uint8_t loopback[16] = { [15] = 1 }, mapped[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 };
+
+	if (request->authorization || request->forwarded)
+		return false;
+	return request->local || !memcmp(request->source, loopback, 16) || !memcmp(request->source, mapped, 13);
+}
+
 static void authenticated(struct api_call *call)
 {
 	struct why why;
 
-	if (call->route->auth == ROUTE_OPERATOR && !principal_is_operator(&call->question.principal)) {
+	if ((call->route->auth == ROUTE_OPERATOR || (call->route->auth == ROUTE_NEAR && !is_near(call->request))) &&
+	    !principal_is_operator(&call->question.principal)) {
 		why_set(&why, "forbidden", "", "only operators may do this");
 		refuse(call, &why);
 		return;
@@ -366,7 +402,7 @@ static void authenticate(struct api_call *call)
 	char text[32];
 	struct why why;
 
-	if (call->route->auth == ROUTE_OPEN) {
+	if (call->route->auth == ROUTE_OPEN || (call->route->auth == ROUTE_NEAR && is_near(request))) {
 		authenticated(call);
 		return;
 	}
@@ -396,6 +432,7 @@ static void refuse_route(struct api *api, struct http_request *request, const st
 	} else {
 		why_set(&why, "route_not_found", "", "there is nothing at this path");
 	}
+	note(api, NULL, request, (unsigned)error_http_status(why.code));
 	http_reply_error(request, (unsigned)error_http_status(why.code), &why, error_find(why.code)->hint, &like);
 }
 

@@ -28,6 +28,8 @@ struct api_call {
 	json_t *body; /* an object, never NULL once the route's functions run; the store thread's while it runs */
 	/* results of the route's functions */
 	json_t *reply;
+	struct buf text;        /* instead of reply, if text_type is set */
+	const char *text_type;
 	json_t *items; /* of a list: what the row callback fills */
 	struct api_wait wait; /* instance, desired, generation: set by run if it wants them waited for */
 	/* private */
@@ -44,6 +46,7 @@ void api_note_record(struct api *api, const struct record *record);
 /* After the store thread was stopped and the HTTP server freed. */
 struct api *api_free(struct api *api);
 const struct api_env *api_get_env(const struct api *api);
+const struct http_stats *api_http_stats(const struct api *api);
 
 /* ---- for the nouns ---- */
 

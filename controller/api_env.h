@@ -3,11 +3,14 @@
  * Everything here is called in the loop thread and answers from memory at once, except `wait`, which calls back later (also in the
  * loop thread, possibly before it returns). Times are Unix ms unless the name says `ago`. */
 #pragma once
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/loop.h"
 #include "lib/sixpn/record.h"
 
 #define API_NODE_ERRORS_MAX 8
+
+struct http_stats;
 
 /* One node as the controller sees it now. */
 struct api_node_state {
@@ -58,6 +61,8 @@ struct api_env_ops {
 	/* May be NULL: then wait=applied is refused with a clear text. Calls done exactly once; 0 or -errno (then never). */
 	int (*wait)(void *ctx, const struct api_wait *wait, void (*done)(void *done_ctx, const struct api_wait_result *result),
 		    void *done_ctx);
+	/* What /metrics says, the API's own numbers included. */
+	void (*metrics)(void *ctx, const struct http_stats *http, struct buf *text);
 };
 
 struct store_thread;

@@ -1,6 +1,8 @@
 /* api_status - how the whole is doing, from memory alone: it answers while the store is busy. */
 #include "controller/api_nouns.h"
 
+#include "lib/base/metric.h"
+
 struct survey {
 	json_t *nodes;
 	unsigned total, current;
@@ -81,8 +83,24 @@ static int whoami(struct api_call *call, struct why *why)
 	return 0;
 }
 
+static int metrics(struct api_call *call, struct why *why)
+{
+	const struct api_env *env = api_get_env(call->api);
+
+	if (!env->ops->metrics)
+		return why_set(why, "unavailable", "", "this controller exports no metrics");
+	call->text = BUF_INIT(METRIC_TEXT_MAX);
+	call->text_type = METRIC_CONTENT_TYPE;
+	env->ops->metrics(env->ctx, api_http_stats(call->api), &call->text);
+	if (!buf_failed(&call->text))
+		return 0;
+	call->text_type = NULL;
+	return why_set(why, "unavailable", "", "the metrics are larger than %u bytes, or there is no memory", METRIC_TEXT_MAX);
+}
+
 const struct route api_status_routes[] = {
 	{ "GET", "/v1/status", ROUTE_OPERATOR, .answer = status, .help = "every node: what it holds and how far behind it is" },
+	{ "GET", "/metrics", ROUTE_NEAR, .answer = metrics, .help = "Prometheus text format: the controller and every node" },
 	{ "GET", "/v1/whoami", ROUTE_TOKEN, .answer = whoami, .help = "what the token stands for" },
 	{ "GET", "/v1/version", ROUTE_OPEN, .answer = version, .help = "version of the controller" },
 	{ "GET", "/v1/healthz", ROUTE_OPEN, .answer = healthz, .help = "is the controller there" },

@@ -1,5 +1,6 @@
 /* env - what the HTTP API asks the core, answered from memory: the api_env table. */
 #include "controller/controller_internal.h"
+#include "controller/metrics.h"
 #include "controller/wait.h"
 
 #include <stdio.h>
@@ -73,9 +74,15 @@ static int start_wait(void *ctx, const struct api_wait *wait, void (*done)(void 
 	return wait_start(ctx, wait, done, done_ctx);
 }
 
+static void metrics(void *ctx, const struct http_stats *http, struct buf *text)
+{
+	controller_metrics(ctx, http, text);
+}
+
 const struct api_env_ops controller_env_ops = {
 	.current_v = current_v,
 	.each_node = each_node,
 	.live_nodes = live_nodes,
 	.wait = start_wait,
+	.metrics = metrics,
 };

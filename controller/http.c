@@ -254,7 +254,7 @@ static void refuse_stopping(struct exchange *x)
 /* ---- reading a request ---- */
 
 struct header_scan {
-	unsigned hosts, authorizations, lengths, encodings;
+	unsigned hosts, authorizations, lengths, encodings, forwards;
 	const char *host, *authorization, *length;
 };
 
@@ -271,6 +271,8 @@ static enum MHD_Result scan_header(void *cls, enum MHD_ValueKind kind, const cha
 		scan->length = value;
 	else if (!strcasecmp(key, "Transfer-Encoding"))
 		scan->encodings++;
+	else if (!strcasecmp(key, "Forwarded") || !strncasecmp(key, "X-Forwarded-", 12) || !strcasecmp(key, "Via"))
+		scan->forwards++;
 	return MHD_YES;
 }
 
@@ -316,6 +318,7 @@ static void begin(struct exchange *x, const char *method)
 	memcpy(x->request.source, x->connection->source, sizeof x->request.source);
 	snprintf(x->request.method, sizeof x->request.method, "%s", method);
 	MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, scan_header, &scan);
+	x->request.forwarded = scan.forwards != 0;
 	x->request.chunked_or_length = scan.encodings || (scan.length && strcmp(scan.length, "0"));
 	status = judge_head(x, &scan);
 	if (status) {

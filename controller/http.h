@@ -40,6 +40,7 @@ struct http_request {
 	struct buf body;
 	bool chunked_or_length;  /* a body was announced */
 	bool local;              /* came by the UNIX socket */
+	bool forwarded;          /* a proxy says that it asks for somebody else */
 	bool local_operator;     /* ... from root or a member of the group */
 	uid_t uid;               /* of a local one */
 	uint8_t source[16];      /* address, IPv4 mapped into IPv6; zero for local */

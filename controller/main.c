@@ -18,6 +18,7 @@
  */
 #include "controller/api.h"
 #include "controller/controller.h"
+#include "controller/metrics.h"
 #include "controller/settings.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
@@ -67,6 +68,7 @@ static int usage(const struct config *config, int code)
 	buf_add_str(&text, "sixpn-controller - decides and tells the nodes of a 6PN\n\n"
 			   "  sixpn-controller [--key VALUE ...]   run in the foreground\n"
 			   "  sixpn-controller check-config | print-config | sample-config\n"
+			   "  sixpn-controller metrics             table of what /metrics says\n"
 			   "  sixpn-controller version | help\n\n"
 			   "Settings come from " CONFIG_FILE ", then SIXPN_KEY variables, then these:\n\n");
 	config_help(config, &text);
@@ -365,6 +367,14 @@ static int print(const struct config *config, void (*what)(const struct config *
 	return EXIT_SUCCESS;
 }
 
+static int print_metrics(void)
+{
+	CLEAN_BUF struct buf text = BUF_INIT(256 << 10);
+
+	controller_metrics_document(&text);
+	return fputs(buf_str(&text), stdout) < 0;
+}
+
 static int obey(const struct config *config, const char *verb, int n_args, int all_argc, char **all_args)
 {
 	if (!strcmp(verb, "help") || !strcmp(verb, "h"))
@@ -373,6 +383,8 @@ static int obey(const struct config *config, const char *verb, int n_args, int a
 		return puts("sixpn-controller " SIXPN_VERSION) < 0;
 	if (!strcmp(verb, "check-config"))
 		return EXIT_SUCCESS;
+	if (!strcmp(verb, "metrics"))
+		return print_metrics();
 	if (!strcmp(verb, "print-config"))
 		return print(config, config_print);
 	if (!strcmp(verb, "sample-config"))

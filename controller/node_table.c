@@ -8,8 +8,10 @@ void node_table_deinit(struct node_table *t)
 {
 	struct node_entry *node;
 
-	for (size_t i = 0; (node = node_table_next(t, &i));)
+	for (size_t i = 0; (node = node_table_next(t, &i));) {
+		health_deinit(&node->health);
 		free(node);
+	}
 	map_deinit(&t->by_host);
 	map_deinit(&t->by_key);
 }

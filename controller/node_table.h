@@ -1,6 +1,8 @@
 /* node_table - every machine of ours as the loop knows it: who it is (from the store), and what it last said (from its polls). */
 #pragma once
 #include "controller/api_env.h"
+#include "controller/convergence.h"
+#include "controller/health.h"
 #include "controller/store_node.h"
 #include "lib/base/map.h"
 
@@ -58,6 +60,12 @@ struct node_entry {
 
 	struct snapshot *snapshot; /* being pulled */
 	uint64_t healed_ms;        /* monotonic, the last heal; NODE_NEVER */
+
+	/* what can be seen of it */
+	uint64_t back_ms; /* Unix time of its first poll after it was away, or ever */
+	uint64_t drifts;  /* its copy differed at equal V */
+	struct convergence convergence;
+	struct health health;
 };
 
 struct node_table {

@@ -36,6 +36,8 @@ static void acknowledge(struct controller *c, struct node_entry *node, const str
 {
 	bool moved = !node->acked || node->applied_v != q->applied_v;
 
+	if (moved && node->acked)
+		convergence_note(c, node, node->applied_v, q->applied_v);
 	node->acked = true;
 	node->applied_v = q->applied_v;
 	if (moved)
@@ -58,6 +60,8 @@ static void keep_said(struct node_entry *node, const struct poll_request *q)
 	node->n_errors = q->n_errors;
 	memcpy(node->awaits, q->awaits, sizeof node->awaits);
 	node->n_awaits = q->n_awaits;
+	if (q->health)
+		health_take(&node->health, q->health);
 }
 
 /* ---- drift ---- */
@@ -152,6 +156,7 @@ static bool check_digest(struct controller *c, struct node_entry *node, const st
 	if (q->n_parts)
 		return heal(c, node, q);
 	c->stats.drifts++;
+	node->drifts++;
 	log_warn("poll", "node %s holds something else at V %llu than we do: asking for the digests of its parts", node->name,
 		 (unsigned long long)node->applied_v);
 	reply_nothing(c, node, true);
@@ -300,6 +305,8 @@ static void take(struct controller *c, struct node_entry *node, const struct lin
 		log_limited(LOG_L_WARN, "poll", "node %s: %s", node->name, why.text);
 		reply_retry_after(c, node, BAD_POLL_RETRY_MS, why.text);
 	} else {
+		if (!controller_is_ready(c, node))
+			node->back_ms = clock_real_ms(&c->clock);
 		keep_said(node, &q);
 		session_note_poll(c, node, request, &q);
 		if (c->reseeding)

@@ -30,6 +30,7 @@ struct poll_request {
 	size_t n_parts;
 	struct addr_endpoint endpoints[RECORD_ENDPOINTS_MAX];
 	size_t n_endpoints;
+	const struct Sixpn__Health *health; /* in the arena; NULL = it said nothing of it */
 };
 
 /* The door: bytes of a LINK_POLL. The arena must have been made by the caller and outlive *ret. E_REFUSED with why. */

@@ -136,6 +136,7 @@ int poll_request_read(const void *bytes, size_t len, struct pb_arena *arena, str
 		return why_set(why, "poll_invalid", "", "%zu bytes that are no PollRequest", len);
 	out.epoch = m->epoch;
 	out.applied_v = m->applied_v;
+	out.health = m->health;
 	r = read_fields(m, arena, &out, why);
 	if (r)
 		return r;

@@ -13,6 +13,7 @@ enum route_auth {
 	ROUTE_OPEN,     /* nobody needs to say who he is */
 	ROUTE_LOCAL,    /* the local socket, from root or the admins' group */
 	ROUTE_TOKEN,    /* any principal; the store judges what it sees and may */
+	ROUTE_NEAR,     /* operators; and from loopback anybody who gives no token and comes through no proxy */
 	ROUTE_OPERATOR, /* operators only: others get 403 whether the object is there or not */
 };
 

@@ -83,6 +83,15 @@ static int run_one(struct store *store, struct op *op)
 	return r > 0 ? -EIO : r;
 }
 
+static int commit(struct store *store)
+{
+	uint64_t begun = clock_mono_us(&store->clock);
+	int r = driver_exec(store->driver, "COMMIT");
+
+	histogram_add(&store->commits, clock_mono_us(&store->clock) - begun);
+	return r;
+}
+
 static int run_writes(struct store *store, struct op **ops, size_t n_ops)
 {
 	int r = begin(store);
@@ -96,7 +105,7 @@ static int run_writes(struct store *store, struct op **ops, size_t n_ops)
 				r = -ESTALE;
 		}
 	if (r == 0)
-		r = driver_exec(store->driver, "COMMIT");
+		r = commit(store);
 	if (r > 0)
 		r = -EIO;
 	if (r != 0)

@@ -3,6 +3,7 @@
 #include "controller/store.h"
 #include "controller/store_driver.h"
 #include "lib/base/buf.h"
+#include "lib/base/histogram.h"
 
 struct store {
 	struct driver *driver;
@@ -13,6 +14,7 @@ struct store {
 	uint64_t head; /* V of the last COMMIT */
 	bool full;
 	int broken;    /* -errno: nothing can be written any more */
+	struct histogram commits;
 };
 
 /* The ballast file (store_ballast.c). make: if there is room for it. */

@@ -26,13 +26,23 @@ static uint64_t real_real_ms(void *ctx)
 	return read_ms(CLOCK_REALTIME);
 }
 
+static uint64_t real_mono_us(void *ctx)
+{
+	struct timespec t;
+
+	(void)ctx;
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 static void real_random(void *ctx, void *ret_bytes, size_t n)
 {
 	(void)ctx;
 	crypto_random(ret_bytes, n);
 }
 
-const struct clock_ops clock_real_ops = { .mono_ms = real_mono_ms, .real_ms = real_real_ms, .random = real_random };
+const struct clock_ops clock_real_ops = { .mono_ms = real_mono_ms, .real_ms = real_real_ms, .random = real_random,
+					  .mono_us = real_mono_us };
 
 uint64_t clock_random_below(const struct clock *c, uint64_t bound)
 {

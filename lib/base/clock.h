@@ -6,6 +6,7 @@ struct clock_ops {
 	uint64_t (*mono_ms)(void *ctx);                       /* never goes back; for time limits */
 	uint64_t (*real_ms)(void *ctx);                       /* Unix time in ms; for people and for TAI64N */
 	void (*random)(void *ctx, void *ret_bytes, size_t n); /* cryptographic in the real one */
+	uint64_t (*mono_us)(void *ctx);                       /* for measuring; NULL = no finer than mono_ms */
 };
 
 struct clock {
@@ -25,6 +26,10 @@ static inline uint64_t clock_mono_ms(const struct clock *c)
 static inline uint64_t clock_real_ms(const struct clock *c)
 {
 	return c->ops->real_ms(c->ctx);
+}
+static inline uint64_t clock_mono_us(const struct clock *c)
+{
+	return c->ops->mono_us ? c->ops->mono_us(c->ctx) : 1000 * c->ops->mono_ms(c->ctx);
 }
 static inline void clock_random(const struct clock *c, void *ret_bytes, size_t n)
 {

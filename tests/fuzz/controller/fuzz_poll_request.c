@@ -9,6 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct poll_request q;
+	struct health health = { 0 };
 	struct pb_arena arena;
 	struct why why;
 	int r;
@@ -20,6 +21,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; r == 0 && i < q.n_errors && i < API_NODE_ERRORS_MAX; i++)
 		if (strlen(q.errors[i].text) >= sizeof q.errors[i].text || !name_is_utf8(q.errors[i].text, strlen(q.errors[i].text)))
 			abort();
+	if (r == 0 && q.health)
+		health_take(&health, q.health);
+	for (size_t i = 0; i < health.n; i++)
+		if (health.n > HEALTH_VALUES_MAX || health.values[i].labels[HEALTH_LABELS_SIZE - 1] || strpbrk(health.values[i].labels, "\"\n{}"))
+			abort();
+	health_deinit(&health);
 	pb_arena_deinit(&arena);
 	return 0;
 }

@@ -134,7 +134,7 @@ static inline int api_setup_with(void **state, bool world)
 	snprintf(f->socket, sizeof f->socket, "%s/sock", f->base->dir);
 	config.socket_path = f->socket;
 	f->wait_result = (struct api_wait_result){ .applied = true, .nodes = 1 };
-	f->ops = (struct api_env_ops){ fake_v, fake_each_node, fake_live, fake_wait };
+	f->ops = (struct api_env_ops){ .current_v = fake_v, .each_node = fake_each_node, .live_nodes = fake_live, .wait = fake_wait };
 	assert_int_equal(loop_new(&f->loop), 0);
 	assert_int_equal(store_thread_start(f->base->store, f->loop, &events, &f->thread), 0);
 	f->env = (struct api_env){ .ops = &f->ops, .ctx = f, .loop = f->loop, .clock = clock_virtual(&f->base->time), .store = f->thread,

@@ -328,6 +328,54 @@ static void an_org_that_writes_too_fast_is_told_to_wait(void **state)
 	expect(f, "GET", "/v1/apps", f->acme, NULL, 200, NULL);
 }
 
+static void fake_metrics(void *ctx, const struct http_stats *http, struct buf *text)
+{
+	(void)ctx;
+	assert_non_null(http);
+	buf_add_str(text, "sixpn_x 1\n");
+}
+
+static int ask_raw(struct api_fixture *f, const char *headers)
+{
+	struct client_reply r;
+	int fd = client_connect(f->port), status;
+	char text[300];
+
+	snprintf(text, sizeof text, "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n", headers);
+	client_send(fd, text, strlen(text));
+	r = client_receive(f->loop, fd);
+	status = r.status;
+	if (status == 200) {
+		assert_string_equal(r.body, "sixpn_x 1\n");
+		assert_non_null(strstr(r.head, "text/plain; version=0.0.4"));
+	} else {
+		assert_null(strstr(r.body, "sixpn_x"));
+	}
+	client_reply_deinit(&r);
+	close(fd);
+	return status;
+}
+
+static void metrics_are_for_operators_and_for_this_machine_itself(void **state)
+{
+	struct api_fixture *f = *state;
+	struct client_reply r;
+
+	f->ops.metrics = fake_metrics;
+	expect(f, "GET", "/metrics", f->acme, NULL, 403, "forbidden");
+	expect(f, "GET", "/metrics", "sx1_0000000000000000_wrong", NULL, 401, "unauthorized");
+	assert_int_equal(ask_raw(f, "X-Forwarded-For: 192.0.2.1\r\n"), 401); /* a proxy on loopback asks for the whole world */
+	assert_int_equal(ask_raw(f, "Forwarded: for=192.0.2.1\r\n"), 401);
+	assert_int_equal(ask_raw(f, "Via: 1.1 proxy\r\n"), 401);
+	assert_int_equal(ask_raw(f, ""), 200);
+	r = ask(f, "GET", "/metrics", f->operator_token, NULL);
+	assert_int_equal(r.status, 200);
+	client_reply_deinit(&r);
+	r = ask_locally(f, "GET", "/metrics", NULL);
+	assert_int_equal(r.status, 200);
+	client_reply_deinit(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +383,7 @@ int main(void)
 		T(without_a_valid_token_every_answer_is_the_same),
 		T(who_keeps_failing_has_to_wait_but_good_tokens_of_the_same_address_go_on),
 		T(a_revoked_token_is_dead_with_the_reply),
+		T(metrics_are_for_operators_and_for_this_machine_itself),
 		T(paths_and_methods_that_are_not_there_are_told),
 		T(bodies_are_checked_against_the_table),
 		T(an_instance_lives_through_its_verbs),

@@ -362,7 +362,7 @@ static void nobody_without_a_token_gets_past_the_door(void **state)
 
 	for (const struct route *r = route_next(NULL); r; r = route_next(r)) {
 		char target[256];
-		int wanted = r->auth == ROUTE_OPEN ? 200 : r->auth == ROUTE_LOCAL ? 403 : 401;
+		int wanted = r->auth == ROUTE_OPEN ? 200 : r->auth == ROUTE_LOCAL ? 403 : r->auth == ROUTE_NEAR ? 503 : 401;
 
 		make_target(r, "x", "", target, sizeof target);
 		expect(f, r->method, target, NULL, NULL, wanted, NULL);

@@ -60,6 +60,7 @@ struct test_node {
 	struct node_await await;
 	bool awaiting;
 	struct node_error error;
+	Sixpn__Health *health; /* that its polls carry; NULL = none */
 	/* what it was told */
 	unsigned kinds[8], parts_seen, settled, heals;
 	Sixpn__PollKind last_kind;
@@ -612,6 +613,7 @@ static inline void send_poll(struct test_node *n)
 		m.n_digest_parts = parts.n;
 	}
 	m.version = pb_bytes("0.1", 3);
+	m.health = n->health;
 	assert_int_equal(pb_pack(&m, &bytes), 0);
 	assert_int_equal(link_client_call(n->client, LINK_POLL, bytes.data, bytes.len, poll_done, n), 0);
 }

@@ -1,0 +1,15 @@
+/* http_stats - requests by route, status and duration. The route, never the path: paths hold names of customers and have no end. */
+#pragma once
+#include "lib/base/map.h"
+#include "lib/base/metric.h"
+
+struct route;
+struct http_stats {
+	struct map routes; /* route -> struct http_stats_route */
+};
+
+void http_stats_deinit(struct http_stats *s);
+/* route NULL = no such route. */
+void http_stats_note(struct http_stats *s, const struct route *route, unsigned status, uint64_t us);
+void http_stats_write_counts(const struct http_stats *s, struct metric_out *out); /* labels method, route, code */
+void http_stats_write_times(const struct http_stats *s, struct metric_out *out);  /* labels method, route */
