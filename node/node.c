@@ -5,6 +5,7 @@
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/bpf/attach.h"
+#include "lib/bpf/pins.h"
 #include "lib/netlink/wg.h"
 #include "node/roles.h"
 #include "node/statefile.h"

@@ -119,10 +119,11 @@ struct removal {
 	size_t removed;
 };
 
-static int remove_unwanted(void *ctx, uint32_t network, uint32_t host)
+static int remove_unwanted(void *ctx, uint32_t network, uint32_t host, const struct sixpn_presence *value)
 {
 	struct removal *r = ctx;
 
+	(void)value;
 	if (presence_has(r->wanted, network, host))
 		return 0;
 	r->removed++;

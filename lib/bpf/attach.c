@@ -12,7 +12,6 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <dirent.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdio.h>
@@ -77,7 +76,7 @@ bool bpf_link_name_parse(const char *file_name, uint32_t *ret_ifindex, bool *ret
 
 /* Opens the pinned link of a device. *ret_fd is -1 if there is none or if its device is gone (an index may be used again); the
  * dead pin is removed then. */
-static int tcx_open(const struct bpf_datapath *dp, uint32_t ifindex, bool ingress, int *ret_fd, uint32_t *ret_program_id)
+int bpf_link_open(const struct bpf_datapath *dp, uint32_t ifindex, bool ingress, int *ret_fd, uint32_t *ret_program_id)
 {
 	struct link_info info = { 0 };
 	uint32_t len = sizeof(info);
@@ -112,7 +111,7 @@ static int tcx_attach(const struct bpf_datapath *dp, uint32_t ifindex, bool ingr
 
 	if (!dp->pin_dir)
 		return -EOPNOTSUPP; /* an unpinned link would end with a descriptor that nobody holds */
-	err = tcx_open(dp, ifindex, ingress, &fd, NULL);
+	err = bpf_link_open(dp, ifindex, ingress, &fd, NULL);
 	if (err)
 		return err;
 	if (fd >= 0)
@@ -128,7 +127,7 @@ static int tcx_detach(const struct bpf_datapath *dp, uint32_t ifindex, bool ingr
 {
 	CLEAN_CLOSE int fd = -1;
 	char path[BPF_PATH_LEN];
-	int err = tcx_open(dp, ifindex, ingress, &fd, NULL);
+	int err = bpf_link_open(dp, ifindex, ingress, &fd, NULL);
 
 	if (err || fd < 0)
 		return err;
@@ -314,7 +313,7 @@ static int query_direction(struct bpf_datapath *dp, uint32_t ifindex, bool ingre
 	CLEAN_CLOSE int link = -1;
 	uint32_t id = 0;
 	bool current = false;
-	int err = tcx_open(dp, ifindex, ingress, &link, &id);
+	int err = bpf_link_open(dp, ifindex, ingress, &link, &id);
 
 	if (err)
 		return err;
@@ -398,81 +397,31 @@ int bpf_attach_all_again(struct bpf_datapath *dp)
 	return err ? err : again.first;
 }
 
-static int settle_entry(struct bpf_datapath *dp, const char *file_name)
+/* ---- is it what it must be? ---- */
+
+static int is_current(const struct bpf_datapath *dp, uint32_t ifindex, bool ingress, int slot, bool *ret_current)
 {
 	CLEAN_CLOSE int link = -1;
-	enum bpf_map_slot slot;
-	char path[BPF_PATH_LEN];
-	uint32_t ifindex;
-	unsigned version;
-	bool ingress;
-	int err;
+	uint32_t id = 0;
+	int err = bpf_link_open(dp, ifindex, ingress, &link, &id);
 
-	if (bpf_link_name_parse(file_name, &ifindex, &ingress))
-		return tcx_open(dp, ifindex, ingress, &link, NULL);
-	if (!bpf_map_name_parse(file_name, &version, &slot) || version == dp->versions[slot])
-		return 0;
-	err = bpf_map_path(dp, slot, version, path);
-	return err ? err : unlink(path) < 0 ? -errno : 0;
-}
-
-int bpf_settle(struct bpf_datapath *dp)
-{
-	struct dirent *entry;
-	int first = 0;
-	DIR *dir;
-
-	if (!dp->pin_dir)
-		return 0;
-	dir = opendir(dp->pin_dir);
-	if (!dir)
-		return -errno;
-	while ((entry = readdir(dir))) {
-		int err = settle_entry(dp, entry->d_name);
-
-		if (!first)
-			first = err;
-	}
-	closedir(dir);
-	return first;
-}
-
-static int detach_one(void *ctx, const struct bpf_attachment *attachment)
-{
-	struct again *wipe = ctx;
-	int err = bpf_detach(wipe->dp, attachment->ifindex);
-
-	if (!wipe->first)
-		wipe->first = err;
+	if (!err && link < 0)
+		err = clsact_query(ifindex, ingress, &id);
+	if (err)
+		return err;
+	*ret_current = id && (id == dp->program_ids[slot] ||
+			      (slot == SIXPN_HOOK_UNDERLAY_INGRESS && id == dp->program_ids[BPF_PROGRAM_UNDERLAY_BARE]));
 	return 0;
 }
 
-static bool is_pin(const char *file_name)
+int bpf_attach_missing(struct bpf_datapath *dp, uint32_t ifindex, enum bpf_device_set set, unsigned *ret_missing)
 {
-	enum bpf_map_slot slot;
-	unsigned version;
-	uint32_t ifindex;
-	bool ingress;
+	bool ingress = true, egress = true;
+	int err = is_current(dp, ifindex, true, sets[set].ingress, &ingress);
 
-	return bpf_link_name_parse(file_name, &ifindex, &ingress) || bpf_map_name_parse(file_name, &version, &slot);
-}
-
-int bpf_wipe(struct bpf_datapath *dp)
-{
-	struct again wipe = { .dp = dp };
-	int err = bpf_attach_list(dp, detach_one, &wipe);
-	struct dirent *entry;
-	DIR *dir;
-
-	if (!wipe.first)
-		wipe.first = err;
-	dir = dp->pin_dir ? opendir(dp->pin_dir) : NULL;
-	if (!dir)
-		return wipe.first;
-	while ((entry = readdir(dir)))
-		if (is_pin(entry->d_name) && unlinkat(dirfd(dir), entry->d_name, 0) < 0 && !wipe.first)
-			wipe.first = -errno;
-	closedir(dir);
-	rmdir(dp->pin_dir); /* not empty: somebody else's */
-	return wipe.first;
+	if (!err && sets[set].egress >= 0)
+		err = is_current(dp, ifindex, false, sets[set].egress, &egress);
+	if (!err)
+		*ret_missing = (ingress ? 0 : BPF_MISSING_INGRESS) | (egress ? 0 : BPF_MISSING_EGRESS);
+	return err;
 }

@@ -25,14 +25,13 @@ int bpf_attach(struct bpf_datapath *dp, uint32_t ifindex, const char *ifname, en
 int bpf_detach(struct bpf_datapath *dp, uint32_t ifindex);
 /* What is on the device now, read from the kernel. Ids are 0 where nothing of ours is. -ENODEV. */
 int bpf_attach_query(struct bpf_datapath *dp, uint32_t ifindex, struct bpf_attachment *ret_attachment) MUST_CHECK;
+/* Which directions of the set are without the very program that this datapath loaded: never attached, detached, its pin removed, taken
+ * over by another, or of an earlier daemon. bpf_attach() puts it right. Cheap: for a timer. A device that is gone lacks both. */
+enum { BPF_MISSING_INGRESS = 1, BPF_MISSING_EGRESS = 2 };
+int bpf_attach_missing(struct bpf_datapath *dp, uint32_t ifindex, enum bpf_device_set set, unsigned *ret_missing) MUST_CHECK;
 /* Calls back for every device of the namespace that has a program of ours; a callback result other than 0 ends it and is
  * returned. */
 int bpf_attach_list(struct bpf_datapath *dp, int (*each)(void *ctx, const struct bpf_attachment *attachment), void *ctx);
 /* Replaces the programs of ours on all devices by the ones of dp (bpf_attach on each, the first failure is returned, the rest
  * still done). */
 int bpf_attach_all_again(struct bpf_datapath *dp);
-/* Call when every device has the new programs: removes the pins of vanished devices and of map versions that dp does not use. */
-int bpf_settle(struct bpf_datapath *dp);
-/* Takes away everything of ours: programs on all devices of the namespace, link pins, map pins, the pin folder if nothing else is in
- * it. Goes on after an error and returns the first. */
-int bpf_wipe(struct bpf_datapath *dp);

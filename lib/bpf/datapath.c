@@ -23,8 +23,6 @@
 #include "bpf/peer_ingress.skel.h"
 #include "bpf/underlay_ingress.skel.h"
 
-#define MAP_VERSIONS_TRIED 16
-
 const char *const bpf_map_names[BPF_MAP_SLOTS] = {
 #define MAP_NAME(NAME, name) [BPF_MAP_SLOT_##NAME] = name,
 	BPF_MAPS(MAP_NAME)
@@ -77,30 +75,6 @@ static int __attribute__((format(printf, 2, 0))) print_debug(enum libbpf_print_l
 	return 0;
 }
 
-int bpf_map_path(const struct bpf_datapath *dp, enum bpf_map_slot slot, unsigned version, char ret_path[BPF_PATH_LEN])
-{
-	int n = snprintf(ret_path, BPF_PATH_LEN, "%s/sixpn_v%u_%s", dp->pin_dir, version, bpf_map_names[slot]);
-
-	return n < 0 || n >= BPF_PATH_LEN ? -ENAMETOOLONG : 0;
-}
-
-bool bpf_map_name_parse(const char *file_name, unsigned *ret_version, enum bpf_map_slot *ret_slot)
-{
-	unsigned version;
-	int at = 0;
-
-	if (sscanf(file_name, "sixpn_v%9u_%n", &version, &at) != 1 || !at)
-		return false;
-	for (size_t i = 0; i < BPF_MAP_SLOTS; i++) {
-		if (strcmp(file_name + at, bpf_map_names[i]))
-			continue;
-		*ret_version = version;
-		*ret_slot = (enum bpf_map_slot)i;
-		return true;
-	}
-	return false;
-}
-
 static bool same_layout(const struct bpf_map *map, const struct bpf_map_info *info)
 {
 	return info->type == (uint32_t)bpf_map__type(map) && info->key_size == bpf_map__key_size(map) &&
@@ -108,33 +82,28 @@ static bool same_layout(const struct bpf_map *map, const struct bpf_map_info *in
 	       info->map_flags == bpf_map__map_flags(map);
 }
 
-/* Finds the pinned map that fits, or the version under which a new one will be pinned. */
+/* Takes the pinned map of our layout. One of another shape under our number was not made by us and is not read: a new one takes its
+ * name, and the programs that use it keep it. */
 static int adopt_map(struct bpf_datapath *dp, struct bpf_map *map, enum bpf_map_slot slot)
 {
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
 	char path[BPF_PATH_LEN];
+	CLEAN_CLOSE int fd = -1;
+	int err = bpf_map_path(dp, slot, SIXPN_LAYOUT, path);
 
-	for (unsigned version = SIXPN_LAYOUT; version < SIXPN_LAYOUT + MAP_VERSIONS_TRIED; version++) {
-		struct bpf_map_info info = { 0 };
-		uint32_t len = sizeof(info);
-		CLEAN_CLOSE int fd = -1;
-		int err = bpf_map_path(dp, slot, version, path);
-
-		if (err)
-			return err;
-		fd = bpf_obj_get(path);
-		if (fd < 0 && fd != -ENOENT)
-			return fd;
-		dp->versions[slot] = version;
-		dp->is_new[slot] = fd < 0;
-		if (fd < 0)
-			return 0;
-		err = bpf_obj_get_info_by_fd(fd, &info, &len);
-		if (err)
-			return err;
-		if (same_layout(map, &info))
-			return bpf_map__reuse_fd(map, fd);
-	}
-	return -EEXIST;
+	if (err)
+		return err;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	err = bpf_obj_get_info_by_fd(fd, &info, &len);
+	if (err)
+		return err;
+	dp->is_new[slot] = !same_layout(map, &info);
+	if (dp->is_new[slot])
+		log_warn("bpf", "%s is not the map that it is named after; it is replaced", path);
+	return dp->is_new[slot] ? 0 : bpf_map__reuse_fd(map, fd);
 }
 
 /* The maps of the first object: pinned ones where they fit. */
@@ -170,19 +139,15 @@ static int share_maps(const struct bpf_datapath *dp, struct bpf_object *object)
 /* After the first object was loaded: keeps descriptors of the maps and pins the new ones. */
 static int keep_maps(struct bpf_datapath *dp, struct bpf_object *object)
 {
-	char path[BPF_PATH_LEN];
-
 	for (size_t i = 0; i < BPF_MAP_SLOTS; i++) {
-		int err = 0;
+		int err;
 
 		dp->maps[i] = fcntl(bpf_object__find_map_fd_by_name(object, bpf_map_names[i]), F_DUPFD_CLOEXEC, 3);
 		if (dp->maps[i] < 0)
 			return -errno;
 		if (!dp->pin_dir || !dp->is_new[i])
 			continue;
-		err = bpf_map_path(dp, (enum bpf_map_slot)i, dp->versions[i], path);
-		if (!err)
-			err = bpf_obj_pin(dp->maps[i], path);
+		err = bpf_map_pin(dp, (enum bpf_map_slot)i);
 		if (err)
 			return err;
 	}
@@ -262,6 +227,18 @@ static int take_config(struct bpf_datapath *dp, const struct bpf_config *config)
 	return 0;
 }
 
+static void tell_layouts(const struct bpf_datapath *dp)
+{
+	if (dp->found.newest > SIXPN_LAYOUT)
+		log_err("bpf",
+			"%s holds maps of layout %u, and this sixpn-node knows up to %u: a newer one ran here. Its maps are not touched; "
+			"programs and maps are made anew from our records, and the newer pins are removed after that",
+			dp->pin_dir, dp->found.newest, SIXPN_LAYOUT);
+	else if (dp->found.newest)
+		log_info("bpf", "%s holds maps of layout %u; programs and maps of layout %u take their place", dp->pin_dir,
+			 dp->found.newest, SIXPN_LAYOUT);
+}
+
 int bpf_datapath_open(const char *pin_dir, const struct bpf_config *config, struct bpf_datapath **ret_datapath)
 {
 	struct bpf_datapath *dp = calloc(1, sizeof(*dp));
@@ -277,6 +254,10 @@ int bpf_datapath_open(const char *pin_dir, const struct bpf_config *config, stru
 		dp->pin_dir = strdup(pin_dir);
 		err = dp->pin_dir ? file_make_dirs(pin_dir, 0700) : -ENOMEM;
 	}
+	if (!err)
+		err = bpf_pins_look(dp);
+	if (!err)
+		tell_layouts(dp);
 	for (size_t slot = 0; !err && slot < BPF_PROGRAM_SLOTS; slot++)
 		err = load_program(dp, slot);
 	if (err) {

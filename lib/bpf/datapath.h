@@ -1,8 +1,7 @@
 /* datapath - the loaded programs and their maps. The only room that knows libbpf; callers see plain structs of bpf/sixpn.h.
  *
- * Maps live under pin_dir in a bpffs that the caller mounted, by versioned names ([a-z0-9_] only): a map that is there with the
- * same type and sizes is adopted with its content, another layout gets the next free version and starts empty. Opening changes
- * nothing on any device: programs already attached go on with the old maps until bpf_attach() replaces them one by one, so the
+ * Maps live under pin_dir in a bpffs that the caller mounted, by names that hold the layout ([a-z0-9_] only): a map that is there
+ * is adopted with its content, otherwise it starts empty (pins.h tells of upgrades). Opening changes nothing on any device: programs already attached go on with the old maps until bpf_attach() replaces them one by one, so the
  * order after a restart is: open - fill the maps - bpf_attach() every device - bpf_settle(). A crash anywhere in between
  * leaves old programs and old maps at work.
  *

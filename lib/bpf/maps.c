@@ -54,15 +54,21 @@ static bool device_is_sound(const struct sixpn_device *device)
 	       device->instance >= SIXPN_INSTANCE_MIN;
 }
 
+void bpf_device_value(const struct sixpn_device *device, struct sixpn_device *ret_value)
+{
+	*ret_value = *device;
+	ret_value->layout = SIXPN_LAYOUT;
+	ret_value->flags = 0;
+	memset(ret_value->reserved, 0, sizeof(ret_value->reserved));
+}
+
 int bpf_device_set(struct bpf_datapath *dp, uint32_t ifindex, const struct sixpn_device *device)
 {
-	struct sixpn_device value = *device;
+	struct sixpn_device value;
 
 	if (!ifindex || !device_is_sound(device))
 		return -EINVAL;
-	value.layout = SIXPN_LAYOUT;
-	value.flags = 0;
-	memset(value.reserved, 0, sizeof(value.reserved));
+	bpf_device_value(device, &value);
 	return bpf_map_update_elem(dp->maps[BPF_MAP_SLOT_DEVICE], &ifindex, &value, BPF_ANY);
 }
 
@@ -123,7 +129,8 @@ int bpf_moved_remove(struct bpf_datapath *dp, enum bpf_moved which, const uint8_
 }
 
 typedef int device_callback(void *ctx, uint32_t ifindex, const struct sixpn_device *device);
-typedef int presence_callback(void *ctx, uint32_t network, uint32_t host);
+typedef int presence_callback(void *ctx, uint32_t network, uint32_t host, const struct sixpn_presence *value);
+typedef int policy_callback(void *ctx, uint32_t hook, uint32_t program_id);
 typedef int moved_callback(void *ctx, const uint8_t address[16], uint32_t carrier);
 
 static int each_device(const struct walk *walk, const void *key, const void *value)
@@ -135,8 +142,7 @@ static int each_presence(const struct walk *walk, const void *key, const void *v
 {
 	const struct sixpn_presence_key *k = key;
 
-	(void)value;
-	return ((presence_callback *)walk->callback)(walk->ctx, k->network, k->host);
+	return ((presence_callback *)walk->callback)(walk->ctx, k->network, k->host, value);
 }
 
 static int each_moved(const struct walk *walk, const void *key, const void *value)
@@ -152,7 +158,8 @@ int bpf_device_list(struct bpf_datapath *dp, int (*each)(void *ctx, uint32_t ifi
 	return walk_map(dp, BPF_MAP_SLOT_DEVICE, &walk);
 }
 
-int bpf_presence_list(struct bpf_datapath *dp, int (*each)(void *ctx, uint32_t network, uint32_t host), void *ctx)
+int bpf_presence_list(struct bpf_datapath *dp,
+		      int (*each)(void *ctx, uint32_t network, uint32_t host, const struct sixpn_presence *value), void *ctx)
 {
 	struct walk walk = { .each = each_presence, .callback = (void (*)(void))each, .ctx = ctx };
 
@@ -165,4 +172,21 @@ int bpf_moved_list(struct bpf_datapath *dp, enum bpf_moved which,
 	struct walk walk = { .each = each_moved, .callback = (void (*)(void))each, .ctx = ctx };
 
 	return walk_map(dp, moved_slot(which), &walk);
+}
+
+static int each_policy(const struct walk *walk, const void *key, const void *value)
+{
+	return ((policy_callback *)walk->callback)(walk->ctx, *(const uint32_t *)key, *(const uint32_t *)value);
+}
+
+int bpf_policy_list(struct bpf_datapath *dp, int (*each)(void *ctx, uint32_t hook, uint32_t program_id), void *ctx)
+{
+	struct walk walk = { .each = each_policy, .callback = (void (*)(void))each, .ctx = ctx };
+
+	return walk_map(dp, BPF_MAP_SLOT_POLICY, &walk);
+}
+
+int bpf_policy_remove(struct bpf_datapath *dp, uint32_t hook)
+{
+	return remove_key(dp, BPF_MAP_SLOT_POLICY, &hook);
 }

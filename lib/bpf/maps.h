@@ -6,6 +6,8 @@
 /* layout and reserved fields are filled in here. -EINVAL if the address does not hold network, host and instance. -E2BIG if the
  * map is full. Order: entry before the device goes up, entry removed before the device is deleted. */
 int bpf_device_set(struct bpf_datapath *dp, uint32_t ifindex, const struct sixpn_device *device) MUST_CHECK;
+/* What bpf_device_set would write, for comparing. */
+void bpf_device_value(const struct sixpn_device *device, struct sixpn_device *ret_value);
 int bpf_device_remove(struct bpf_datapath *dp, uint32_t ifindex);
 int bpf_device_get(struct bpf_datapath *dp, uint32_t ifindex, struct sixpn_device *ret_device); /* -ENOENT */
 
@@ -19,6 +21,10 @@ int bpf_moved_remove(struct bpf_datapath *dp, enum bpf_moved which, const uint8_
 
 /* A callback result other than 0 ends the walk and is returned. The callback may remove the entry it was given. */
 int bpf_device_list(struct bpf_datapath *dp, int (*each)(void *ctx, uint32_t ifindex, const struct sixpn_device *device), void *ctx);
-int bpf_presence_list(struct bpf_datapath *dp, int (*each)(void *ctx, uint32_t network, uint32_t host), void *ctx);
+int bpf_presence_list(struct bpf_datapath *dp,
+		      int (*each)(void *ctx, uint32_t network, uint32_t host, const struct sixpn_presence *value), void *ctx);
 int bpf_moved_list(struct bpf_datapath *dp, enum bpf_moved which,
 		   int (*each)(void *ctx, const uint8_t address[16], uint32_t carrier), void *ctx);
+/* Programs that somebody put into the slots for policy: they have the last word about what passes. */
+int bpf_policy_list(struct bpf_datapath *dp, int (*each)(void *ctx, uint32_t hook, uint32_t program_id), void *ctx);
+int bpf_policy_remove(struct bpf_datapath *dp, uint32_t hook);

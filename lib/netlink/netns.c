@@ -56,3 +56,35 @@ int netns_call(int netns_fd, int (*work)(void *ctx), void *ctx)
 	pthread_join(thread, NULL);
 	return errand.result;
 }
+
+struct tour {
+	const int *netns_fds;
+	size_t n;
+	void (*work)(void *ctx, size_t i);
+	void (*failed)(void *ctx, size_t i, int error);
+	void *ctx;
+};
+
+static void *run_tour(void *arg)
+{
+	struct tour *tour = arg;
+
+	for (size_t i = 0; i < tour->n; i++) {
+		if (setns(tour->netns_fds[i], CLONE_NEWNET) < 0)
+			tour->failed(tour->ctx, i, -errno);
+		else
+			tour->work(tour->ctx, i);
+	}
+	return NULL;
+}
+
+int netns_visit(const int *netns_fds, size_t n, void (*work)(void *ctx, size_t i), void (*failed)(void *ctx, size_t i, int error), void *ctx)
+{
+	struct tour tour = { .netns_fds = netns_fds, .n = n, .work = work, .failed = failed, .ctx = ctx };
+	pthread_t thread;
+	int r = n ? pthread_create(&thread, NULL, run_tour, &tour) : 0;
+
+	if (n && r == 0)
+		pthread_join(thread, NULL);
+	return -r;
+}

@@ -13,3 +13,6 @@ int netns_open_path(const char *path, int *ret_fd);
 /* Runs work(ctx) in a thread that has entered netns_fd and returns what it returned; -errno if the thread could not get there.
  * The caller waits: work must be short. */
 int netns_call(int netns_fd, int (*work)(void *ctx), void *ctx);
+/* One thread enters the namespaces one after the other and runs work(ctx, i) in each; one that cannot be entered gets
+ * failed(ctx, i, -errno) instead. -errno only if there is no thread. */
+int netns_visit(const int *netns_fds, size_t n, void (*work)(void *ctx, size_t i), void (*failed)(void *ctx, size_t i, int error), void *ctx);

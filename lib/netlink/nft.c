@@ -21,6 +21,7 @@ const struct nft_gate nft_gate_default = {
 int nft_open(struct nft **ret_nft)
 {
 	struct nft *nft = calloc(1, sizeof(*nft));
+	int r;
 
 	if (!nft)
 		return -ENOMEM;
@@ -28,6 +29,11 @@ int nft_open(struct nft **ret_nft)
 	if (!nft->context || nft_ctx_buffer_output(nft->context) || nft_ctx_buffer_error(nft->context)) {
 		nft_free(nft);
 		return -ENOMEM;
+	}
+	r = nft_generation_open(nft);
+	if (r < 0) {
+		nft_free(nft);
+		return r;
 	}
 	*ret_nft = nft;
 	return 0;
@@ -47,6 +53,7 @@ struct nft *nft_free(struct nft *nft)
 {
 	if (!nft)
 		return NULL;
+	nft_generation_close(nft);
 	if (nft->context)
 		nft_ctx_free(nft->context);
 	free(nft);

@@ -36,6 +36,10 @@ int nft_open_in(int netns_fd, struct nft **ret_nft);
 struct nft *nft_free(struct nft *nft); /* NULL is fine; returns NULL */
 const struct why *nft_why(const struct nft *nft); /* never NULL */
 
+/* A number that changes with every change of any table of the namespace: while it is the same, so is all that was looked at. Two
+ * orders of magnitude cheaper than looking. Chains of the legacy ip6tables do not count. */
+int nft_generation(struct nft *nft, uint32_t *ret_generation);
+
 /* Makes or replaces the gate in one transaction: there is no moment without it. The counter starts at 0. */
 int nft_gate_load(struct nft *nft, const struct nft_gate *gate);
 /* Compares what the kernel has, rule by rule, with what nft_gate_load would make. */

@@ -9,6 +9,8 @@ struct nft {
 	struct nft_ctx *context;
 	struct why why;
 	bool no_arp; /* found out by a load */
+	struct mnl_socket *socket; /* of nft_generation.c */
+	uint32_t sequence;
 };
 
 /* Runs a command and copies what it printed (may be NULL) as text or as a JSON document. -EIO with why. */
@@ -17,3 +19,5 @@ int nft_run_json(struct nft *nft, const json_t *command, json_t **ret_output);
 int nft_ask_json(struct nft *nft, const char *command, json_t **ret_output);
 /* The match (mark & mask) op mark, as nftables writes it. New reference, NULL without memory. */
 json_t *nft_match_mark(const struct nft_gate *gate, const char *op);
+int nft_generation_open(struct nft *nft);
+void nft_generation_close(struct nft *nft);

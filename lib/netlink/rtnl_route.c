@@ -147,6 +147,33 @@ int rtnl_route_list(struct rtnl *rtnl, uint32_t table, int (*each)(void *ctx, co
 	return r < 0 ? r : rtnl_each(&replies, RTM_NEWROUTE, deliver_route, &walk);
 }
 
+/* The kernel filters the dump by type: of a table with a million routes only those few come that lead nowhere, as ours. */
+int rtnl_route_there(struct rtnl *rtnl, const struct rtnl_route *route, bool *ret_there)
+{
+	struct rtnl_route wanted = *route;
+	struct route_walk walk = { .table = route->table, .each = is_same_route, .ctx = &wanted };
+	CLEAN_BUF struct buf replies = BUF_INIT(0);
+	struct rtnl_request request;
+	struct rtmsg *info;
+	int r;
+
+	if (!route_is_valid(route))
+		return -EINVAL;
+	info = rtnl_begin(&request, RTM_GETROUTE, 0, sizeof(*info));
+	info->rtm_family = AF_INET6;
+	info->rtm_type = route->type;
+	mnl_attr_put_u32(request.header, RTA_TABLE, route->table);
+	r = rtnl_dump(rtnl, &request, &replies);
+	if (r == -ENOENT)
+		r = 0;
+	if (r == 0)
+		r = rtnl_each(&replies, RTM_NEWROUTE, deliver_route, &walk);
+	if (r < 0)
+		return r;
+	*ret_there = r > 0;
+	return 0;
+}
+
 struct ra_list {
 	uint32_t *ifindex;
 	size_t n, cap;

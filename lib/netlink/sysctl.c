@@ -76,9 +76,24 @@ static int reserve_change(struct sysctl_ledger *ledger)
 	return 0;
 }
 
-int sysctl_ledger_set(struct sysctl_ledger *ledger, const char *name, const char *value)
+static int note(struct sysctl_ledger *ledger, const char *name, const char *old, const char *value)
 {
-	struct sysctl_change *change;
+	struct sysctl_change *change = find_change(ledger, name);
+	int r = change ? 0 : reserve_change(ledger);
+
+	if (r < 0)
+		return r;
+	if (!change) {
+		change = &ledger->changes[ledger->n++];
+		strcpy(change->name, name);
+		strcpy(change->old_value, old);
+	}
+	strcpy(change->new_value, value);
+	return 0;
+}
+
+int sysctl_ledger_plan(struct sysctl_ledger *ledger, const char *name, const char *value)
+{
 	char old[SYSCTL_VALUE_MAX];
 	int r;
 
@@ -87,19 +102,30 @@ int sysctl_ledger_set(struct sysctl_ledger *ledger, const char *name, const char
 	r = sysctl_read(name, old, sizeof(old));
 	if (r < 0 || !strcmp(old, value))
 		return r;
-	r = reserve_change(ledger);
-	if (r == 0)
-		r = sysctl_write(name, value);
-	if (r < 0)
+	r = note(ledger, name, old, value);
+	return r < 0 ? r : SYSCTL_DIFFERS;
+}
+
+int sysctl_ledger_set(struct sysctl_ledger *ledger, const char *name, const char *value)
+{
+	size_t before = ledger->n;
+	int r = sysctl_ledger_plan(ledger, name, value);
+
+	if (r != SYSCTL_DIFFERS)
 		return r;
-	change = find_change(ledger, name);
-	if (!change) {
-		change = &ledger->changes[ledger->n++];
-		strcpy(change->name, name);
-		strcpy(change->old_value, old);
-	}
-	strcpy(change->new_value, value);
-	return 0;
+	r = sysctl_write(name, value);
+	if (r < 0)
+		ledger->n = before;
+	return r;
+}
+
+int sysctl_ledger_expect(struct sysctl_ledger *ledger, const char *name, const char *value, const char *becomes)
+{
+	char path[SYSCTL_NAME_MAX + 16];
+
+	if (strlen(value) >= SYSCTL_VALUE_MAX || strlen(becomes) >= SYSCTL_VALUE_MAX || path_of(name, path, sizeof(path)) < 0)
+		return -EINVAL;
+	return find_change(ledger, name) ? 0 : note(ledger, name, value, becomes);
 }
 
 int sysctl_ledger_restore(struct sysctl_ledger *ledger, size_t *ret_left)

@@ -22,8 +22,15 @@ struct sysctl_ledger {
 /* The value without its line end. -ENOENT: this kernel has no such setting. -EINVAL: not a name as described above. */
 int sysctl_read(const char *name, char *ret_value, size_t size);
 int sysctl_write(const char *name, const char *value);
-/* Sets and notes the old value in the ledger; a setting that has the value already is left alone and not noted. */
+/* Notes the change in the ledger and makes none: SYSCTL_DIFFERS; 0 if the setting has the value already. The ledger is saved between
+ * this and the change, so that no crash leaves a change that nobody remembers. */
+enum { SYSCTL_DIFFERS = 1 };
+int sysctl_ledger_plan(struct sysctl_ledger *ledger, const char *name, const char *value);
+/* sysctl_ledger_plan, then the change. */
 int sysctl_ledger_set(struct sysctl_ledger *ledger, const char *name, const char *value);
+/* Notes a setting that we do not touch but that putting back a later one of the ledger turns from `value` to `becomes`
+ * (conf/all/forwarding does that to every device): it is then put back too. */
+int sysctl_ledger_expect(struct sysctl_ledger *ledger, const char *name, const char *value, const char *becomes);
 /* Puts back in reverse order whatever still has the value we gave it, and empties the ledger. What somebody else changed since
  * stays as it is and is counted in *ret_left (may be NULL), as is what has vanished. */
 int sysctl_ledger_restore(struct sysctl_ledger *ledger, size_t *ret_left);

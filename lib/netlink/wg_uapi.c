@@ -31,12 +31,13 @@ int wg_uapi_init(struct wg_uapi *uapi, const char *ifname, const char *dir)
 static int wait_for(const struct connection *connection, short events)
 {
 	struct pollfd pollfd = { .fd = connection->fd, .events = events };
-	uint64_t now = clock_mono_ms(&connection->clock);
+	uint64_t now = clock_mono_ms(&connection->clock), left;
 	int r;
 
 	if (now >= connection->until_ms)
 		return -ETIMEDOUT;
-	r = poll(&pollfd, 1, (int)(connection->until_ms - now));
+	left = connection->until_ms - now;
+	r = poll(&pollfd, 1, left < WG_UAPI_SILENCE_MS ? (int)left : WG_UAPI_SILENCE_MS);
 	if (r < 0)
 		return errno == EINTR ? 0 : -errno;
 	return r ? 0 : -ETIMEDOUT;

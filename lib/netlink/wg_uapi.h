@@ -1,12 +1,15 @@
 /* wg_uapi - WireGuard in a user process (wireguard-go), spoken to over its Unix socket: the cross-platform userspace protocol,
  * https://www.wireguard.com/xplatform/. One connection per call, so the process may die and come back between calls.
  *
- * Calls block for at most WG_UAPI_TIMEOUT_MS. -ENOENT or -ECONNREFUSED: nobody serves the device; -ETIMEDOUT; -EPROTO: the reply
- * is not of the protocol; any other -errno may be the process's own answer. */
+ * A process that says nothing for WG_UAPI_SILENCE_MS is given up (-ETIMEDOUT), and so is an exchange of WG_UAPI_TIMEOUT_MS: callers
+ * are loops. wireguard-go dumps some 25,000 peers in the time that it may be silent. -ENOENT or -ECONNREFUSED: nobody serves the
+ * device; -EPROTO: the reply is not of the protocol; any other -errno may be the process's own answer.
+ */
 #pragma once
 #include "lib/base/buf.h"
 #include "lib/netlink/wg.h"
 
+#define WG_UAPI_SILENCE_MS 500
 #define WG_UAPI_TIMEOUT_MS 5000
 #define WG_UAPI_DIR "/run/wireguard" /* wireguard-go's own folder is /var/run/wireguard, the same place on Debian */
 

@@ -392,6 +392,22 @@ static void a_rebuilt_chain_gets_the_rule_again_and_a_stale_mark_is_replaced(voi
 	assert_int_equal(n, 1); /* not one of each */
 }
 
+static void the_generation_tells_whether_anything_changed(void **state)
+{
+	struct world *world = *state;
+	enum nft_gate_state gate;
+	uint32_t first, second, third;
+
+	assert_int_equal(nft_gate_load(world->nft, &nft_gate_default), 0);
+	assert_int_equal(nft_generation(world->nft, &first), 0);
+	assert_int_equal(nft_gate_check(world->nft, &nft_gate_default, &gate), 0);
+	assert_int_equal(nft_generation(world->nft, &second), 0);
+	assert_int_equal(first, second); /* looking changes nothing */
+	administrator(DOCKER);
+	assert_int_equal(nft_generation(world->nft, &third), 0);
+	assert_int_not_equal(second, third);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -407,6 +423,7 @@ int main(void)
 		T(another_configuration_differs),
 		T(a_gate_is_of_one_namespace),
 		T(a_gate_that_could_not_be_is_refused),
+		T(the_generation_tells_whether_anything_changed),
 		T(one_rule_goes_into_each_foreign_chain_that_would_drop_us),
 		T(a_rebuilt_chain_gets_the_rule_again_and_a_stale_mark_is_replaced),
 	};

@@ -360,6 +360,28 @@ static void a_list_ends_where_its_callback_says(void **state)
 	assert_int_equal(n, 1);
 }
 
+static void a_route_is_there_only_as_it_was_asked_for(void **state)
+{
+	struct rtnl_route refuse = { .dst = in6("fdaa::"), .dst_len = 16, .type = RTN_UNREACHABLE, .table = RT_TABLE_MAIN, .metric = 77 };
+	bool there = true;
+
+	assert_int_equal(rtnl_route_there(*state, &refuse, &there), 0);
+	assert_false(there);
+	assert_int_equal(rtnl_route_add(*state, &refuse), 0);
+	assert_int_equal(rtnl_route_there(*state, &refuse, &there), 0);
+	assert_true(there);
+	refuse.metric = 78;
+	assert_int_equal(rtnl_route_there(*state, &refuse, &there), 0);
+	assert_false(there);
+	refuse.metric = 77;
+	refuse.type = RTN_BLACKHOLE;
+	assert_int_equal(rtnl_route_there(*state, &refuse, &there), 0);
+	assert_false(there);
+	refuse.table = 6000; /* a table that never was */
+	assert_int_equal(rtnl_route_there(*state, &refuse, &there), 0);
+	assert_false(there);
+}
+
 static int list_again(void *ctx, const struct rtnl_link *link)
 {
 	struct rtnl_link again;
@@ -392,6 +414,7 @@ int main(void)
 		T(default_routes_from_router_advertisements_are_found),
 		T(rules_select_by_mark_and_mask),
 		T(neighbours_are_permanent_and_replaced_in_place),
+		T(a_route_is_there_only_as_it_was_asked_for),
 		T(a_list_ends_where_its_callback_says),
 		T(a_callback_may_make_requests),
 	};

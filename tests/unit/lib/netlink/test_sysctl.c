@@ -109,6 +109,36 @@ static void names_that_lead_elsewhere_are_refused(void **state)
 	assert_int_equal(sysctl_read("net/ipv6/conf/no.such-device/accept_ra", value, sizeof(value)), -ENOENT);
 }
 
+static void a_change_is_noted_before_it_is_made(void **state)
+{
+	struct sysctl_ledger ledger = { 0 };
+	size_t left = 42;
+
+	(void)state;
+	assert_int_equal(sysctl_ledger_plan(&ledger, ACCEPT_RA, "2"), SYSCTL_DIFFERS);
+	assert_int_equal(ledger.n, 1);
+	expect(ACCEPT_RA, "1");
+	assert_int_equal(sysctl_ledger_restore(&ledger, &left), 0); /* a daemon that ended before it made the change */
+	assert_int_equal(left, 1);
+	expect(ACCEPT_RA, "1");
+	sysctl_ledger_deinit(&ledger);
+}
+
+static void a_device_that_forwarded_before_us_forwards_after_us(void **state)
+{
+	struct sysctl_ledger ledger = { 0 };
+
+	(void)state;
+	assert_int_equal(sysctl_write("net/ipv6/conf/lo/forwarding", "1"), 0);
+	assert_int_equal(sysctl_ledger_expect(&ledger, "net/ipv6/conf/lo/forwarding", "1", "0"), 0);
+	assert_int_equal(sysctl_ledger_set(&ledger, FORWARDING, "1"), 0);
+	assert_int_equal(sysctl_ledger_restore(&ledger, NULL), 0);
+	expect(FORWARDING, "0");
+	expect("net/ipv6/conf/lo/forwarding", "1");
+	assert_int_equal(sysctl_write("net/ipv6/conf/lo/forwarding", "0"), 0);
+	sysctl_ledger_deinit(&ledger);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +147,8 @@ int main(void)
 		cmocka_unit_test(what_somebody_else_changed_since_is_left),
 		cmocka_unit_test(a_ledger_survives_in_its_file),
 		cmocka_unit_test(a_broken_ledger_file_is_refused_and_changes_nothing),
+		cmocka_unit_test(a_change_is_noted_before_it_is_made),
+		cmocka_unit_test(a_device_that_forwarded_before_us_forwards_after_us),
 		cmocka_unit_test(names_that_lead_elsewhere_are_refused),
 	};
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "lib/base/crypto.h"
+#include "lib/base/clock.h"
 #include "lib/netlink/wg_uapi.h"
 
 #define KEY_A "1111111111111111111111111111111111111111111111111111111111111111"
@@ -279,6 +280,31 @@ static void nobody_there_is_enoent(void **state)
 	assert_int_equal(wg_dump(&wg, NULL, NULL, NULL), -ENOENT);
 }
 
+/* As one that was stopped: its socket takes the connection and the request, and nobody reads them. */
+static void a_process_that_is_silent_is_given_up(void **state)
+{
+	struct server server = { .dir = "/tmp/uapi-test-XXXXXX" };
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct clock clock = clock_real();
+	uint64_t begun;
+	struct wg wg;
+
+	(void)state;
+	assert_non_null(mkdtemp(server.dir));
+	assert_int_equal(wg_uapi_init(&server.uapi, "wgx", server.dir), 0);
+	strcpy(addr.sun_path, server.uapi.socket_path);
+	server.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(server.fd, (void *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(server.fd, 4), 0);
+	wg = wg_uapi_backend(&server.uapi);
+	begun = clock_mono_ms(&clock);
+	assert_int_equal(wg_dump(&wg, NULL, NULL, NULL), -ETIMEDOUT);
+	assert_in_range(clock_mono_ms(&clock) - begun, WG_UAPI_SILENCE_MS / 2, WG_UAPI_TIMEOUT_MS - 1);
+	close(server.fd);
+	unlink(server.uapi.socket_path);
+	rmdir(server.dir);
+}
+
 static void a_path_that_no_socket_can_have_is_refused(void **state)
 {
 	char dir[200];
@@ -301,6 +327,7 @@ int main(void)
 		cmocka_unit_test(an_answer_in_pieces_is_put_together),
 		cmocka_unit_test(the_answer_of_the_process_is_the_result_of_the_call),
 		cmocka_unit_test(nobody_there_is_enoent),
+		cmocka_unit_test(a_process_that_is_silent_is_given_up),
 		cmocka_unit_test(a_path_that_no_socket_can_have_is_refused),
 	};
 
