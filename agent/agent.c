@@ -50,6 +50,16 @@ static void on_ready(void *ctx, const char *id)
 	agent_arm(a);
 }
 
+static void on_running(void *ctx, const char *id)
+{
+	struct agent *a = ctx;
+	struct instance *in = map_get_str(&a->instances, id);
+
+	if (in)
+		instance_running(in);
+	agent_arm(a);
+}
+
 static void on_ended(void *ctx, const char *id, int32_t exit_code, const char *text)
 {
 	struct agent *a = ctx;
@@ -115,7 +125,7 @@ static int adopt_all(struct agent *a)
 
 int agent_new(const struct role_env *env, const struct agent_parts *parts, struct agent **ret_agent)
 {
-	struct runtime_listener listener = { .ready = on_ready, .ended = on_ended };
+	struct runtime_listener listener = { .ready = on_ready, .running = on_running, .ended = on_ended };
 	struct agent *a = calloc(1, sizeof *a);
 	int r;
 

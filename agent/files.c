@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define REMOVE_ROUNDS_MAX 8
+
 void files_hosts(const struct launch_facts *facts, struct buf *ret_text)
 {
 	char address[ADDR_TEXT_LEN];
@@ -149,8 +151,11 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 int files_remove(const char *folder)
 {
-	int r = nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	int r = -ENOTEMPTY;
 
+	/* a shim that ends just now may still write a last word into it */
+	for (int i = 0; i < REMOVE_ROUNDS_MAX && r == -ENOTEMPTY; i++)
+		r = nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 	if (r == -1)
 		return errno == ENOENT ? 0 : -errno;
 	return r;

@@ -2,6 +2,7 @@
  * that the next plan starts from what is true. */
 #include "agent/instance.h"
 
+#include "agent/identity.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 
@@ -55,17 +56,22 @@ int instance_adopt(struct instance *in)
 	static const enum plan_phase phases[] = {
 		[RUNTIME_NONE] = PLAN_ENDED, /* its folder is here: something to clean */
 		[RUNTIME_HELD] = PLAN_HELD,
+		[RUNTIME_OPENED] = PLAN_OPENED,
 		[RUNTIME_RUNNING] = PLAN_RUNNING,
 		[RUNTIME_ENDED] = PLAN_ENDED,
 	};
 	const struct agent_parts *parts = &in->agent->parts;
 	struct plan_local *l = &in->local;
 	uint64_t now = now_ms(in);
-	struct runtime_status status;
+	struct runtime_status status = { .state = RUNTIME_NONE };
+	int64_t restarts;
 	int r = parts->runtime->adopt(parts->runtime_ctx, in->folder, in->id, &status);
 
 	if (r < 0)
 		return r;
+	if (identity_read(in->folder, "restarts", &restarts) == 0 && restarts > 0 && restarts <= UINT32_MAX)
+		l->restarts = (uint32_t)restarts;
+	memcpy(l->failure, status.failure, sizeof l->failure);
 	l->phase = phases[status.state];
 	l->generation = l->run_generation = status.state == RUNTIME_NONE ? 0 : status.generation;
 	l->desired = DESIRED_STARTED;
@@ -84,7 +90,8 @@ static void remember(struct instance *in, const struct instance_record *record)
 	const struct observed *o = &record->observed;
 	struct plan_local *l = &in->local;
 
-	l->restarts = o->restarts;
+	if (l->restarts < o->restarts) /* ours counts on while nobody hears it */
+		l->restarts = o->restarts;
 	if (l->phase != PLAN_ABSENT)
 		return;
 	l->exit_code = o->exit_code;
@@ -207,7 +214,9 @@ static int step_files(struct instance *in, const struct plan *plan)
 	char path[PATH_MAX + 16];
 	int r;
 
-	if (l->phase == PLAN_ENDED && l->run_generation == plan->generation && !l->ended_wanted)
+	if (l->run_generation < plan->generation)
+		l->backoff_ms = 0; /* what is wanted now has not failed yet */
+	if (l->phase == PLAN_ENDED && l->run_generation == plan->generation && !l->ended_wanted && !l->failure[0])
 		l->restarts++;
 	l->run_generation = plan->generation;
 	l->failure[0] = 0;
@@ -217,6 +226,8 @@ static int step_files(struct instance *in, const struct plan *plan)
 		r = file_make_dirs(in->agent->folder, 0755);
 	if (r == 0)
 		r = file_make_dirs(in->folder, 0700);
+	if (r == 0)
+		r = identity_write(in->folder, "restarts", l->restarts);
 	if (r == 0)
 		r = files_write(in->folder, &facts, &in->spec, &launch);
 	if (r == 0)
@@ -286,6 +297,7 @@ static int step_attach(struct instance *in)
 		return 0;
 	}
 	if (r == ATTACH_E_PENDING && in->local.attach_waits++ < PLAN_ATTACH_WAITS_MAX) {
+		in->local.attached = in->local.unchecked = true; /* begun: whatever ends it now has something to take away */
 		in->local.attach_again_ms = now_ms(in) + PLAN_ATTACH_WAIT_MS;
 		return -EAGAIN;
 	}
@@ -338,11 +350,7 @@ static int step_open(struct instance *in)
 		snprintf(text, sizeof text, "its gate cannot be opened: %s", strerror(-r));
 		return abandon(in, text);
 	}
-	in->local.phase = PLAN_RUNNING;
-	in->local.started_ms = now_ms(in);
-	in->local.in_place = false;
-	in->local.failure[0] = 0;
-	log_info(AREA, "instance %s of %s started, generation %llu", in->id, in->app, (unsigned long long)in->local.run_generation);
+	in->local.phase = PLAN_OPENED;
 	return 0;
 }
 
@@ -357,7 +365,8 @@ static int step_term(struct instance *in, const struct plan *plan)
 {
 	const struct agent_parts *parts = &in->agent->parts;
 
-	in->local.in_place = in->local.phase == PLAN_RUNNING && plan->desired == DESIRED_STARTED;
+	if (plan->desired == DESIRED_STARTED && in->local.phase == PLAN_RUNNING)
+		in->local.in_place = true; /* OPENED: as it was */
 	in->local.phase = PLAN_STOPPING;
 	in->local.deadline_ms = plan->deadline_ms;
 	parts->runtime->term(parts->runtime_ctx, in->id); /* gone already: then its end is on its way to us */
@@ -375,9 +384,14 @@ static int step_detach(struct instance *in)
 	const struct agent_parts *parts = &in->agent->parts;
 	int r = parts->attach->detach(parts->attach_ctx, in->folder);
 
-	if (r < 0)
-		log_err(AREA, "the interface of instance %s cannot be removed: %s", in->id, strerror(-r));
+	if (r < 0) {
+		log_err(AREA, "the interface of instance %s cannot be removed: %s; trying again", in->id, strerror(-r));
+		in->local.unchecked = true; /* whatever is left of it */
+		in->local.detach_again_ms = now_ms(in) + PLAN_ATTACH_AGAIN_MS;
+		return r;
+	}
 	in->local.attached = in->local.unchecked = false;
+	in->local.detach_again_ms = 0;
 	in->attach_error[0] = 0;
 	return 0;
 }
@@ -477,6 +491,19 @@ void instance_ready(struct instance *in)
 {
 	if (in->local.phase == PLAN_SPAWNING)
 		in->local.phase = PLAN_HELD;
+	instance_run(in);
+}
+
+void instance_running(struct instance *in)
+{
+	struct plan_local *l = &in->local;
+
+	if (l->phase == PLAN_OPENED) { /* else it is being ended already */
+		l->phase = PLAN_RUNNING;
+		l->started_ms = now_ms(in);
+		l->in_place = false;
+		log_info(AREA, "instance %s of %s started, generation %llu", in->id, in->app, (unsigned long long)l->run_generation);
+	}
 	instance_run(in);
 }
 

@@ -49,6 +49,7 @@ void instance_update(struct instance *instance, const struct role_instance *in);
 void instance_run(struct instance *instance);
 /* Events. Each runs it. */
 void instance_ready(struct instance *instance);
+void instance_running(struct instance *instance);
 void instance_ended(struct instance *instance, int32_t exit_code, const char *text);
 /* Ends and removes it without being gentle. */
 void instance_wipe(struct instance *instance);

@@ -50,13 +50,25 @@ static void wait_for_end(struct plan *p, const struct plan_local *l, uint64_t no
 		wake_at(p, l->deadline_ms);
 }
 
+/* False: it has to go, but not yet again. */
+static bool detach_due(struct plan *p, const struct plan_local *l, uint64_t now)
+{
+	if (!l->attached)
+		return true;
+	if (now < l->detach_again_ms) {
+		wake_at(p, l->detach_again_ms);
+		return false;
+	}
+	add(p, PLAN_DETACH);
+	return true;
+}
+
 /* The interface goes before anything else is said or done about an instance that has ended. */
-static void detach_ended(struct plan *p, const struct plan_local *l)
+static bool detach_ended(struct plan *p, const struct plan_local *l, uint64_t now)
 {
 	if (l->awaiting)
 		add(p, PLAN_FORGET_AWAIT);
-	if (l->attached)
-		add(p, PLAN_DETACH);
+	return detach_due(p, l, now);
 }
 
 static bool restarts(const struct plan_desired *d, const struct plan_local *l)
@@ -99,7 +111,7 @@ static void run_absent(struct plan *p, const struct plan_desired *d, const struc
 {
 	bool fresh = l->phase == PLAN_ABSENT || l->run_generation < d->generation; /* a new desire does not wait for the back-off */
 
-	detach_ended(p, l);
+	detach_ended(p, l, now); /* one that does not go is made right by the next ATTACH */
 	if (!d->has_workload) {
 		truth(p, STATE_CREATED, d->generation, "its workload has not reached this host yet");
 	} else if (d->refusal) {
@@ -141,12 +153,19 @@ static void run_held(struct plan *p, const struct plan_desired *d, const struct 
 			add(p, PLAN_AWAIT); /* both waits at once */
 	} else if (l->settled) {
 		add(p, PLAN_OPEN);
-		p->truth.exit_code = 0;
-		p->truth.restarts = l->restarts;
-		truth(p, STATE_STARTED, l->run_generation, "");
 	} else if (!l->awaiting) {
 		add(p, PLAN_AWAIT);
 	}
+}
+
+static void run_opened(struct plan *p, const struct plan_desired *d, const struct plan_local *l, uint64_t now)
+{
+	if (l->in_place)
+		p->truth = l->reported;
+	else
+		truth(p, STATE_STARTING, l->run_generation, "");
+	if (l->run_generation < d->generation && d->has_workload && !d->refusal)
+		term(p, d, now);
 }
 
 static void run_running(struct plan *p, const struct plan_desired *d, const struct plan_local *l, uint64_t now)
@@ -177,11 +196,14 @@ static void plan_run(struct plan *p, const struct plan_desired *d, const struct 
 	case PLAN_HELD:
 		run_held(p, d, l, now);
 		break;
+	case PLAN_OPENED:
+		run_opened(p, d, l, now);
+		break;
 	case PLAN_RUNNING:
 		run_running(p, d, l, now);
 		break;
 	case PLAN_DRAINING: /* stopped and started again meanwhile: what is left of the drain time serves nobody */
-		truth(p, STATE_DRAINING, l->run_generation, "");
+		p->truth = l->reported;
 		term(p, d, now);
 		break;
 	case PLAN_STOPPING:
@@ -192,9 +214,12 @@ static void plan_run(struct plan *p, const struct plan_desired *d, const struct 
 	}
 }
 
-static void stop_gone(struct plan *p, uint32_t desired, const struct plan_local *l)
+static void stop_gone(struct plan *p, uint32_t desired, const struct plan_local *l, uint64_t now)
 {
-	detach_ended(p, l);
+	if (!detach_ended(p, l, now)) { /* whoever reads stopped may give its address away */
+		truth(p, STATE_DRAINING, p->generation, "its interface could not be removed yet");
+		return;
+	}
 	p->truth.exit_code = l->exit_code;
 	if (desired == DESIRED_DESTROYED) {
 		if (l->phase == PLAN_ENDED) /* ABSENT: there is nothing (any more) */
@@ -212,13 +237,16 @@ static void plan_stop(struct plan *p, const struct plan_desired *d, uint32_t des
 	switch (l->phase) {
 	case PLAN_ABSENT:
 	case PLAN_ENDED:
-		stop_gone(p, desired, l);
+		stop_gone(p, desired, l, now);
 		break;
 	case PLAN_SPAWNING:
 	case PLAN_HELD: /* its command has not run: nothing to be gentle with */
 		if (l->awaiting)
 			add(p, PLAN_FORGET_AWAIT);
 		kill_now(p, now, false);
+		break;
+	case PLAN_OPENED: /* nobody was told of it, so nobody has to be given time */
+		term(p, d, now);
 		break;
 	case PLAN_RUNNING:
 		add(p, PLAN_REPORT); /* first of all out of DNS */
@@ -241,20 +269,23 @@ static void plan_stop(struct plan *p, const struct plan_desired *d, uint32_t des
 /* A command that runs has its interface, in whatever way it is about to end. */
 static void keep_attached(struct plan *p, const struct plan_desired *d, const struct plan_local *l, uint64_t now)
 {
-	if (l->phase >= PLAN_RUNNING && l->phase <= PLAN_STOPPING)
+	if (l->phase >= PLAN_OPENED && l->phase <= PLAN_STOPPING)
 		attach_due(p, d, l, now);
 }
 
 /* Nobody may own what no record names: silent at once, then dead, then gone. */
 static void plan_vanished(struct plan *p, const struct plan_local *l, uint64_t now)
 {
+	bool gone;
+
 	if (l->awaiting)
 		add(p, PLAN_FORGET_AWAIT);
-	if (l->attached)
-		add(p, PLAN_DETACH);
-	if (!process_alive(l)) {
+	gone = detach_due(p, l, now);
+	if (!process_alive(l) && gone) {
 		add(p, PLAN_CLEAN);
 		add(p, PLAN_FORGET);
+	} else if (!process_alive(l)) {
+		return;
 	} else if (l->phase == PLAN_KILLING) {
 		wait_for_end(p, l, now);
 	} else {

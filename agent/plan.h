@@ -4,7 +4,8 @@
  * outcome in struct plan_local and plans again until a plan holds no steps; then it waits for an event (the shim is ready, the
  * presence is settled, the process ended) or for wake_ms. A plan made from its own outcome is therefore empty.
  *
- *   start   files, process held at its gate, interface (address, route, programs), presence, gate opened, reported started
+ *   start   files, process held at its gate, interface (address, route, programs), presence, gate opened, command runs, reported
+ *           started
  *   stop    reported draining (out of DNS), drain time, SIGTERM, stop time, SIGKILL, interface away, reported stopped
  *
  * A desire with a lower generation than the one already acted upon is ignored. A higher generation of a running instance that is
@@ -28,6 +29,7 @@ enum plan_phase {
 	PLAN_ABSENT,   /* nothing of it here */
 	PLAN_SPAWNING, /* process asked for, not yet at its gate */
 	PLAN_HELD,     /* waits at its gate: the command does not run */
+	PLAN_OPENED,   /* its gate was opened, and whether its command can be run is not known yet */
 	PLAN_RUNNING,
 	PLAN_DRAINING, /* runs, out of DNS */
 	PLAN_STOPPING, /* SIGTERM was sent */
@@ -41,7 +43,7 @@ enum plan_kind {
 	PLAN_ATTACH,       /* make the interface, or bring it to what it must be */
 	PLAN_AWAIT,        /* ask for the presence to be settled */
 	PLAN_FORGET_AWAIT, /* no longer */
-	PLAN_OPEN,         /* open the gate -> RUNNING */
+	PLAN_OPEN,         /* open the gate -> OPENED; that it runs is an event */
 	PLAN_DRAIN,        /* -> DRAINING until deadline_ms */
 	PLAN_TERM,         /* SIGTERM -> STOPPING until deadline_ms */
 	PLAN_KILL,         /* SIGKILL -> KILLING until deadline_ms */
@@ -73,12 +75,13 @@ struct plan_local {
 	bool awaiting, settled;
 	bool in_place; /* it is being ended only to be started again: stays reported as started */
 	uint64_t deadline_ms;  /* of DRAINING, STOPPING, KILLING, SPAWNING */
-	uint64_t started_ms;   /* gate opened */
+	uint64_t started_ms;   /* its command ran from then on */
 	uint64_t next_start_ms;   /* back-off */
 	uint64_t attach_again_ms; /* its interface is not finished, or could not be made right: ATTACH again then */
 	unsigned attach_waits;    /* how often it was not finished */
+	uint64_t detach_again_ms; /* its interface could not be taken away: DETACH again then */
 	uint32_t backoff_ms;
-	uint32_t restarts;
+	uint32_t restarts; /* how often its command was started again after it had ended by itself */
 	bool ended_wanted; /* the last end was our doing, and not for a failure */
 	int32_t exit_code;
 	char failure[160];        /* why the last start went wrong; "" = it did not */

@@ -37,7 +37,7 @@ struct holder {
 	struct runtime_process *runtime;
 	char id[NAME_INSTANCE_ID_SIZE];
 	char folder[PATH_MAX];
-	struct loop_io notify, death; /* fd -1 = none */
+	struct loop_io notify, answer, death; /* fd -1 = none */
 	pid_t starter;                /* our own child, which ends at once; 0 = reaped */
 	pid_t pid;                    /* of the shim, once pidfd (death.fd) is open */
 	int netns;                    /* -1 = nobody asked for it yet */
@@ -62,6 +62,7 @@ static void reap_starter(struct holder *h)
 static void holder_free(struct holder *h)
 {
 	close_io(&h->notify);
+	close_io(&h->answer);
 	close_io(&h->death);
 	reap_starter(h);
 	if (h->netns >= 0)
@@ -81,14 +82,27 @@ static void tell_ended(struct holder *h, int32_t exit_code, const char *text)
 	listener.ended(listener.ctx, id, exit_code, text);
 }
 
+/* Why it never ran; "" = it did, or nobody knows. */
+static void read_failure(const char *folder, char ret_text[160])
+{
+	CLEAN_BUF struct buf text = BUF_INIT(1024);
+	char path[PATH_MAX];
+
+	ret_text[0] = 0;
+	if ((size_t)snprintf(path, sizeof path, "%s/failure", folder) < sizeof path && file_read(path, 1000, &text) == 0)
+		snprintf(ret_text, 160, "its command: %.140s", buf_str(&text));
+}
+
 static void shim_died(struct loop_io *io, uint32_t revents)
 {
 	struct holder *h = container_of(io, struct holder, death);
+	char failure[160];
 	int64_t code;
 
 	(void)revents;
+	read_failure(h->folder, failure);
 	if (identity_read(h->folder, "exit", &code) == 0) {
-		tell_ended(h, (int32_t)code, "");
+		tell_ended(h, (int32_t)code, failure);
 		return;
 	}
 	/* only a SIGKILL ends a shim without its last word; the command went with it, but not what the command had started */
@@ -149,7 +163,7 @@ static int holder_new(struct runtime_process *rt, const char *folder, const char
 	if (!h)
 		return -ENOMEM;
 	h->runtime = rt;
-	h->notify.fd = h->death.fd = h->netns = -1;
+	h->notify.fd = h->answer.fd = h->death.fd = h->netns = -1;
 	snprintf(h->id, sizeof h->id, "%s", id);
 	if ((size_t)snprintf(h->folder, sizeof h->folder, "%s", folder) >= sizeof h->folder)
 		r = -ENAMETOOLONG;
@@ -228,18 +242,57 @@ static struct holder *find(void *runtime, const char *id)
 	return map_get_str(&rt->held, id);
 }
 
+static int open_fifo(const struct holder *h, const char *name, int flags)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof path, "%s/%s", h->folder, name) >= sizeof path)
+		return -ENAMETOOLONG;
+	fd = open(path, flags | O_NONBLOCK | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static void answered(struct loop_io *io, uint32_t revents)
+{
+	struct holder *h = container_of(io, struct holder, answer);
+	char text[64];
+	ssize_t n = read(io->fd, text, sizeof text);
+
+	(void)revents;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	close_io(io);
+	if (n > 0) /* else the shim ended without a word: death says the rest */
+		h->runtime->listener.running(h->runtime->listener.ctx, h->id);
+}
+
+static int watch_answer(struct holder *h)
+{
+	int fd = open_fifo(h, "answer", O_RDONLY), r;
+
+	if (fd < 0)
+		return fd;
+	h->answer = (struct loop_io){ .fd = fd, .events = EPOLLIN, .ready = answered };
+	r = loop_add_io(h->runtime->loop, &h->answer);
+	if (r < 0)
+		close_io(&h->answer);
+	return r;
+}
+
 static int process_open(void *runtime, const char *id)
 {
 	struct holder *h = find(runtime, id);
-	char path[PATH_MAX];
 	CLEAN_CLOSE int fd = -1;
+	int r;
 
 	if (!h || h->death.fd < 0)
 		return -ESRCH;
-	if ((size_t)snprintf(path, sizeof path, "%s/gate", h->folder) >= sizeof path)
-		return -ENAMETOOLONG;
-	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	return fd < 0 ? -errno : file_write_all(fd, "open\n", 5);
+	r = watch_answer(h);
+	if (r < 0)
+		return r;
+	fd = open_fifo(h, "gate", O_WRONLY);
+	return fd < 0 ? fd : file_write_all(fd, "open\n", 5);
 }
 
 /* The starter first, so that it has either made the shim or never will; within its exec it has no command line to be found by. */
@@ -298,6 +351,21 @@ static uint64_t age_of(pid_t pid)
 	return up_ms > start ? up_ms - start : 0;
 }
 
+/* The answer is listened to before we look whether the command runs, so what is said between the two is heard. */
+static enum runtime_state state_of_living(struct holder *h)
+{
+	int64_t number;
+
+	if (identity_read(h->folder, "command", &number) < 0)
+		return RUNTIME_HELD;
+	if (watch_answer(h) < 0) /* a shim of before there were answers */
+		return RUNTIME_RUNNING;
+	if (identity_read(h->folder, "running", &number) < 0)
+		return RUNTIME_OPENED;
+	close_io(&h->answer);
+	return RUNTIME_RUNNING;
+}
+
 static int process_adopt(void *runtime, const char *folder, const char *id, struct runtime_status *ret_status)
 {
 	struct runtime_status status = { .state = RUNTIME_NONE };
@@ -312,7 +380,7 @@ static int process_adopt(void *runtime, const char *folder, const char *id, stru
 		return r;
 	r = watch_death(h);
 	if (r == 0) {
-		status.state = identity_read(folder, "command", &number) == 0 ? RUNTIME_RUNNING : RUNTIME_HELD;
+		status.state = state_of_living(h);
 		status.age_ms = age_of(h->pid);
 		*ret_status = status;
 		return 0;
@@ -320,6 +388,7 @@ static int process_adopt(void *runtime, const char *folder, const char *id, stru
 	holder_free(h);
 	if (r != -ESRCH)
 		return r;
+	read_failure(folder, status.failure);
 	if (identity_read(folder, "exit", &number) == 0) {
 		status.state = RUNTIME_ENDED;
 		status.exit_code = (int32_t)number;

@@ -1,5 +1,5 @@
-/* shim - see shim.h. One thread, one poll over five descriptors: signals, the gate, the command's output, the table of mounts,
- * and nothing else. Every step that can fail before the gate is told to whoever started us; after it only the log and the exit
+/* shim - see shim.h. One thread, one poll over five descriptors: signals, the gate, what became of the exec, the command's output,
+ * the table of mounts, and nothing else. Every step that can fail before the gate is told to whoever started us; after it only the log and the exit
  * file speak. */
 #include "agent/shim.h"
 
@@ -29,7 +29,7 @@ struct shim {
 	struct shim_log log;
 	struct shim_mounts mounts;
 	struct shim_cgroup cgroup;
-	int lock_fd, signal_fd, gate_fd, output_fd, mounts_fd;
+	int lock_fd, signal_fd, gate_fd, answer_fd, outcome_fd, output_fd, mounts_fd;
 	pid_t command; /* 0 = not started */
 	bool ended;
 	int exit_code;
@@ -64,7 +64,7 @@ static int take_lock(struct shim *s, struct why *why)
 
 static int write_identity(const struct shim *s)
 {
-	static const char *const stale[] = { "pid", "command", "exit" };
+	static const char *const stale[] = { "pid", "command", "running", "failure", "exit" };
 	uint64_t start;
 	int r = identity_start_time(getpid(), &start);
 
@@ -79,19 +79,20 @@ static int write_identity(const struct shim *s)
 	return r;
 }
 
-static int make_gate(struct shim *s)
+static int make_fifo(const struct shim *s, const char *name, int *ret_fd)
 {
 	char path[600];
-	int r = path_in(s, "gate", path);
+	int r = path_in(s, name, path);
 
 	if (r < 0)
 		return r;
 	unlink(path);
 	if (mkfifo(path, 0600) < 0)
 		return -errno;
-	/* both ways, so that the end of a writer (a daemon that dies here) is not the end of the file for us */
-	s->gate_fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	return s->gate_fd < 0 ? -errno : 0;
+	/* Both ways: the end of the other side (a daemon that dies here) is not the end of the file for us, and what was said waits
+	 * for the next daemon. */
+	*ret_fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	return *ret_fd < 0 ? -errno : 0;
 }
 
 static int catch_signals(struct shim *s)
@@ -151,7 +152,9 @@ static int prepare(struct shim *s, struct why *why)
 	if (r == 0)
 		r = catch_signals(s);
 	if (r == 0)
-		r = make_gate(s);
+		r = make_fifo(s, "answer", &s->answer_fd);
+	if (r == 0)
+		r = make_fifo(s, "gate", &s->gate_fd);
 	if (r == 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		r = -errno;
 	if (r < 0)
@@ -162,32 +165,33 @@ static int prepare(struct shim *s, struct why *why)
 
 /* ---- the command ---- */
 
-static void child_says(const char *what, const char *object)
+static void child_says(int outcome, const char *what, const char *object)
 {
-	dprintf(2, "sixpn-shim: %s %s: %s\n", what, object, strerror(errno));
+	dprintf(outcome, "%s %s: %s\n", what, object, strerror(errno));
 }
 
-static bool become(const struct shim *s)
+static bool become(const struct shim *s, int outcome)
 {
 	const struct launch *l = &s->launch;
 
 	if (l->root[0] && chroot(l->root) < 0) {
-		child_says("root", l->root);
+		child_says(outcome, "root", l->root);
 		return false;
 	}
 	if (chdir(l->workdir[0] ? l->workdir : "/") < 0) {
-		child_says("workdir", l->workdir);
+		child_says(outcome, "workdir", l->workdir);
 		return false;
 	}
 	if (l->has_user && (setgroups(0, NULL) < 0 || setgid(l->gid) < 0 || setuid(l->uid) < 0)) {
-		child_says("user of", l->id);
+		child_says(outcome, "user of", l->id);
 		return false;
 	}
 	return true;
 }
 
-/* go: readable when the file `command` is written; from then on every daemon sees that the gate was opened. */
-static void __attribute__((noreturn)) run_command(const struct shim *s, int output, int go, pid_t shim)
+/* go: readable when the file `command` is written; from then on every daemon sees that the gate was opened. outcome: closed by a
+ * successful exec, else it gets one line. */
+static void __attribute__((noreturn)) run_command(const struct shim *s, int output, int go, int outcome, pid_t shim)
 {
 	sigset_t none;
 	char byte;
@@ -202,7 +206,7 @@ static void __attribute__((noreturn)) run_command(const struct shim *s, int outp
 	setsid();
 	dup2(output, 1);
 	dup2(output, 2);
-	if (!become(s))
+	if (!become(s, outcome))
 		_exit(SHIM_EXIT_UNRUNNABLE);
 	/* after the change of user, which clears it: whoever kills the shim kills the command too */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -211,13 +215,13 @@ static void __attribute__((noreturn)) run_command(const struct shim *s, int outp
 	environ = s->launch.env; /* execvp looks for the program in this PATH */
 	execvp(s->launch.command[0], s->launch.command);
 	error = errno;
-	child_says("cannot run", s->launch.command[0]);
+	child_says(outcome, "cannot run", s->launch.command[0]);
 	_exit(error == ENOENT ? SHIM_EXIT_NOT_FOUND : SHIM_EXIT_UNRUNNABLE);
 }
 
 static int start_command(struct shim *s)
 {
-	CLEAN_CLOSE int output = -1, go = -1, start = -1;
+	CLEAN_CLOSE int output = -1, go = -1, start = -1, outcome = -1;
 	pid_t shim = getpid(), pid;
 	int ends[2], r;
 
@@ -229,12 +233,16 @@ static int start_command(struct shim *s)
 		return -errno;
 	go = ends[0];
 	start = ends[1];
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	s->outcome_fd = ends[0];
+	outcome = ends[1];
 	pid = fork();
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
 		close(start);
-		run_command(s, output, go, shim);
+		run_command(s, output, go, outcome, shim);
 	}
 	s->command = pid;
 	r = identity_write(s->folder, "command", pid);
@@ -328,9 +336,22 @@ static void take_signals(struct shim *s)
 	}
 }
 
+/* It never ran: the reason goes where the daemon of that moment, or a later one, reads it. */
+static void note_failure(struct shim *s, const char *text)
+{
+	char path[600];
+
+	shim_log_say(&s->log, "%s", text);
+	if (path_in(s, "failure", path) < 0 || file_replace(path, text, strlen(text), 0644) < 0)
+		shim_log_say(&s->log, "the reason cannot be written");
+	if (s->outcome_fd >= 0)
+		close(s->outcome_fd);
+	s->outcome_fd = -1;
+}
+
 static void take_gate(struct shim *s)
 {
-	char text[64];
+	char text[200];
 	ssize_t n = read(s->gate_fd, text, sizeof text - 1);
 	int r;
 
@@ -341,11 +362,35 @@ static void take_gate(struct shim *s)
 		return;
 	r = start_command(s);
 	if (r < 0) {
-		shim_log_say(&s->log, "cannot start the command: %s", strerror(-r));
+		snprintf(text, sizeof text, "cannot start the command: %s", strerror(-r));
 		end_family(s);
+		note_failure(s, text);
 		s->ended = true;
 		s->exit_code = SHIM_EXIT_FAILED;
 	}
+}
+
+/* What became of the exec: the end of the pipe without a word is success. */
+static void take_outcome(struct shim *s)
+{
+	char text[512];
+	ssize_t n;
+
+	if (s->outcome_fd < 0)
+		return;
+	n = read(s->outcome_fd, text, sizeof text - 1);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0) {
+		text[n] = 0;
+		text[strcspn(text, "\n")] = 0;
+		note_failure(s, text);
+		return;
+	}
+	close(s->outcome_fd);
+	s->outcome_fd = -1;
+	if (identity_write(s->folder, "running", s->command) < 0 || file_write_all(s->answer_fd, "running\n", 8) < 0)
+		shim_log_say(&s->log, "it cannot be told that the command runs");
 }
 
 static void take_mounts(struct shim *s)
@@ -357,12 +402,17 @@ static void take_mounts(struct shim *s)
 		shim_log_say(&s->log, "%s", why.text);
 }
 
-/* Its folder was removed, and the gate with it: nobody can open it or find us any more. */
-static void leave_lost_gate(struct shim *s)
+static bool is_lost(const struct shim *s)
 {
 	struct stat lock;
 
-	if (!s->command && (fstat(s->lock_fd, &lock) < 0 || lock.st_nlink == 0)) {
+	return fstat(s->lock_fd, &lock) < 0 || lock.st_nlink == 0;
+}
+
+/* Its folder was removed, and the gate with it: nobody can open it or find us any more. */
+static void leave_lost_gate(struct shim *s)
+{
+	if (!s->command && is_lost(s)) {
 		s->ended = true;
 		s->exit_code = SHIM_EXIT_FAILED;
 	}
@@ -376,6 +426,7 @@ static void live(struct shim *s)
 			{ .fd = s->command ? -1 : s->gate_fd, .events = POLLIN },
 			{ .fd = s->output_fd, .events = POLLIN },
 			{ .fd = s->mounts_fd, .events = POLLPRI }, /* the kernel's word for "the table has changed" */
+			{ .fd = s->outcome_fd, .events = POLLIN },
 		};
 
 		if (poll(fds, ARRAY_LEN(fds), s->command ? -1 : GATE_LOOK_MS) < 0 && errno != EINTR)
@@ -386,6 +437,8 @@ static void live(struct shim *s)
 			take_gate(s);
 		if (fds[3].revents)
 			take_mounts(s);
+		if (fds[4].revents)
+			take_outcome(s);
 		if (fds[0].revents)
 			take_signals(s);
 	}
@@ -407,6 +460,8 @@ int shim_run(const char *folder, int notify_fd)
 			  .lock_fd = -1,
 			  .signal_fd = -1,
 			  .gate_fd = -1,
+			  .answer_fd = -1,
+			  .outcome_fd = -1,
 			  .output_fd = -1,
 			  .mounts_fd = -1 };
 	struct why why = { .text = "" };
@@ -422,9 +477,10 @@ int shim_run(const char *folder, int notify_fd)
 	tell(notify_fd, "ready");
 	live(&s);
 	end_family(&s);
+	take_outcome(&s);
 	copy_output(&s);
 	shim_cgroup_leave(&s.cgroup);
-	if (identity_write(folder, "exit", s.exit_code) < 0)
+	if (!is_lost(&s) && identity_write(folder, "exit", s.exit_code) < 0)
 		shim_log_say(&s.log, "the exit code %d cannot be written", s.exit_code);
 	launch_deinit(&s.launch);
 	shim_log_close(&s.log);

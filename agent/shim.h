@@ -5,6 +5,10 @@
  * for "open" on the FIFO DIR/gate, starts the command of DIR/launch as its child, copies what that writes to DIR/log, adopts and
  * reaps every orphan, and when the command ends, ends what is left of its family, writes DIR/exit and exits with its code.
  *
+ * DIR/command is there from when the gate was opened. Once the kernel has taken the command for a program, DIR/running is, and then
+ * the line "running" waits in the FIFO DIR/answer for whatever daemon there is by then; a command that is none leaves the reason in
+ * DIR/failure before DIR/exit.
+ *
  *   SIGTERM, SIGINT   passed on to the command; at the gate: exit
  *   SIGUSR1           SIGKILL for the command and all its descendants
  *

@@ -1,7 +1,7 @@
 /* sixpn-shim - the program that holds one instance of the `process` runtime: see agent/shim.h for what it does and promises.
  *
  * It is started by the host role of sixpn-node and by nothing else, knows one folder, and owns what is in it besides `launch`,
- * `device` and `files/`. Read next: agent/shim.c (its life), agent/runtime_process.c (the other side). */
+ * `device`, `restarts` and `files/`. Read next: agent/shim.c (its life), agent/runtime_process.c (the other side). */
 #include "agent/shim.h"
 
 #include <fcntl.h>

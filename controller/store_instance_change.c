@@ -121,6 +121,26 @@ static void refuse(struct store_report_refusal *refused, size_t *n_refused, cons
 	snprintf(at->text, sizeof at->text, "%s", text);
 }
 
+#define GENERATIONS_LOST_MAX (1ull << 32)
+
+/* Whether the host is on its way to what is wanted, or there. */
+static bool agrees(const struct instance_record *rec, const struct observed *seen)
+{
+	switch (rec->desired) {
+	case DESIRED_STARTED: return seen->state <= STATE_STARTED || seen->state == STATE_FAILED;
+	case DESIRED_STOPPED: return seen->state == STATE_DRAINING || seen->state == STATE_STOPPED;
+	default: return seen->state == STATE_DRAINING || seen->state == STATE_DESTROYED;
+	}
+}
+
+/* The host has acted upon a wish that this store does not know: it was restored, or went back. Hosts ignore wishes older than
+ * those they acted upon, so the generation follows; where the host does something else than what is wanted here, the next one is
+ * the wish anew. */
+static void catch_up(struct instance_record *rec, const struct observed *seen)
+{
+	rec->generation = agrees(rec, seen) ? seen->generation : seen->generation + 1;
+}
+
 static int report_one(struct store *store, struct op *op, const struct store_report *report, struct store_report_refusal *refused,
 		      size_t *n_refused)
 {
@@ -137,7 +157,7 @@ static int report_one(struct store *store, struct op *op, const struct store_rep
 	}
 	if (seen->generation < row.record.generation)
 		return 0; /* the answer to an older wish; the host reports again once it has the newer one */
-	if (seen->generation > row.record.generation || seen->state < STATE_CREATED || seen->state > STATE_DESTROYED) {
+	if (seen->generation > row.record.generation + GENERATIONS_LOST_MAX || seen->state < STATE_CREATED || seen->state > STATE_DESTROYED) {
 		refuse(refused, n_refused, report->id, "a state or generation that cannot be");
 		return 0;
 	}
@@ -145,6 +165,8 @@ static int report_one(struct store *store, struct op *op, const struct store_rep
 		return finish_instance(store, op, &row, INTENT_NONE);
 	if (observed_equal(seen, &row.record.observed))
 		return 0;
+	if (seen->generation > row.record.generation)
+		catch_up(&row.record, seen);
 	row.record.observed = *seen;
 	return save(store, op, &row);
 }

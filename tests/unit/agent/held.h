@@ -28,7 +28,7 @@ struct held {
 	struct loop *loop;
 	struct runtime_process *runtime;
 	char dir[64], folder[128], shim[PATH_MAX];
-	bool ready, ended;
+	bool ready, running, ended;
 	int32_t exit_code;
 	char text[600];
 };
@@ -37,6 +37,12 @@ HELD_HELPER void held_ready(void *ctx, const char *id)
 {
 	(void)id;
 	((struct held *)ctx)->ready = true;
+}
+
+HELD_HELPER void held_running(void *ctx, const char *id)
+{
+	(void)id;
+	((struct held *)ctx)->running = true;
 }
 
 HELD_HELPER void held_ended(void *ctx, const char *id, int32_t exit_code, const char *text)
@@ -51,7 +57,7 @@ HELD_HELPER void held_ended(void *ctx, const char *id, int32_t exit_code, const 
 
 HELD_HELPER void held_new_runtime(struct held *h)
 {
-	const struct runtime_listener listener = { held_ready, held_ended, h };
+	const struct runtime_listener listener = { held_ready, held_running, held_ended, h };
 
 	runtime_process_free(h->runtime);
 	h->runtime = runtime_process_new(h->loop, h->shim);
@@ -128,7 +134,7 @@ HELD_HELPER void held_start(struct held *h, const char *json)
 	assert_int_equal(launch_write(&launch, path), 0);
 	launch_deinit(&launch);
 	spec_deinit(&spec);
-	h->ready = h->ended = false;
+	h->ready = h->running = h->ended = false;
 	assert_int_equal(runtime_process_ops.start(h->runtime, h->folder, HELD_ID), 0);
 }
 

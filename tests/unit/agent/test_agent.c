@@ -26,7 +26,9 @@ struct world {
 	enum runtime_state process;
 	uint64_t process_generation;
 	int32_t process_exit;
-	bool refuse_attach, refuse_start;
+	bool refuse_attach, refuse_start, refuse_detach;
+	bool asked_to_end; /* by SIGTERM or SIGKILL */
+	unsigned starts;
 	unsigned pending; /* so many calls of attach find it unfinished */
 	/* fake node */
 	struct observed last;
@@ -68,6 +70,10 @@ static int fake_start(void *ctx, const char *folder, const char *id)
 	(void)id;
 	if (w->refuse_start)
 		return -EMFILE;
+	if (w->process != RUNTIME_NONE && w->process != RUNTIME_ENDED)
+		fail_msg("a second process is started beside one in state %d", (int)w->process);
+	w->starts++;
+	w->asked_to_end = false;
 	snprintf(path, sizeof path, "%s/launch", folder);
 	assert_int_equal(launch_read(path, &launch, NULL), 0);
 	w->process_generation = launch.generation;
@@ -80,7 +86,7 @@ static int fake_start(void *ctx, const char *folder, const char *id)
 static int fake_open(void *ctx, const char *id)
 {
 	(void)id;
-	((struct world *)ctx)->process = RUNTIME_RUNNING;
+	((struct world *)ctx)->process = RUNTIME_OPENED;
 	note(ctx, "open");
 	return 0;
 }
@@ -88,6 +94,7 @@ static int fake_open(void *ctx, const char *id)
 static int fake_term(void *ctx, const char *id)
 {
 	(void)id;
+	((struct world *)ctx)->asked_to_end = true;
 	note(ctx, "term");
 	return 0;
 }
@@ -95,6 +102,7 @@ static int fake_term(void *ctx, const char *id)
 static int fake_kill(void *ctx, const char *id, bool force)
 {
 	(void)id;
+	((struct world *)ctx)->asked_to_end = true;
 	note(ctx, force ? "kill!" : "kill");
 	return 0;
 }
@@ -149,7 +157,7 @@ static int fake_detach(void *ctx, const char *folder)
 {
 	(void)folder;
 	note(ctx, "detach");
-	return 0;
+	return ((struct world *)ctx)->refuse_detach ? -EBUSY : 0;
 }
 
 static int fake_sweep(void *ctx, const char *const *keep, size_t n)
@@ -231,6 +239,13 @@ static void pass(struct world *w, uint64_t ms)
 	agent_tick(w->agent);
 }
 
+static void process_runs(struct world *w)
+{
+	assert_int_equal(w->process, RUNTIME_OPENED);
+	w->process = RUNTIME_RUNNING;
+	w->listener.running(w->listener.ctx, ID);
+}
+
 static void process_ends(struct world *w, int32_t code)
 {
 	w->process = RUNTIME_ENDED;
@@ -293,6 +308,7 @@ static void bring_up(struct world *w)
 {
 	want(w, DESIRED_STARTED);
 	w->listener.ready(w->listener.ctx, ID);
+	process_runs(w);
 	w->trace[0] = 0;
 }
 
@@ -310,7 +326,9 @@ static void a_start_goes_step_by_step_and_is_told_last(void **state)
 	sync_with(w, true);
 	expect_trace(w, ""); /* nothing twice */
 	w->awaited(w->awaited_arg, false);
-	expect_trace(w, "open <started>");
+	expect_trace(w, "open");
+	process_runs(w);
+	expect_trace(w, "<started>");
 	assert_int_equal(w->last.generation, 1);
 	sync_with(w, true);
 	expect_trace(w, "");
@@ -351,7 +369,9 @@ static void a_crash_waits_longer_each_time_and_tells_the_exit_code(void **state)
 		pass(w, 1);
 		expect_trace(w, "start <starting>");
 		w->listener.ready(w->listener.ctx, ID);
-		expect_trace(w, "attach await open <started>");
+		expect_trace(w, "attach await open");
+	process_runs(w);
+	expect_trace(w, "<started>");
 		if (wait == 60000)
 			break;
 	}
@@ -372,7 +392,9 @@ static void a_new_generation_restarts_in_place_without_leaving_dns(void **state)
 	process_ends(w, 143);
 	expect_trace(w, "detach start");
 	w->listener.ready(w->listener.ctx, ID);
-	expect_trace(w, "attach await open <started>");
+	expect_trace(w, "attach await open");
+	process_runs(w);
+	expect_trace(w, "<started>");
 	assert_int_equal(w->last.generation, 2);
 	assert_int_equal(w->last.restarts, 0);
 }
@@ -443,7 +465,9 @@ static void a_second_daemon_goes_on_with_one_that_waits_at_its_gate(void **state
 	new_daemon(w);
 	w->settle_at_once = true;
 	sync_with(w, true);
-	expect_trace(w, "forget-await adopt attach await open <started>");
+	expect_trace(w, "forget-await adopt attach await open");
+	process_runs(w);
+	expect_trace(w, "<started>");
 }
 
 static void a_second_daemon_restarts_what_died_meanwhile(void **state)
@@ -490,7 +514,9 @@ static void without_an_interface_nothing_runs(void **state)
 	w->refuse_attach = false;
 	pass(w, 1000);
 	w->listener.ready(w->listener.ctx, ID);
-	expect_trace(w, "start <starting> attach await open <started>");
+	expect_trace(w, "start <starting> attach await open");
+	process_runs(w);
+	expect_trace(w, "<started>");
 	w->error[0] = 0;
 	sync_with(w, true);
 	assert_string_equal(w->error, "");
@@ -507,7 +533,9 @@ static void the_gate_waits_for_the_kernel_to_finish_the_interface(void **state)
 	pass(w, PLAN_ATTACH_WAIT_MS);
 	expect_trace(w, "attach");
 	pass(w, PLAN_ATTACH_WAIT_MS);
-	expect_trace(w, "attach open <started>");
+	expect_trace(w, "attach open");
+	process_runs(w);
+	expect_trace(w, "<started>");
 }
 
 static void a_process_that_cannot_be_started_is_tried_again(void **state)
@@ -522,6 +550,320 @@ static void a_process_that_cannot_be_started_is_tried_again(void **state)
 	w->refuse_start = false;
 	pass(w, 1);
 	expect_trace(w, "start <starting>");
+}
+
+static void what_cannot_be_run_was_never_started(void **state)
+{
+	struct world *w = *state;
+
+	want(w, DESIRED_STARTED);
+	w->listener.ready(w->listener.ctx, ID);
+	expect_trace(w, "start <starting> attach await open");
+	w->process = RUNTIME_ENDED;
+	w->listener.ended(w->listener.ctx, ID, 127, "its command: cannot run /x: No such file or directory");
+	expect_trace(w, "detach <failed>");
+	assert_string_equal(w->last.message, "its command: cannot run /x: No such file or directory");
+	pass(w, 1000);
+	expect_trace(w, "start <starting>");
+	assert_int_equal(w->last.restarts, 0); /* nothing of its own had run */
+}
+
+static void a_start_during_the_drain_waits_for_no_more_than_the_end(void **state)
+{
+	struct world *w = *state;
+
+	bring_up(w);
+	want(w, DESIRED_STOPPED);
+	want(w, DESIRED_STARTED);
+	expect_trace(w, "<draining> term");
+	process_ends(w, 143);
+	expect_trace(w, "detach start <starting>");
+	w->listener.ready(w->listener.ctx, ID);
+	process_runs(w);
+	assert_int_equal(w->last.generation, 3);
+	assert_int_equal(w->last.restarts, 0);
+}
+
+static void a_delete_during_the_drain_does_not_prolong_it(void **state)
+{
+	struct world *w = *state;
+
+	bring_up(w);
+	want(w, DESIRED_STOPPED);
+	pass(w, 400);
+	want(w, DESIRED_DESTROYED);
+	expect_trace(w, "<draining> <draining>");
+	assert_int_equal(w->last.generation, 3);
+	pass(w, 100);
+	expect_trace(w, "term");
+	process_ends(w, 0);
+	expect_trace(w, "detach <destroyed>");
+}
+
+static void a_delete_during_the_back_off_is_done_at_once(void **state)
+{
+	struct world *w = *state;
+
+	bring_up(w);
+	process_ends(w, 1);
+	pass(w, 500);
+	want(w, DESIRED_DESTROYED);
+	expect_trace(w, "detach <failed> <destroyed>");
+	pass(w, 120000);
+	expect_trace(w, "");
+	assert_int_equal(w->starts, 1);
+}
+
+static void a_stop_during_the_back_off_keeps_it_stopped(void **state)
+{
+	struct world *w = *state;
+
+	bring_up(w);
+	process_ends(w, 7);
+	want(w, DESIRED_STOPPED);
+	expect_trace(w, "detach <failed> <stopped>");
+	assert_int_equal(w->last.exit_code, 7);
+	pass(w, 120000);
+	expect_trace(w, "");
+	want(w, DESIRED_STARTED);
+	expect_trace(w, "start <starting>");
+}
+
+static void a_stop_before_the_process_is_there_kills_it(void **state)
+{
+	struct world *w = *state;
+
+	want(w, DESIRED_STARTED);
+	want(w, DESIRED_STOPPED);
+	expect_trace(w, "start <starting> kill <draining>");
+	w->process = RUNTIME_ENDED;
+	w->listener.ended(w->listener.ctx, ID, 0, "the shim: it ended before it was at its gate");
+	expect_trace(w, "<stopped>");
+}
+
+static void a_stop_while_the_gate_is_open_terminates(void **state)
+{
+	struct world *w = *state;
+
+	want(w, DESIRED_STARTED);
+	w->listener.ready(w->listener.ctx, ID);
+	w->trace[0] = 0;
+	want(w, DESIRED_STOPPED);
+	expect_trace(w, "term <draining>");
+	process_runs(w); /* the word that it runs was on its way */
+	expect_trace(w, "");
+	process_ends(w, 143);
+	expect_trace(w, "detach <stopped>");
+}
+
+static void a_start_while_it_is_being_ended_starts_it_once(void **state)
+{
+	struct world *w = *state;
+
+	bring_up(w);
+	want(w, DESIRED_STOPPED);
+	pass(w, 500);
+	want(w, DESIRED_STARTED);
+	want(w, DESIRED_STARTED);
+	expect_trace(w, "<draining> term");
+	process_ends(w, 143);
+	w->listener.ready(w->listener.ctx, ID);
+	process_runs(w);
+	expect_trace(w, "detach start <starting> attach await open <started>");
+	assert_int_equal(w->last.generation, 4);
+}
+
+static void two_restarts_quickly_are_one_or_two_but_end_with_the_last(void **state)
+{
+	struct world *w = *state;
+
+	bring_up(w);
+	want(w, DESIRED_STARTED);
+	want(w, DESIRED_STARTED);
+	process_ends(w, 143);
+	want(w, DESIRED_STARTED); /* while the new process is on its way */
+	w->listener.ready(w->listener.ctx, ID);
+	expect_trace(w, "term detach start kill");
+	process_ends(w, 137);
+	w->listener.ready(w->listener.ctx, ID);
+	process_runs(w);
+	expect_trace(w, "start attach await open <started>");
+	assert_int_equal(w->last.generation, 4);
+	assert_int_equal(w->last.restarts, 0);
+}
+
+static void a_stop_during_a_restart_in_place_takes_it_out_of_dns(void **state)
+{
+	struct world *w = *state;
+
+	bring_up(w);
+	want(w, DESIRED_STARTED);
+	want(w, DESIRED_STOPPED);
+	expect_trace(w, "term <draining>");
+	process_ends(w, 143);
+	expect_trace(w, "detach <stopped>");
+}
+
+static void a_record_that_vanishes_during_the_start_leaves_nothing(void **state)
+{
+	struct world *w = *state;
+
+	w->settle_at_once = false;
+	want(w, DESIRED_STARTED);
+	w->listener.ready(w->listener.ctx, ID);
+	w->trace[0] = 0;
+	w->there = false;
+	sync_with(w, true);
+	expect_trace(w, "forget-await detach kill");
+	process_ends(w, 137);
+	assert_null(agent_local(w->agent, ID));
+}
+
+static void a_new_wish_begins_the_back_off_anew(void **state)
+{
+	struct world *w = *state;
+
+	bring_up(w);
+	for (int i = 0; i < 3; i++) {
+		process_ends(w, 3);
+		pass(w, 4000);
+		w->listener.ready(w->listener.ctx, ID);
+		process_runs(w);
+	}
+	process_ends(w, 3);
+	want(w, DESIRED_STARTED);
+	w->listener.ready(w->listener.ctx, ID);
+	process_runs(w);
+	process_ends(w, 3);
+	w->trace[0] = 0;
+	pass(w, 1000);
+	expect_trace(w, "start <starting>");
+}
+
+static void the_count_of_restarts_survives_a_daemon_that_told_nobody(void **state)
+{
+	struct world *w = *state;
+
+	bring_up(w);
+	for (int i = 0; i < 2; i++) {
+		process_ends(w, 3);
+		pass(w, 2000);
+		w->listener.ready(w->listener.ctx, ID);
+		process_runs(w);
+	}
+	w->instance.record.observed.restarts = 0; /* no controller heard of them */
+	new_daemon(w);
+	sync_with(w, false);
+	assert_int_equal(w->last.restarts, 2);
+}
+
+static void each_restart_policy_does_what_it_says(void **state)
+{
+	static const struct {
+		const char *restart;
+		int32_t code;
+		bool again;
+		uint32_t told;
+	} cases[] = {
+		{ "always", 0, true, STATE_FAILED },	  { "always", 1, true, STATE_FAILED },	  { "on-failure", 0, false, STATE_STOPPED },
+		{ "on-failure", 1, true, STATE_FAILED }, { "never", 0, false, STATE_STOPPED }, { "never", 1, false, STATE_FAILED },
+	};
+	struct world *w = *state;
+	char spec[200];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(spec, sizeof spec, "{\"schema\":1,\"command\":[\"/x\"],\"restart\":\"%s\"}", cases[i].restart);
+		give_workload(w, spec);
+		bring_up(w);
+		process_ends(w, cases[i].code);
+		assert_int_equal(w->last.state, cases[i].told);
+		assert_int_equal(w->last.exit_code, cases[i].code);
+		pass(w, 60000);
+		assert_int_equal(w->process == RUNTIME_HELD, cases[i].again);
+		if (cases[i].again)
+			process_ends(w, 137);
+		want(w, DESIRED_STOPPED);
+	}
+}
+
+static void stopped_is_told_only_when_the_interface_is_gone(void **state)
+{
+	struct world *w = *state;
+
+	bring_up(w);
+	w->refuse_detach = true;
+	want(w, DESIRED_DESTROYED);
+	pass(w, 500);
+	process_ends(w, 0);
+	expect_trace(w, "<draining> term detach <draining>");
+	pass(w, PLAN_ATTACH_AGAIN_MS);
+	expect_trace(w, "detach");
+	w->refuse_detach = false;
+	pass(w, PLAN_ATTACH_AGAIN_MS);
+	expect_trace(w, "detach <destroyed>");
+}
+
+/* ---- a daemon that is killed at any step ---- */
+
+/* One thing happens in the world; after the `kill_at`-th the daemon is replaced. */
+static void happens(struct world *w, unsigned *step, unsigned kill_at)
+{
+	if (w->asked_to_end && w->process != RUNTIME_ENDED && w->process != RUNTIME_NONE)
+		process_ends(w, 143);
+	else if (w->process == RUNTIME_HELD && agent_local(w->agent, ID)->phase == PLAN_SPAWNING)
+		w->listener.ready(w->listener.ctx, ID);
+	else if (w->process == RUNTIME_OPENED)
+		process_runs(w);
+	else
+		pass(w, 500);
+	if ((*step)++ == kill_at) {
+		new_daemon(w);
+		sync_with(w, false);
+		sync_with(w, true);
+	}
+}
+
+static void live_until(struct world *w, uint32_t told, unsigned *step, unsigned kill_at)
+{
+	for (unsigned i = 0; i < 50; i++) {
+		if (w->last.state == told && w->last.generation == w->instance.record.generation)
+			return;
+		happens(w, step, kill_at);
+	}
+	fail_msg("killed after step %u: %s is not told, but %s", kill_at, instance_state_name(told), instance_state_name(w->last.state));
+}
+
+static void killed_after_any_step_the_next_daemon_goes_on(void **state)
+{
+	unsigned steps = 0;
+
+	for (unsigned kill_at = 0; kill_at <= steps; kill_at++) {
+		struct world *w;
+
+		teardown(state);
+		assert_int_equal(setup(state), 0);
+		w = *state;
+		steps = 0;
+		want(w, DESIRED_STARTED);
+		live_until(w, STATE_STARTED, &steps, kill_at);
+		process_ends(w, 3);
+		live_until(w, STATE_STARTED, &steps, kill_at);
+		assert_int_equal(w->last.restarts, 1);
+		assert_int_equal(w->starts, 2);
+		want(w, DESIRED_STARTED);
+		live_until(w, STATE_STARTED, &steps, kill_at);
+		assert_int_equal(w->starts, 3);
+		want(w, DESIRED_STOPPED);
+		live_until(w, STATE_STOPPED, &steps, kill_at);
+		assert_int_equal(w->process, RUNTIME_ENDED);
+		want(w, DESIRED_STARTED);
+		live_until(w, STATE_STARTED, &steps, kill_at);
+		want(w, DESIRED_DESTROYED);
+		live_until(w, STATE_DESTROYED, &steps, kill_at);
+		assert_int_equal(w->process, RUNTIME_ENDED);
+		assert_int_equal(w->starts, 4);
+	}
+	assert_true(steps > 12);
 }
 
 static void a_bad_workload_is_a_record_error_and_a_good_one_mends_it(void **state)
@@ -633,6 +975,22 @@ int main(void)
 		TEST(without_an_interface_nothing_runs),
 		TEST(the_gate_waits_for_the_kernel_to_finish_the_interface),
 		TEST(a_process_that_cannot_be_started_is_tried_again),
+		TEST(what_cannot_be_run_was_never_started),
+		TEST(a_start_during_the_drain_waits_for_no_more_than_the_end),
+		TEST(a_delete_during_the_drain_does_not_prolong_it),
+		TEST(a_delete_during_the_back_off_is_done_at_once),
+		TEST(a_stop_during_the_back_off_keeps_it_stopped),
+		TEST(a_stop_before_the_process_is_there_kills_it),
+		TEST(a_stop_while_the_gate_is_open_terminates),
+		TEST(a_start_while_it_is_being_ended_starts_it_once),
+		TEST(two_restarts_quickly_are_one_or_two_but_end_with_the_last),
+		TEST(a_stop_during_a_restart_in_place_takes_it_out_of_dns),
+		TEST(a_record_that_vanishes_during_the_start_leaves_nothing),
+		TEST(a_new_wish_begins_the_back_off_anew),
+		TEST(the_count_of_restarts_survives_a_daemon_that_told_nobody),
+		TEST(each_restart_policy_does_what_it_says),
+		TEST(stopped_is_told_only_when_the_interface_is_gone),
+		TEST(killed_after_any_step_the_next_daemon_goes_on),
 		TEST(a_bad_workload_is_a_record_error_and_a_good_one_mends_it),
 		TEST(a_workload_that_comes_later_is_waited_for),
 		TEST(a_suspended_network_is_silent_and_comes_back),

@@ -117,15 +117,70 @@ static void the_exit_code_is_told_and_kept(void **state)
 	assert_int_equal(code, 3);
 }
 
-static void a_program_that_is_not_there_is_127_and_says_so(void **state)
+static void that_it_runs_is_told_after_the_exec(void **state)
+{
+	struct held *h = *state;
+
+	start_shell(h, "read line < @/end", "");
+	assert_int_equal(mkfifo(in_dir(h, "end"), 0600), 0);
+	held_until(h, &h->ready);
+	assert_false(h->running);
+	held_open(h);
+	held_until(h, &h->running);
+	assert_false(h->ended);
+	assert_int_equal(access(in_dir(h, "instances/" HELD_ID "/running"), F_OK), 0);
+	assert_int_equal(OPS.kill(h->runtime, HELD_ID, false), 0);
+	held_until(h, &h->ended);
+}
+
+/* The daemon that opened the gate is gone before the exec; the shim is stopped meanwhile, so that nothing depends on luck. */
+static void a_second_daemon_hears_that_it_runs(void **state)
+{
+	struct held *h = *state;
+	struct runtime_status status;
+	int fd;
+	pid_t shim;
+
+	start_shell(h, "read line < @/end", "");
+	assert_int_equal(mkfifo(in_dir(h, "end"), 0600), 0);
+	held_until(h, &h->ready);
+	assert_int_equal(identity_open(h->folder, &shim, &fd), 0);
+	assert_int_equal(kill(shim, SIGSTOP), 0);
+	held_open(h);
+	held_new_runtime(h);
+	assert_int_equal(OPS.adopt(h->runtime, h->folder, HELD_ID, &status), 0);
+	assert_int_equal(status.state, RUNTIME_HELD); /* nobody can tell yet: it is opened once more, which is once in all */
+	assert_int_equal(kill(shim, SIGCONT), 0);
+	held_open(h);
+	held_until(h, &h->running);
+	held_new_runtime(h);
+	assert_int_equal(OPS.adopt(h->runtime, h->folder, HELD_ID, &status), 0);
+	assert_int_equal(status.state, RUNTIME_RUNNING);
+	identity_remove(h->folder, "running"); /* as between exec and the word of it */
+	held_new_runtime(h);
+	assert_int_equal(OPS.adopt(h->runtime, h->folder, HELD_ID, &status), 0);
+	assert_int_equal(status.state, RUNTIME_OPENED);
+	assert_int_equal(OPS.kill(h->runtime, HELD_ID, false), 0);
+	held_until(h, &h->ended);
+	close(fd);
+}
+
+static void a_program_that_is_not_there_never_ran_and_says_why(void **state)
 {
 	struct held *h = *state;
 	struct buf log = BUF_INIT(65536);
+	struct runtime_status status;
 
 	held_start(h, "{\"schema\":1,\"command\":[\"/no/such/program\"]}");
 	held_open(h);
 	held_until(h, &h->ended);
+	assert_false(h->running);
 	assert_int_equal(h->exit_code, 127);
+	assert_string_equal(h->text, "its command: cannot run /no/such/program: No such file or directory");
+	held_new_runtime(h);
+	assert_int_equal(OPS.adopt(h->runtime, h->folder, HELD_ID, &status), 0);
+	assert_int_equal(status.state, RUNTIME_ENDED); /* and a later daemon says the same */
+	assert_string_equal(status.failure, "its command: cannot run /no/such/program: No such file or directory");
 	assert_int_equal(file_read(in_dir(h, "instances/" HELD_ID "/log"), 65536, &log), 0);
 	assert_non_null(strstr(buf_str(&log), "cannot run /no/such/program: No such file"));
 	buf_deinit(&log);
@@ -246,6 +301,7 @@ static void a_second_daemon_finds_it_running_and_hears_its_end(void **state)
 	start_shell(h, "trap 'exit 9' TERM; echo up > @/up; while :; do read x < @/never; done", "");
 	held_open(h);
 	hear(in_dir(h, "up"), text, sizeof text);
+	held_until(h, &h->running);
 	held_new_runtime(h);
 	assert_int_equal(OPS.adopt(h->runtime, h->folder, HELD_ID, &status), 0);
 	assert_int_equal(status.state, RUNTIME_RUNNING);
@@ -362,6 +418,7 @@ static void a_sweep_ends_a_shim_without_a_name_and_no_other(void **state)
 	start_shell(h, "setsid sh -c 'echo $$ > @/up; read x < @/never' & read x < @/never", "");
 	held_open(h);
 	hear(in_dir(h, "up"), text, sizeof text);
+	held_until(h, &h->running);
 	assert_int_equal(identity_open(h->folder, &pid, &shim), 0);
 	assert_int_equal(OPS.sweep(h->runtime, "/tmp/no-such-folder"), 0);
 	assert_true(lives_after_sweep(h, shim));
@@ -489,7 +546,9 @@ int main(void)
 		TEST(the_gate_holds_until_it_is_opened),
 		TEST(the_command_sees_its_files_and_environment),
 		TEST(the_exit_code_is_told_and_kept),
-		TEST(a_program_that_is_not_there_is_127_and_says_so),
+		TEST(that_it_runs_is_told_after_the_exec),
+		TEST(a_second_daemon_hears_that_it_runs),
+		TEST(a_program_that_is_not_there_never_ran_and_says_why),
 		TEST(a_root_that_is_not_there_is_a_sentence),
 		TEST(sigterm_reaches_the_command),
 		TEST(orphans_end_with_the_command),

@@ -294,9 +294,32 @@ static void a_report_of_an_older_generation_is_ignored(void **state)
 	assert_good(f, change(f, i.record.id, INSTANCE_STOP, false, &i));
 	assert_int_equal(report(f, &w.nrt1, i.record.id, STATE_STARTED, 1), 0);
 	assert_int_equal(f->op.v, 0);
-	assert_int_equal(report(f, &w.nrt1, i.record.id, STATE_STOPPED, 9), 1); /* a generation that was never */
+	assert_int_equal(report(f, &w.nrt1, i.record.id, STATE_STOPPED, 3 + (1ull << 32)), 1); /* a generation that cannot be */
 	assert_int_equal(report(f, &w.nrt1, i.record.id, STATE_STOPPED, 2), 0);
 	assert_int_not_equal(f->op.v, 0);
+}
+
+/* The store was restored from before the host's last wishes: what the host says is how far it must catch up. */
+static void a_restored_store_catches_up_with_the_generation_of_the_host(void **state)
+{
+	struct fixture *f = *state;
+	struct world w = make_world(f);
+	struct store_instance i = make_instance(f, "web", "nrt", w.live, 3);
+
+	assert_int_equal(report(f, &w.nrt1, i.record.id, STATE_STARTED, 6), 0);
+	i = find(f, i.record.id);
+	assert_int_equal(i.record.generation, 6); /* as wanted here: nothing is asked of the host */
+	assert_int_equal(i.record.observed.state, STATE_STARTED);
+	assert_int_equal(report(f, &w.nrt1, i.record.id, STATE_STOPPED, 7), 0);
+	i = find(f, i.record.id);
+	assert_int_equal(i.record.desired, DESIRED_STARTED);
+	assert_int_equal(i.record.generation, 8); /* not as wanted here: wanted anew, above what the host obeyed */
+	assert_int_equal(report(f, &w.nrt1, i.record.id, STATE_STARTED, 8), 0);
+	assert_good(f, change(f, i.record.id, INSTANCE_STOP, false, &i));
+	assert_int_equal(report(f, &w.nrt1, i.record.id, STATE_STARTED, 12), 0);
+	i = find(f, i.record.id);
+	assert_int_equal(i.record.desired, DESIRED_STOPPED);
+	assert_int_equal(i.record.generation, 13);
 }
 
 static void a_report_about_foreign_or_unknown_instances_is_refused_one_by_one(void **state)
@@ -544,6 +567,7 @@ int main(void)
 		T(an_update_keeps_the_generation),
 		T(a_report_becomes_a_record_once),
 		T(a_report_of_an_older_generation_is_ignored),
+		T(a_restored_store_catches_up_with_the_generation_of_the_host),
 		T(a_report_about_foreign_or_unknown_instances_is_refused_one_by_one),
 		T(a_destroyed_instance_goes_with_the_report_of_its_host),
 		T(a_report_of_destroyed_that_nobody_wanted_is_only_a_state),
