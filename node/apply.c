@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define AWAIT_LIMIT_MS 1000
+#define NAMES_AGAIN_MS 1000
 #define ERRORS_PER_POLL 64
 #define AWAITS_PER_POLL 64
 
@@ -103,10 +104,28 @@ static void complain(struct node *node, const char *what, int e, const struct wh
 	log_err("apply", "V %llu: %s: %s", (unsigned long long)node->replica.v, what, e > 0 && why ? why->text : strerror(e < 0 ? -e : EINVAL));
 }
 
+static void names_again_expired(struct loop_timer *timer);
+
+/* What could not be built for lack of memory is tried again, or a quiet network would stay old for ever. */
+static void names_later(struct node *node)
+{
+	if (!names_are_behind(node->names))
+		return;
+	node->names_again.expired = names_again_expired;
+	if (loop_set_timer_in(node->loop, &node->names_again, NAMES_AGAIN_MS) < 0)
+		log_err("apply", "no memory for a timer: names wait for the next change");
+}
+
 static void sync_names(struct node *node, const struct replica_change *change)
 {
-	int e = change->all || change->fabric ? names_sync_all(node->names) : 0;
+	int e = 0;
 
+	for (size_t i = 0; i < change->n_networks && change->fabric; i++)
+		names_changed(node->names, change->networks[i]);
+	if (change->all)
+		e = names_sync_everything(node->names);
+	else if (change->fabric)
+		e = names_sync_all(node->names);
 	if (e < 0)
 		complain(node, "names", e, NULL);
 	for (size_t i = 0; i < change->n_networks && !change->all && !change->fabric; i++) {
@@ -114,6 +133,17 @@ static void sync_names(struct node *node, const struct replica_change *change)
 		if (e < 0)
 			complain(node, "names", e, NULL);
 	}
+	names_later(node);
+}
+
+static void names_again_expired(struct loop_timer *timer)
+{
+	struct node *node = container_of(timer, struct node, names_again);
+	int e = names_sync_all(node->names);
+
+	if (e < 0)
+		complain(node, "names", e, NULL);
+	names_later(node);
 }
 
 static void forget_settled(struct node *node, const struct presence *wanted)
@@ -267,12 +297,22 @@ static void on_synced(void *ctx)
 {
 	struct node *node = ctx;
 
-	dns_views_set_synced(node->views, true);
+	dns_views_set_synced(node->views, true); /* SERVFAIL stays SERVFAIL, but for another reason */
 	log_info("sync", "in step with the controller at V %llu, %zu records", (unsigned long long)node->replica.v, node->replica.records.n);
+}
+
+static void on_heard(void *ctx)
+{
+	struct node *node = ctx;
+
+	node->hears = true;
+	node->heard_ms = (int64_t)clock_mono_ms(&node->clock);
+	node_publish_heard(node);
 }
 
 const struct sync_events node_sync_events = {
 	.apply = on_apply,
+	.heard = on_heard,
 	.settled = on_settled,
 	.fill_poll = on_fill_poll,
 	.synced = on_synced,
@@ -294,6 +334,7 @@ static void role_report(void *ctx, const char *instance_id, const struct observe
 		e = names_sync_network(node->names, record->network);
 		if (e < 0)
 			complain(node, "names", e, NULL);
+		names_later(node);
 	}
 	if (!node->applying)
 		reports_send(node->reports);

@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct shown {
+	uint32_t network;
+	uint64_t v; /* every change of the network up to here is in the zone, or will be once it can be built */
+};
+
 struct names {
 	uint32_t host;
 	char region[NAME_REGION_SIZE];
@@ -15,8 +20,9 @@ struct names {
 	struct dns_views *views;
 	struct dns_region *regions;
 	size_t n_regions;
-	uint32_t *shown; /* networks that have a zone now */
+	struct shown *shown; /* networks that have a zone now, or should */
 	size_t n_shown;
+	bool behind;
 };
 
 int names_new(uint32_t host, const char *region, const struct replica *replica, const struct reports *reports, struct dns_views *views,
@@ -61,8 +67,6 @@ static int count_kinds(void *ctx, const struct record *record)
 
 	if (record->network != g->network || record->node)
 		return 0;
-	if (record->v > g->v)
-		g->v = record->v;
 	g->n_apps += record->kind == RECORD_APP;
 	g->n_instances += record->kind == RECORD_INSTANCE;
 	return 0;
@@ -114,7 +118,7 @@ static int add_instance(void *ctx, const struct record *record)
 	if (truth && truth->generation >= i.observed.generation)
 		i.observed = *truth;
 	app = app_name(g, i.app);
-	if (!app || i.desired == DESIRED_DESTROYED)
+	if (!app || i.network != g->network || i.desired == DESIRED_DESTROYED)
 		return 0;
 	*out = (struct dns_instance){ .address = instance_address(&i), .host = i.host, .answers = instance_answers(&i), .skip = i.dns_skip };
 	memcpy(out->id, i.id, sizeof out->id);
@@ -126,28 +130,29 @@ static int add_instance(void *ctx, const struct record *record)
 	return 0;
 }
 
-static int show(struct names *names, uint32_t network)
+/* The entry of a network, new if need be; NULL = no memory. */
+static struct shown *show(struct names *names, uint32_t network)
 {
 	size_t at = 0;
-	uint32_t *bigger;
+	struct shown *bigger;
 
-	while (at < names->n_shown && names->shown[at] != network)
+	while (at < names->n_shown && names->shown[at].network != network)
 		at++;
 	if (at < names->n_shown)
-		return 0;
+		return &names->shown[at];
 	bigger = realloc(names->shown, (names->n_shown + 1) * sizeof *bigger);
 	if (!bigger)
-		return -ENOMEM;
+		return NULL;
 	names->shown = bigger;
-	names->shown[names->n_shown++] = network;
-	return 0;
+	names->shown[names->n_shown] = (struct shown){ .network = network, .v = names->replica->v };
+	return &names->shown[names->n_shown++];
 }
 
 static void hide(struct names *names, uint32_t network)
 {
 	dns_views_remove(names->views, network);
 	for (size_t i = 0; i < names->n_shown; i++)
-		if (names->shown[i] == network)
+		if (names->shown[i].network == network)
 			names->shown[i] = names->shown[--names->n_shown];
 }
 
@@ -170,34 +175,71 @@ static int build(struct gather *g, struct dns_zone **ret_zone)
 	return dns_zone_build(&in, &here, ret_zone);
 }
 
-int names_sync_network(struct names *names, uint32_t network)
+static int show_zone(struct gather *g)
 {
-	struct gather g = { .names = names, .network = network };
+	struct names *names = g->names;
 	struct dns_zone *zone = NULL;
-	uint8_t key[4];
 	int e = -ENOMEM;
 
-	put_u32(key, network);
-	if (!replica_find(names->replica, RECORD_NETWORK, key, sizeof key)) {
-		hide(names, network);
-		return 0;
-	}
-	replica_each(names->replica, 0, count_kinds, &g);
-	g.apps = calloc(g.n_apps + 1, sizeof *g.apps);
-	g.app_records = calloc(g.n_apps + 1, sizeof *g.app_records);
-	g.instances = calloc(g.n_instances + 1, sizeof *g.instances);
-	if (g.apps && g.app_records && g.instances)
-		e = build(&g, &zone);
-	if (e == 0)
-		e = show(names, network);
+	replica_each(names->replica, 0, count_kinds, g);
+	g->apps = calloc(g->n_apps + 1, sizeof *g->apps);
+	g->app_records = calloc(g->n_apps + 1, sizeof *g->app_records);
+	g->instances = calloc(g->n_instances + 1, sizeof *g->instances);
+	if (g->apps && g->app_records && g->instances)
+		e = build(g, &zone);
 	if (e == 0)
 		e = dns_views_replace(names->views, zone);
 	if (e)
 		dns_zone_free(zone);
-	free(g.apps);
-	free(g.app_records);
-	free(g.instances);
+	free(g->apps);
+	free(g->app_records);
+	free(g->instances);
 	return e;
+}
+
+static bool in_scope(const struct names *names, uint32_t network)
+{
+	uint8_t key[4];
+
+	put_u32(key, network);
+	return replica_find(names->replica, RECORD_NETWORK, key, sizeof key) != NULL;
+}
+
+static int sync_one(struct names *names, uint32_t network)
+{
+	struct gather g = { .names = names, .network = network };
+	struct shown *shown;
+	int e = -ENOMEM;
+
+	if (!in_scope(names, network)) {
+		hide(names, network);
+		return 0;
+	}
+	shown = show(names, network);
+	if (shown) {
+		g.v = shown->v;
+		e = show_zone(&g);
+	}
+	names->behind |= e != 0;
+	return e;
+}
+
+void names_changed(struct names *names, uint32_t network)
+{
+	for (size_t i = 0; i < names->n_shown; i++)
+		if (names->shown[i].network == network)
+			names->shown[i].v = names->replica->v;
+}
+
+int names_sync_network(struct names *names, uint32_t network)
+{
+	names_changed(names, network);
+	return sync_one(names, network);
+}
+
+bool names_are_behind(const struct names *names)
+{
+	return names->behind;
 }
 
 /* ---- distances ---- */
@@ -253,20 +295,27 @@ static int add_network(void *ctx, const struct record *record)
 
 int names_sync_all(struct names *names)
 {
-	size_t n_old = names->n_shown;
-	struct network_list list = { .ids = calloc(names->replica->n_by_kind[RECORD_NETWORK] + n_old + 1, sizeof *list.ids) };
+	struct network_list list = { .ids = calloc(names->replica->n_by_kind[RECORD_NETWORK] + 1, sizeof *list.ids) };
 	int e = list.ids ? measure(names) : -ENOMEM;
 
-	if (e == 0) {
+	names->behind = e != 0;
+	for (size_t i = names->n_shown; i-- > 0;)
+		if (!in_scope(names, names->shown[i].network))
+			hide(names, names->shown[i].network);
+	if (e == 0)
 		replica_each(names->replica, RECORD_NETWORK, add_network, &list);
-		for (size_t i = 0; i < n_old; i++) /* those that are gone are found by asking for them */
-			list.ids[list.n++] = names->shown[i];
-	}
 	for (size_t i = 0; i < list.n; i++) { /* one that fails keeps its old zone and is no reason to leave the others */
-		int one = names_sync_network(names, list.ids[i]);
+		int one = sync_one(names, list.ids[i]);
 
 		e = e ? e : one;
 	}
 	free(list.ids);
 	return e;
+}
+
+int names_sync_everything(struct names *names)
+{
+	for (size_t i = 0; i < names->n_shown; i++)
+		names->shown[i].v = names->replica->v;
+	return names_sync_all(names);
 }

@@ -111,10 +111,22 @@ static const struct kernel_ops real_kernel = {
 
 /* ---- what a node is made of ---- */
 
+/* After a restart the age of what we know counts from the last thing that was written of it. The clock of the machine may have been
+ * set since; an age that cannot be is not known. */
+static void remember_heard(struct node *node, uint64_t written_ms)
+{
+	uint64_t now = clock_real_ms(&node->clock);
+
+	node->heard_ms = DNS_NEVER_HEARD;
+	if (written_ms && written_ms <= now)
+		node->heard_ms = (int64_t)clock_mono_ms(&node->clock) - (int64_t)(now - written_ms);
+}
+
 static int start_records(struct node *node, struct why *why)
 {
 	const char *folder = config_str(node->config, "state_dir");
 	struct statefile_found found = { 0 };
+	uint64_t written_ms = statefile_written_ms(folder);
 	int e = statefile_load(folder, &node->replica, &found, why);
 
 	if (e == STATEFILE_NEWER_FORMAT)
@@ -128,6 +140,7 @@ static int start_records(struct node *node, struct why *why)
 			 node->replica.records.n, found.entries, found.stale_journal ? ", the journal was of another snapshot and is void" :
 			 found.torn	     ? ", a torn last entry was cut off" :
 						       "");
+	remember_heard(node, node->replica.has_log_id ? written_ms : 0);
 	return journal_new(node->pumped ? NULL : node->loop, folder, found.chain, found.journal_len, &node->journal);
 }
 
@@ -152,8 +165,23 @@ static void link_state(void *ctx, enum link_client_state state)
 {
 	struct node *node = ctx;
 
-	if (state == LINK_CLIENT_READY)
+	if (state == LINK_CLIENT_READY) {
 		log_info("link", "session with the controller at %s", link_client_address(node->link));
+	} else {
+		node->hears = false; /* until the next reply */
+		node_publish_heard(node);
+	}
+}
+
+#define PARK_MS 25000 /* what a controller does that does not say (link/client.h) */
+
+/* A poll is answered at the latest when its time is over; twice that without a word is no controller. */
+void node_publish_heard(struct node *node)
+{
+	uint32_t park_ms = node->sync && sync_stats(node->sync)->park_ms ? sync_stats(node->sync)->park_ms : PARK_MS;
+
+	if (node->views)
+		dns_views_set_heard(node->views, node->heard_ms, node->hears, 2 * park_ms);
 }
 
 static int start_link(struct node *node, struct link_client_transport *transport)
@@ -189,8 +217,13 @@ static int start_names(struct node *node)
 		e = names_new(node->identity.host, node->identity.region, &node->replica, node->reports, node->views, &node->names);
 	if (e < 0)
 		return e;
-	/* What was on disk is the last known truth: served at once, whether or not the controller is there. */
+	dns_views_set_clock(node->views, &node->clock);
+	node_publish_heard(node);
+	/* What was on disk is the last known truth: served from the first question on, whether or not the controller is there. */
 	dns_views_set_synced(node->views, node->replica.has_log_id);
+	e = node->replica.has_log_id ? names_sync_everything(node->names) : 0;
+	if (e < 0)
+		log_err("names", "not all names are ready: %s; trying again", strerror(-e));
 	return 0;
 }
 
@@ -291,6 +324,7 @@ void node_stop(struct node *node)
 		node->roles[i]->stop(node->role_state[i]);
 	node->n_roles = 0;
 	node_forget_awaits(node);
+	loop_cancel_timer(&node->names_again);
 	if (node->link)
 		link_client_stop(node->link);
 	node->dns = dns_server_stop(node->dns);

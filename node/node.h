@@ -84,6 +84,9 @@ struct node {
 
 	struct dns_views *views;
 	struct names *names;
+	struct loop_timer names_again; /* zones that could not be built are tried again */
+	int64_t heard_ms; /* when a reply was last applied, monotonic; DNS_NEVER_HEARD; before our start: by the state file */
+	bool hears;       /* and the connection has not been lost since */
 	struct dns_server *dns;
 
 	struct role_env env;
@@ -111,6 +114,8 @@ size_t node_pump(struct node *node);
 void node_stop(struct node *node);
 /* Takes everything away that this node made on the machine (sixpn node leave). The node must have been started. */
 void node_wipe(struct node *node);
+
+void node_publish_heard(struct node *node); /* for _sync.internal */
 
 /* ---- apply.c ---- */
 void node_apply(struct node *node, const struct replica_change *change);

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char magic[8] = "sixpnst", journal_magic[8] = "sixpnjl";
@@ -240,6 +241,17 @@ static int load_both(const char *snapshot_path, const char *journal_path, struct
 	return replay_journal(r, &journal, found, why);
 }
 
+/* Nothing is heard by cutting: the time of the file stays. */
+static int cut(const char *path, off_t len)
+{
+	struct stat s;
+
+	if (stat(path, &s) < 0 || truncate(path, len) < 0)
+		return -errno;
+	(void)utimensat(AT_FDCWD, path, (struct timespec[]){ s.st_atim, s.st_mtim }, 0);
+	return 0;
+}
+
 int statefile_load(const char *folder, struct replica *r, struct statefile_found *ret_found, struct why *why)
 {
 	char snapshot_path[PATH_MAX], journal_path[PATH_MAX];
@@ -259,9 +271,28 @@ int statefile_load(const char *folder, struct replica *r, struct statefile_found
 		set_aside(journal_path);
 		return STATEFILE_BROKEN;
 	}
-	if (found.journal_len < journal_bytes && truncate(journal_path, (off_t)found.journal_len) < 0)
-		return -errno;
+	if (found.journal_len < journal_bytes && (e = cut(journal_path, (off_t)found.journal_len)) < 0)
+		return e;
 	replica_drop_staging(r);
 	*ret_found = found;
 	return 0;
+}
+
+static uint64_t written_ms(const char *folder, const char *name, off_t more_than)
+{
+	char path[PATH_MAX];
+	struct stat s;
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	if (stat(path, &s) < 0 || s.st_size <= more_than)
+		return 0;
+	return (uint64_t)s.st_mtim.tv_sec * 1000 + (uint64_t)s.st_mtim.tv_nsec / 1000000;
+}
+
+uint64_t statefile_written_ms(const char *folder)
+{
+	uint64_t snapshot = written_ms(folder, "replica.snapshot", 0);
+	uint64_t journal = written_ms(folder, "replica.journal", STATEFILE_JOURNAL_HEAD); /* its head alone is written at a start too */
+
+	return snapshot > journal ? snapshot : journal;
 }

@@ -43,5 +43,8 @@ struct statefile_found {
 };
 /* Reads both files of `folder` into the empty replica r. No files = 0 and an empty replica. */
 int statefile_load(const char *folder, struct replica *r, struct statefile_found *ret_found, struct why *why) MUST_CHECK;
+/* When the files of `folder` last got something that was heard (Unix ms); 0 = there are none, or they cannot say. Ask before they are
+ * loaded: that may mend them. */
+uint64_t statefile_written_ms(const char *folder);
 /* Decoding alone, into an empty replica, for tests and fuzzing: E_REFUSED with why; r then holds anything and is to be let go. */
 int statefile_decode(const void *bytes, size_t n, struct replica *r, uint8_t ret_hash[32], struct why *why) MUST_CHECK;

@@ -236,6 +236,7 @@ static void take_records(struct sync *s, const Sixpn__PollReply *m, const uint8_
 	s->stats.deltas += m->kind == SIXPN__POLL_KIND__POLL_DELTA;
 	s->stats.bookmarks += m->kind == SIXPN__POLL_KIND__POLL_NOTHING;
 	apply(s, m, &change);
+	s->events->heard(s->ctx);
 	replica_change_deinit(&change);
 	if (snapshot || from_v != s->replica->v || from_epoch != s->replica->epoch || m->n_records || m->n_scope || held != s->replica->n_held)
 		make_durable(s, m, bytes, n, from_v);
@@ -247,8 +248,10 @@ static void take_records(struct sync *s, const Sixpn__PollReply *m, const uint8_
 static void take_extras(struct sync *s, const Sixpn__PollReply *m)
 {
 	s->stats.last_reply_ms = clock_mono_ms(s->clock);
-	if (m->park_ms >= 1000 && m->park_ms <= 300000)
+	if (m->park_ms >= 1000 && m->park_ms <= 300000) {
 		link_client_set_park_ms(s->link, m->park_ms);
+		s->stats.park_ms = m->park_ms;
+	}
 	s->features = m->features;
 	s->want_digests = m->want_digests;
 	s->stats.digests_asked += m->want_digests;

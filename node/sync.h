@@ -21,6 +21,8 @@ struct sync_events {
 	void (*settled)(void *ctx, uint32_t network, uint64_t v);
 	/* Adds what the next Poll shall say beside the cursor: errors, awaits, health. The arrays live until the next call. */
 	void (*fill_poll)(void *ctx, struct Sixpn__PollRequest *poll);
+	/* A reply was applied: a moment ago our records were what the controller has for us, or the beginning of it. */
+	void (*heard)(void *ctx);
 	/* First reply of the controller since this start was applied. */
 	void (*synced)(void *ctx);
 };
@@ -29,6 +31,7 @@ struct sync_stats {
 	uint64_t polls, deltas, snapshots, heals, bookmarks, retries, fenced, refused, digests_asked;
 	uint64_t deletes_held; /* set aside by the breaker since the start */
 	uint64_t last_reply_ms;    /* monotonic; 0 = never */
+	uint32_t park_ms;          /* how long the controller says that it parks a poll; 0 = it never said */
 	uint64_t last_applied_lag_ms; /* commit to applied of the newest change, Unix clocks of two machines */
 };
 

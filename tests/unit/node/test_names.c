@@ -1,8 +1,9 @@
 /* From records to answers: what each network's name server shows, and when it stops. */
 #include "tests/unit/node/made.h"
 
-#include "lib/dns/views.h"
+#include "lib/dns/answer.h"
 #include "node/names.h"
+#include "tests/unit/memory.h"
 
 struct rig {
 	struct loop *loop;
@@ -14,7 +15,7 @@ struct rig {
 	struct names *names;
 };
 
-static struct rig *rig_new(void)
+static struct rig *rig_empty(void)
 {
 	struct rig *rig = calloc(1, sizeof *rig);
 
@@ -24,8 +25,15 @@ static struct rig *rig_new(void)
 	assert_int_equal(reports_new(rig->loop, &rig->clock, NULL, &rig->replica, &rig->reports), 0);
 	assert_int_equal(dns_views_new(&rig->views), 0);
 	assert_int_equal(names_new(MADE_HOST, "ord", &rig->replica, rig->reports, rig->views, &rig->names), 0);
+	return rig;
+}
+
+static struct rig *rig_new(void)
+{
+	struct rig *rig = rig_empty();
+
 	made_take(&rig->replica, made_world(), 0);
-	assert_int_equal(names_sync_all(rig->names), 0);
+	assert_int_equal(names_sync_everything(rig->names), 0);
 	return rig;
 }
 
@@ -100,9 +108,13 @@ static void take(struct rig *rig, struct made *m)
 	struct why why;
 
 	assert_int_equal(replica_take(&rig->replica, &m->reply, &c, &why), 0);
-	if (c.all || c.fabric)
-		assert_int_equal(names_sync_all(rig->names), 0);
 	for (size_t i = 0; i < c.n_networks; i++)
+		names_changed(rig->names, c.networks[i]);
+	if (c.all)
+		assert_int_equal(names_sync_everything(rig->names), 0);
+	else if (c.fabric)
+		assert_int_equal(names_sync_all(rig->names), 0);
+	for (size_t i = 0; i < c.n_networks && !c.all && !c.fabric; i++)
 		assert_int_equal(names_sync_network(rig->names, c.networks[i]), 0);
 	replica_change_deinit(&c);
 	made_free(m);
@@ -366,18 +378,251 @@ static void a_record_that_cannot_be_read_costs_only_its_own_name(void **state)
 	rig_end(rig);
 }
 
-static void the_serial_is_the_v_of_the_networks_own_last_change(void **state)
+static uint64_t version(struct rig *rig, uint32_t network)
+{
+	return dns_zone_v(dns_views_find(rig->views, network));
+}
+
+static void g17_the_version_is_raised_by_the_networks_own_changes_alone(void **state)
 {
 	struct rig *rig = rig_new();
 	struct instance_record i = made_instance_record(MADE_NET2, MADE_HOST3, 3);
+	struct node_record node = made_node_record(0xa4560010u, "nrt-2", "nrt");
+	struct made *m = made_delta(21, 30);
 
 	(void)state;
-	assert_int_equal(dns_zone_v(dns_views_find(rig->views, MADE_NET)), 12);
-	assert_int_equal(dns_zone_v(dns_views_find(rig->views, MADE_NET2)), 14);
+	assert_int_equal(version(rig, MADE_NET), 20);
+	assert_int_equal(version(rig, MADE_NET2), 20);
 	take_instance(rig, &i);
-	assert_int_equal(dns_zone_v(dns_views_find(rig->views, MADE_NET)), 12);
-	assert_int_equal(dns_zone_v(dns_views_find(rig->views, MADE_NET2)), 21);
+	assert_int_equal(version(rig, MADE_NET), 20);
+	assert_int_equal(version(rig, MADE_NET2), 21);
+	made_node(m, 30, &node); /* a new machine rebuilds all zones, but it is no change of theirs */
+	take(rig, m);
+	assert_int_equal(version(rig, MADE_NET), 20);
+	assert_int_equal(version(rig, MADE_NET2), 21);
+	m = made_delta(30, 32);
+	made_node(m, 31, &node);
+	made_instance(m, 32, &i); /* a machine and a change of one network in the same delta */
+	take(rig, m);
+	assert_int_equal(version(rig, MADE_NET), 20);
+	assert_int_equal(version(rig, MADE_NET2), 32);
 	rig_end(rig);
+}
+
+static void g17_a_delete_raises_the_version_too(void **state)
+{
+	struct rig *rig = rig_new();
+	struct instance_record i = made_instance_record(MADE_NET2, MADE_HOST3, 3);
+	struct made *m = made_delta(20, 21);
+
+	(void)state;
+	made_tombstone(m, instance_envelope(&i), 21);
+	take(rig, m);
+	assert_int_equal(version(rig, MADE_NET2), 21);
+	assert_string_equal(aaaa(rig, MADE_NET2, "nrt.webs.internal"), "ok");
+	rig_end(rig);
+}
+
+static void g17_the_version_never_goes_back_by_a_snapshot_or_a_restart(void **state)
+{
+	struct rig *rig = rig_new();
+	struct instance_record i = made_instance_record(MADE_NET2, MADE_HOST3, 3);
+	struct made *m = made_delta(20, 21);
+
+	(void)state;
+	made_tombstone(m, instance_envelope(&i), 21); /* what is left of the network is of V 14 */
+	take(rig, m);
+	m = made_part(25, 1, 1);
+	made_network(m, 7, MADE_NET2, "globex", false);
+	take(rig, made_ended(m));
+	assert_int_equal(version(rig, MADE_NET2), 25);
+	rig->names = names_free(rig->names);
+	assert_int_equal(names_new(MADE_HOST, "ord", &rig->replica, rig->reports, rig->views, &rig->names), 0);
+	assert_int_equal(names_sync_everything(rig->names), 0);
+	assert_int_equal(version(rig, MADE_NET2), 25);
+	rig_end(rig);
+}
+
+/* ---- never a false NXDOMAIN ---- */
+
+static void before_anything_was_heard_there_is_no_zone(void **state)
+{
+	struct rig *rig = rig_empty();
+	struct dns_asker asker = { addr_instance(MADE_NET, MADE_HOST, 0x10001), addr_resolver(), DNS_UDP, 0 };
+	struct dns_outcome outcome;
+	uint8_t bytes[512], message[DNS_UDP_MAX];
+
+	(void)state;
+	assert_int_equal(names_sync_everything(rig->names), 0);
+	assert_int_equal(dns_views_count(rig->views), 0);
+	dns_answer(rig->views, &asker, bytes, make_query(bytes, "webs.internal", DNS_TYPE_AAAA), message, sizeof message, &outcome);
+	assert_int_equal(outcome.rcode, DNS_SERVFAIL);
+	rig_end(rig);
+}
+
+static struct made *half_a_world(uint32_t part)
+{
+	struct made *m = made_part(60, part, 2);
+
+	if (part == 1)
+		made_network(m, 6, MADE_NET, "acme", false);
+	else
+		made_app(m, 8, MADE_NET, "webs");
+	return m;
+}
+
+/* In the middle of the first snapshot there is a network, but not yet its app. */
+static void a_first_snapshot_shows_nothing_before_its_end(void **state)
+{
+	struct rig *rig = rig_empty();
+	struct made *parts[] = { half_a_world(1), half_a_world(2) };
+
+	(void)state;
+	made_end(parts[1], parts, 2);
+	take(rig, parts[0]);
+	assert_int_equal(names_sync_network(rig->names, MADE_NET), 0); /* as a role that reports */
+	assert_int_equal(names_sync_all(rig->names), 0);
+	assert_string_equal(aaaa(rig, MADE_NET, "webs.internal"), "no zone");
+	take(rig, parts[1]);
+	assert_string_equal(aaaa(rig, MADE_NET, "webs.internal"), "ok");
+	rig_end(rig);
+}
+
+static void the_old_zone_serves_until_the_end_of_a_snapshot(void **state)
+{
+	struct rig *rig = rig_new();
+	struct made *parts[] = { half_a_world(1), half_a_world(2) };
+	struct instance_record i = made_instance_record(MADE_NET, MADE_HOST, 1);
+
+	(void)state;
+	made_end(parts[1], parts, 2);
+	take(rig, parts[0]);
+	say(rig, &i, STATE_STARTED, 1);
+	assert_int_equal(names_sync_all(rig->names), 0);
+	assert_non_null(strstr(aaaa(rig, MADE_NET, "webs.internal"), "7.1"));
+	assert_string_equal(aaaa(rig, MADE_NET2, "ord.webs.internal"), "ok 7.4");
+	take(rig, parts[1]);
+	assert_string_equal(aaaa(rig, MADE_NET, "webs.internal"), "ok");
+	rig_end(rig);
+}
+
+/* A snapshot that is refused at its end, or given up half-way, has changed nothing. */
+static void a_snapshot_that_comes_to_nothing_takes_no_name_away(void **state)
+{
+	struct rig *rig = rig_new();
+	struct made *first = half_a_world(1), *wrong = half_a_world(2);
+	struct why why;
+
+	(void)state;
+	take(rig, first);
+	made_end(wrong, &wrong, 1);
+	assert_int_equal(replica_take(&rig->replica, &wrong->reply, NULL, &why), REPLICA_WRONG_DIGEST);
+	made_free(wrong);
+	assert_int_equal(names_sync_all(rig->names), 0);
+	assert_non_null(strstr(aaaa(rig, MADE_NET, "webs.internal"), "7.1"));
+	assert_string_equal(aaaa(rig, MADE_NET2, "ord.webs.internal"), "ok 7.4");
+	rig_end(rig);
+}
+
+/* The controller sends an entering network whole, in one delta; there is no moment with half of it. */
+static void a_network_that_enters_is_there_whole_or_not_at_all(void **state)
+{
+	struct rig *rig = rig_new();
+	struct instance_record i = made_instance_record(0x00020003u, MADE_HOST2, 9);
+	struct made *m = made_delta(20, 21);
+
+	(void)state;
+	assert_string_equal(aaaa(rig, 0x00020003u, "webs.internal"), "no zone");
+	made_scope(m, 0x00020003u, true, 21);
+	made_instance(m, 19, &i); /* in any order */
+	made_app(m, 18, 0x00020003u, "webs");
+	made_network(m, 17, 0x00020003u, "initech", false);
+	take(rig, m);
+	assert_string_equal(aaaa(rig, 0x00020003u, "webs.internal"), "ok 8.9");
+	rig_end(rig);
+}
+
+static void a_network_that_leaves_and_enters_in_one_delta_is_never_half_there(void **state)
+{
+	struct rig *rig = rig_new();
+	struct instance_record i = made_instance_record(MADE_NET2, MADE_HOST3, 3);
+	struct made *m = made_delta(20, 22);
+
+	(void)state;
+	made_scope(m, MADE_NET2, false, 21);
+	made_scope(m, MADE_NET2, true, 22);
+	made_network(m, 7, MADE_NET2, "globex", false);
+	made_app(m, 9, MADE_NET2, "webs");
+	made_instance(m, 13, &i);
+	take(rig, m);
+	assert_string_equal(aaaa(rig, MADE_NET2, "webs.internal"), "ok 9.3");
+	rig_end(rig);
+}
+
+/* Wherever memory runs out, a zone stays as it was, whole; what is behind is known, and later all is right. */
+static void short_of_memory_the_old_zone_stays(void **state)
+{
+	struct rig *rig = rig_new();
+	struct made *m = made_delta(20, 21);
+	unsigned failures = 0;
+	int e = -1;
+
+	(void)state;
+	made_app(m, 21, MADE_NET, "idle");
+	assert_int_equal(replica_take(&rig->replica, &m->reply, NULL, NULL), 0);
+	made_free(m);
+	for (long n = 0; e; n++) {
+		memory_fails_after(n);
+		e = names_sync_network(rig->names, MADE_NET);
+		memory_is_there();
+		if (!e)
+			break;
+		failures++;
+		assert_int_equal(e, -ENOMEM);
+		assert_true(names_are_behind(rig->names));
+		assert_non_null(strstr(aaaa(rig, MADE_NET, "webs.internal"), "7.1"));
+		assert_string_equal(aaaa(rig, MADE_NET, "idle.internal"), "nx"); /* of V 20, and says so */
+		assert_int_equal(version(rig, MADE_NET), 20);
+		assert_string_equal(aaaa(rig, MADE_NET2, "ord.webs.internal"), "ok 7.4");
+	}
+	assert_true(failures > 10);
+	assert_string_equal(aaaa(rig, MADE_NET, "idle.internal"), "ok");
+	assert_int_equal(version(rig, MADE_NET), 21);
+	assert_int_equal(names_sync_all(rig->names), 0);
+	assert_false(names_are_behind(rig->names));
+	rig_end(rig);
+}
+
+static void short_of_memory_a_first_zone_is_there_whole_or_not_at_all(void **state)
+{
+	unsigned failures = 0;
+	int e = -1;
+
+	(void)state;
+	for (long n = 0; e; n++) {
+		struct rig *rig = rig_empty();
+
+		made_take(&rig->replica, made_world(), 0);
+		memory_fails_after(n);
+		e = names_sync_everything(rig->names);
+		memory_is_there();
+		failures += e != 0;
+		for (unsigned k = 0; k < 2; k++) {
+			const char *text = aaaa(rig, MADE_NET + k, "ord.webs.internal");
+
+			if (strcmp(text, "no zone"))
+				assert_string_equal(ask(rig, MADE_NET + k, "_apps.internal", DNS_TYPE_TXT), "ok webs");
+			if (strcmp(text, "no zone"))
+				assert_non_null(strstr(aaaa(rig, MADE_NET + k, "ord.webs.internal"), "7."));
+		}
+		if (e)
+			assert_true(names_are_behind(rig->names));
+		assert_int_equal(names_sync_all(rig->names), 0);
+		assert_false(names_are_behind(rig->names));
+		assert_string_equal(aaaa(rig, MADE_NET2, "webs.internal"), "ok 7.4 9.3");
+		rig_end(rig);
+	}
+	assert_true(failures > 20);
 }
 
 int main(void)
@@ -399,7 +644,17 @@ int main(void)
 		cmocka_unit_test(a_network_that_left_the_scope_has_no_zone),
 		cmocka_unit_test(networks_that_a_snapshot_does_not_hold_have_no_zone),
 		cmocka_unit_test(a_record_that_cannot_be_read_costs_only_its_own_name),
-		cmocka_unit_test(the_serial_is_the_v_of_the_networks_own_last_change),
+		cmocka_unit_test(g17_the_version_is_raised_by_the_networks_own_changes_alone),
+		cmocka_unit_test(g17_a_delete_raises_the_version_too),
+		cmocka_unit_test(g17_the_version_never_goes_back_by_a_snapshot_or_a_restart),
+		cmocka_unit_test(before_anything_was_heard_there_is_no_zone),
+		cmocka_unit_test(a_first_snapshot_shows_nothing_before_its_end),
+		cmocka_unit_test(the_old_zone_serves_until_the_end_of_a_snapshot),
+		cmocka_unit_test(a_snapshot_that_comes_to_nothing_takes_no_name_away),
+		cmocka_unit_test(a_network_that_enters_is_there_whole_or_not_at_all),
+		cmocka_unit_test(a_network_that_leaves_and_enters_in_one_delta_is_never_half_there),
+		cmocka_unit_test(short_of_memory_the_old_zone_stays),
+		cmocka_unit_test(short_of_memory_a_first_zone_is_there_whole_or_not_at_all),
 	};
 
 	crypto_init();

@@ -4,6 +4,8 @@
 #include "node/statefile.h"
 #include "tests/unit/node/folder.h"
 
+#include <fcntl.h>
+
 #define SNAPSHOT "replica.snapshot"
 #define JOURNAL "replica.journal"
 
@@ -501,6 +503,34 @@ static void what_the_link_may_bring_the_journal_can_replay(void **state)
 	disk_end(d);
 }
 
+static void set_time(const struct disk *d, const char *name, time_t seconds)
+{
+	const struct timespec times[] = { { .tv_sec = seconds }, { .tv_sec = seconds } };
+
+	assert_int_equal(utimensat(AT_FDCWD, folder_file(&d->folder, name), times, 0), 0);
+}
+
+/* Mending the journal, or beginning a new one, is no news of the controller. */
+static void g17_the_time_of_the_files_is_that_of_the_last_word_heard(void **state)
+{
+	struct disk *d = disk_new();
+	struct folder nothing = folder_new();
+
+	(void)state;
+	assert_int_equal(statefile_written_ms(nothing.path), 0);
+	set_time(d, SNAPSHOT, 1000);
+	set_time(d, JOURNAL, 2000);
+	assert_int_equal(statefile_written_ms(d->folder.path), 2000000);
+	folder_write(&d->folder, JOURNAL, d->journal.data, d->journal.len - 1); /* a torn last entry */
+	set_time(d, JOURNAL, 2000);
+	loads_as(d, ENTRIES - 1);
+	assert_int_equal(statefile_written_ms(d->folder.path), 2000000);
+	folder_write(&d->folder, JOURNAL, d->journal.data, STATEFILE_JOURNAL_HEAD);
+	assert_int_equal(statefile_written_ms(d->folder.path), 1000000);
+	folder_end(&nothing);
+	disk_end(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -521,6 +551,7 @@ int main(void)
 		cmocka_unit_test(g13_the_journal_of_another_snapshot_is_void_and_the_snapshot_is_served),
 		cmocka_unit_test(g13_a_damaged_head_of_the_journal_costs_the_journal_not_the_snapshot),
 		cmocka_unit_test(a_damaged_snapshot_is_set_aside_and_asked_for_again),
+		cmocka_unit_test(g17_the_time_of_the_files_is_that_of_the_last_word_heard),
 		cmocka_unit_test(a_newer_format_is_left_alone),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_an_error_and_stays),
 		cmocka_unit_test(what_the_link_may_bring_the_journal_can_replay),

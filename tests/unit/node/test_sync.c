@@ -12,7 +12,7 @@ struct rig {
 	struct replica replica;
 	struct journal *journal;
 	struct sync *sync;
-	unsigned applied, applied_all, settled, synced, synced_when_applied;
+	unsigned heard, applied, applied_all, settled, synced, synced_when_applied;
 	uint32_t settled_network;
 	Sixpn__RecordError error, *errors[1];
 	bool complains;
@@ -51,6 +51,11 @@ static void on_fill(void *ctx, struct Sixpn__PollRequest *poll)
 	poll->n_errors = 1;
 }
 
+static void on_heard(void *ctx)
+{
+	((struct rig *)ctx)->heard++;
+}
+
 static void on_synced(void *ctx)
 {
 	((struct rig *)ctx)->synced++;
@@ -58,7 +63,9 @@ static void on_synced(void *ctx)
 
 static void rig_open(struct rig *rig)
 {
-	static const struct sync_events events = { on_apply, on_settled, on_fill, on_synced };
+	static const struct sync_events events = {
+		.apply = on_apply, .settled = on_settled, .fill_poll = on_fill, .heard = on_heard, .synced = on_synced,
+	};
 	struct statefile_found found = { 0 };
 	struct why why = { 0 };
 
@@ -69,7 +76,7 @@ static void rig_open(struct rig *rig)
 	assert_int_equal(sync_new(rig->talk->loop, &rig->talk->clock, rig->talk->client, &rig->replica, rig->journal, &events, rig,
 				  &rig->sync),
 			 0);
-	rig->applied = rig->applied_all = rig->synced = rig->synced_when_applied = 0;
+	rig->heard = rig->applied = rig->applied_all = rig->synced = rig->synced_when_applied = 0;
 	link_client_start(rig->talk->client);
 	sync_start(rig->sync);
 }
@@ -318,6 +325,40 @@ static void g17_the_time_from_commit_to_applied_is_known(void **state)
 	answer(rig, m);
 	lag = sync_stats(rig->sync)->last_applied_lag_ms;
 	assert_true(lag >= 1500 && lag < 60000);
+	rig_end(rig);
+}
+
+/* What makes what we know younger: a reply that was applied. Not the parts of a snapshot before its end, not a promise for later, and
+ * not the word of whom we do not obey. */
+static void g17_only_what_was_applied_counts_as_heard(void **state)
+{
+	struct rig *rig = rig_in_step();
+	struct made *stranger = made_new(SIXPN__POLL_KIND__POLL_NOTHING, 20, 20), *later, *parts[2];
+
+	(void)state;
+	assert_int_equal(rig->heard, 1);
+	answer(rig, made_new(SIXPN__POLL_KIND__POLL_NOTHING, 20, 20));
+	assert_int_equal(rig->heard, 2);
+	next_poll(rig);
+	for (unsigned i = 0; i < 2; i++) {
+		parts[i] = made_part(40, i + 1, 2);
+		made_network(parts[i], 30 + i, 0x00040000u + i, "acme", false);
+	}
+	made_end(parts[1], parts, 2);
+	answer(rig, parts[0]);
+	assert_int_equal(rig->heard, 2);
+	next_poll(rig);
+	answer(rig, parts[1]);
+	assert_int_equal(rig->heard, 3);
+	next_poll(rig);
+	later = made_new(SIXPN__POLL_KIND__POLL_RETRY_AFTER, 0, 0);
+	later->reply.retry_after_ms = 1;
+	answer(rig, later);
+	assert_int_equal(rig->heard, 3);
+	next_poll(rig);
+	stranger->reply.epoch = 1;
+	answer(rig, stranger);
+	assert_int_equal(rig->heard, 3);
 	rig_end(rig);
 }
 
@@ -684,6 +725,7 @@ int main(void)
 		cmocka_unit_test(the_first_reply_is_applied_even_if_nothing_changed),
 		cmocka_unit_test(roles_hear_with_the_first_apply_that_the_controller_has_spoken),
 		cmocka_unit_test(g17_the_time_from_commit_to_applied_is_known),
+		cmocka_unit_test(g17_only_what_was_applied_counts_as_heard),
 		cmocka_unit_test(digests_of_the_parts_are_told_when_asked_for),
 		cmocka_unit_test(settled_reaches_its_owner_and_may_nudge),
 		cmocka_unit_test(a_nudge_replaces_the_parked_poll_and_says_what_is_new),
