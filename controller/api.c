@@ -147,36 +147,6 @@ static void succeed(struct api_call *call, unsigned status)
 
 /* ---- waiting ---- */
 
-static json_t *names_json(const char names[][NAME_SIZE], uint32_t n)
-{
-	json_t *list = json_array();
-
-	for (uint32_t i = 0; i < n && i < API_WAIT_NAMES_MAX; i++)
-		json_array_append_new(list, json_string(names[i]));
-	return list;
-}
-
-static void add_wait_result(json_t *reply, const struct api_wait_result *result)
-{
-	json_t *errors = json_array();
-
-	if (result->error.record[0])
-		json_array_append_new(errors, json_pack("{s:s,s:s}", "record", result->error.record, "text", result->error.text));
-	json_object_set_new(reply, "v", json_integer((json_int_t)result->v));
-	json_object_set_new(reply, "applied", json_boolean(result->applied));
-	json_object_set_new(reply, "nodes", json_integer(result->nodes));
-	json_object_set_new(reply, "unknown", names_json(result->unknown, result->n_unknown));
-	json_object_set_new(reply, "laggards", names_json(result->laggards, result->n_laggards));
-	json_object_set_new(reply, "held", json_array());
-	json_object_set_new(reply, "errors", errors);
-	if (result->v_observed)
-		json_object_set_new(reply, "v_observed", json_integer((json_int_t)result->v_observed));
-	if (result->withdrawn_ms)
-		json_object_set_new(reply, "withdrawn_ms", json_integer((json_int_t)result->withdrawn_ms));
-	if (result->observed[0])
-		json_object_set_new(reply, "observed", json_string(result->observed));
-}
-
 static unsigned success_status(const struct api_call *call)
 {
 	return call->route->success ? call->route->success : 200;
@@ -187,7 +157,7 @@ static void waited(void *ctx, const struct api_wait_result *result)
 	struct api_call *call = ctx;
 
 	call->api->n_waits--;
-	add_wait_result(call->reply, result);
+	api_add_wait_result(call->reply, result);
 	succeed(call, result->applied ? success_status(call) : 202);
 }
 
@@ -197,7 +167,12 @@ static void start_wait(struct api_call *call)
 	struct api_wait wait = call->wait;
 	int r;
 
-	wait.v = call->op.v ? call->op.v : head(call->api);
+	if (call->op.v) {
+		wait.first_v = call->op.first_v;
+		wait.v = call->op.v;
+	} else if (!wait.v) {
+		wait.v = head(call->api);
+	}
 	call->api->n_waits++;
 	r = env->ops->wait(env->ctx, &wait, waited, call);
 	if (r < 0) { /* the write stands: say that nobody knows how far it is */
@@ -222,6 +197,8 @@ static int parse_wait(struct api_call *call, struct why *why)
 			return E_REFUSED;
 		snprintf(call->wait.on, sizeof call->wait.on, "%s", on);
 	}
+	if (call->route->waits)
+		wait = "applied";
 	if (!wait || !strcmp(wait, "recorded"))
 		return 0;
 	if (strcmp(wait, "applied"))
@@ -369,8 +346,13 @@ static void authenticated(struct api_call *call)
 	}
 	if (call->route->answer(call, &why))
 		refuse(call, &why);
-	else
+	else if (call->want_wait)
+		start_wait(call);
+	else {
+		if (call->dry_run)
+			json_object_set_new(call->reply, "dry_run", json_true());
 		succeed(call, success_status(call));
+	}
 }
 
 static void auth_answered(struct auth_question *question)

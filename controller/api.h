@@ -31,7 +31,7 @@ struct api_call {
 	struct buf text;        /* instead of reply, if text_type is set */
 	const char *text_type;
 	json_t *items; /* of a list: what the row callback fills */
-	struct api_wait wait; /* instance, desired, generation: set by run if it wants them waited for */
+	struct api_wait wait; /* set by check or run: instance, desired, generation if they are to be waited for; v if it wrote nothing */
 	/* private */
 	bool want_wait, dry_run, dry_run_worked;
 	uint32_t *live;
@@ -65,6 +65,11 @@ struct store_page api_page(const struct api_call *call);
 void api_set_list(struct api_call *call, const struct store_next *next);
 /* Appends (and takes) one row; call->items is made on first use. */
 void api_add_item(struct api_call *call, json_t *item);
+
+/* With wait=applied, also until this instance is as it is wanted. */
+struct store_instance;
+void api_wait_for_instance(struct api_call *call, const struct store_instance *instance);
+void api_add_wait_result(json_t *reply, const struct api_wait_result *result);
 
 /* Small JSON helpers: text forms that the API uses everywhere. */
 json_t *api_json_time(uint64_t unix_ms); /* RFC 3339, null for 0 */

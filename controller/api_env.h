@@ -26,21 +26,31 @@ struct api_node_state {
 	struct api_node_error {
 		char record[80], text[160];
 	} errors[API_NODE_ERRORS_MAX];
+	size_t n_held; /* deletes that it holds back; the first are in held */
+	char held[API_NODE_ERRORS_MAX][80];
 };
 
 /* Waits until every node that is not unknown has applied V; with `instance`, also until that instance's observed state has
  * reached what `desired` asks for (DESIRED_*) at `generation` or later, and the V of that report is applied. */
 struct api_wait {
-	uint64_t v;
+	uint64_t first_v, v; /* of the change: errors and held deletes of these are told */
 	uint32_t timeout_ms;
 	bool strict;                          /* wait for unknown nodes too */
 	char on[NAME_SIZE];                   /* only this node; "" = all */
 	char instance[NAME_INSTANCE_ID_SIZE]; /* "" = none */
 	uint32_t desired;
 	uint64_t generation;
+	bool released; /* with `on`: until that node holds no delete back any more */
 };
 
 #define API_WAIT_NAMES_MAX 64 /* names listed per kind; the counts are always whole */
+#define API_WAIT_RECORDS_MAX 32
+
+/* A record that one node could not apply, or whose delete it holds back. */
+struct api_wait_record {
+	char node[NAME_SIZE];
+	struct api_node_error error; /* text "" if it is held */
+};
 
 struct api_wait_result {
 	bool applied; /* false = the time was up */
@@ -49,7 +59,8 @@ struct api_wait_result {
 	uint32_t nodes;         /* that were asked for */
 	uint32_t n_unknown, n_laggards;
 	char unknown[API_WAIT_NAMES_MAX][NAME_SIZE], laggards[API_WAIT_NAMES_MAX][NAME_SIZE];
-	struct api_node_error error; /* of the first node that reported one for this change; record "" = none */
+	uint32_t n_errors, n_held;
+	struct api_wait_record errors[API_WAIT_RECORDS_MAX], held[API_WAIT_RECORDS_MAX];
 	char observed[24];           /* instance_state_name, "" = not asked */
 };
 
@@ -63,6 +74,9 @@ struct api_env_ops {
 		    void *done_ctx);
 	/* What /metrics says, the API's own numbers included. */
 	void (*metrics)(void *ctx, const struct http_stats *http, struct buf *text);
+	/* Tells the node to let go the deletes that it holds back: how many those are, 0 = none. -ENOENT: no such node;
+	 * -EOPNOTSUPP: its version cannot. */
+	int (*release_held)(void *ctx, uint32_t host);
 };
 
 struct store_thread;

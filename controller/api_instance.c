@@ -101,8 +101,7 @@ static int show_spec(struct store *store, struct api_call *call)
 	return call->reply ? 0 : -EBADMSG;
 }
 
-/* With wait=applied, also until it is as wanted. */
-static void set_wait(struct api_call *call, const struct store_instance *instance)
+void api_wait_for_instance(struct api_call *call, const struct store_instance *instance)
 {
 	snprintf(call->wait.instance, sizeof call->wait.instance, "%s", instance->record.id);
 	call->wait.desired = instance->record.desired;
@@ -169,7 +168,7 @@ static int create(struct store *store, struct api_call *call)
 	r = store_instance_create(store, &call->op, &in, &instance);
 	if (r == 0) {
 		call->reply = instance_json(&instance);
-		set_wait(call, &instance);
+		api_wait_for_instance(call, &instance);
 	}
 	return r;
 }
@@ -211,7 +210,7 @@ static int change(struct store *store, struct api_call *call, enum store_instanc
 	if (gone)
 		json_object_set_new(call->reply, "gone", json_true());
 	else
-		set_wait(call, &instance);
+		api_wait_for_instance(call, &instance);
 	return 0;
 }
 

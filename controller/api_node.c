@@ -1,6 +1,7 @@
 /* api_node - nodes over HTTP: what the store knows of a machine, and what memory knows of how it is now. */
 #include "controller/api_nouns.h"
 #include "controller/store_node.h"
+#include "lib/base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,49 @@ static int delete(struct store *store, struct api_call *call)
 	return set_reply(call, store_node_delete(store, &call->op, call->params[0], force, &node), &node);
 }
 
+struct search {
+	const char *name;
+	struct api_node_state found;
+	bool is_found;
+};
+
+static void match(void *ctx, const struct api_node_state *state)
+{
+	struct search *search = ctx;
+
+	if (strcmp(state->name, search->name))
+		return;
+	search->found = *state;
+	search->is_found = true;
+}
+
+/* From memory: what a node holds back is nobody's but its own, so there is nothing to record. */
+static int release_held(struct api_call *call, struct why *why)
+{
+	const struct api_env *env = api_get_env(call->api);
+	struct search search = { .name = call->params[0] };
+	int n = 0;
+
+	if (name_check_node(search.name, why))
+		return E_REFUSED;
+	env->ops->each_node(env->ctx, match, &search);
+	if (!search.is_found)
+		return why_set(why, "node_not_found", "node", "node \"%s\" does not exist", search.name);
+	if (!call->dry_run)
+		n = env->ops->release_held(env->ctx, search.found.host);
+	if (n == -EOPNOTSUPP)
+		return why_set(why, "node_too_old", "node", "the version of node \"%s\" (%s) knows no held deletes", search.name,
+			       search.found.version);
+	if (n < 0)
+		return why_set(why, "node_not_found", "node", "node \"%s\" does not exist", search.name);
+	if (n)
+		log_warn("api", "%s releases %d held deletes of node %s (request %s)", api_who(call)->text, n, search.name, call->request->id);
+	snprintf(call->wait.on, sizeof call->wait.on, "%s", search.name);
+	call->wait.released = true;
+	call->reply = json_pack("{s:s,s:I}", "name", search.name, "released", (json_int_t)(call->dry_run ? search.found.n_held : (size_t)n));
+	return 0;
+}
+
 const struct route api_node_routes[] = {
 	{ "GET", "/v1/nodes", ROUTE_OPERATOR, .list = true, .query = "region revoked", .run = list, .finish = finish_list,
 	  .help = "list nodes" },
@@ -154,6 +198,8 @@ const struct route api_node_routes[] = {
 	  .help = "give a node no new work" },
 	{ "POST", "/v1/nodes/{node}/undrain", ROUTE_OPERATOR, .write = true, .run = undrain, .finish = finish_one,
 	  .help = "give a node new work again" },
+	{ "POST", "/v1/nodes/{node}/release-held", ROUTE_OPERATOR, .write = true, .answer = release_held,
+	  .help = "let a node make the deletes that it holds back" },
 	{ "DELETE", "/v1/nodes/{node}", ROUTE_OPERATOR, .write = true, .frees = true, .query = "force", .run = delete,
 	  .help = "revoke a node for ever" },
 	{ 0 },

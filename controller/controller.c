@@ -68,7 +68,7 @@ void controller_set_handle(struct controller *c, struct node_entry *node, uint64
 		node->handle = 0; /* its poll is not answered; it asks again */
 }
 
-static void mark_dirty(struct controller *c, struct node_entry *node)
+void controller_mark(struct controller *c, struct node_entry *node)
 {
 	if (node->dirty)
 		return;
@@ -84,7 +84,7 @@ void controller_touch(struct controller *c, struct node_entry *node, uint64_t v)
 		return;
 	if (!node->n_pending++)
 		node->first_pending_v = v;
-	mark_dirty(c, node);
+	controller_mark(c, node);
 }
 
 /* ---- a committed record ---- */
@@ -277,7 +277,7 @@ static int start(struct controller *c)
 {
 	static const struct link_server_events link_events = { .who = who, .request = requested, .abandoned = abandoned, .clone = cloned };
 	struct store_thread_events thread_events = { .committed = committed, .broken = broken, .arg = c };
-	struct link_server_config link = { .features = 1 | 4, .park_ms = c->config.park_ms };
+	struct link_server_config link = { .features = 1 | 2 | 4, .park_ms = c->config.park_ms };
 	int r = load_memory(c);
 
 	if (r < 0)

@@ -62,6 +62,8 @@ static inline bool node_has_applied(const struct node_entry *node, uint64_t v)
 }
 /* A change touched the node. */
 void controller_touch(struct controller *c, struct node_entry *node, uint64_t v);
+/* Its parked poll may have something to be told now. */
+void controller_mark(struct controller *c, struct node_entry *node);
 /* The handle of its parked poll; 0 = none. */
 void controller_set_handle(struct controller *c, struct node_entry *node, uint64_t handle);
 

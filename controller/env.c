@@ -2,6 +2,7 @@
 #include "controller/controller_internal.h"
 #include "controller/metrics.h"
 #include "controller/wait.h"
+#include "proto/sixpn.pb-c.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,11 +14,7 @@ static uint64_t current_v(void *ctx)
 
 static void fill_error(const struct node_error *in, struct api_node_error *out)
 {
-	struct record r = { .kind = in->kind, .key_len = in->key_len };
-	char text[80];
-
-	memcpy(r.key, in->key, in->key_len);
-	snprintf(out->record, sizeof out->record, "%.16s %.60s", record_kind_name(in->kind), record_key_text(&r, text, sizeof text));
+	wait_record_text(in->kind, in->key, in->key_len, out->record);
 	snprintf(out->text, sizeof out->text, "%s", in->text);
 }
 
@@ -32,6 +29,7 @@ static void fill_state(const struct controller *c, const struct node_entry *node
 		.lag = node->acked ? node->n_pending : controller_head(c),
 		.last_poll_ago_ms = node->polled_ms == NODE_NEVER ? UINT64_MAX : clock_mono_ms(&c->clock) - node->polled_ms,
 		.n_errors = node->n_errors,
+		.n_held = node->n_held,
 	};
 	/* what it has applied includes all that does not concern it */
 	if (node->acked)
@@ -39,8 +37,10 @@ static void fill_state(const struct controller *c, const struct node_entry *node
 	memcpy(out->name, node->name, sizeof out->name);
 	memcpy(out->region, node->region, sizeof out->region);
 	memcpy(out->version, node->version, sizeof out->version);
-	for (size_t i = 0; i < node->n_errors && i < API_NODE_ERRORS_MAX; i++)
+	for (size_t i = 0; i < node->n_errors_kept && i < API_NODE_ERRORS_MAX; i++)
 		fill_error(&node->errors[i], &out->errors[i]);
+	for (size_t i = 0; i < node->n_held_kept && i < API_NODE_ERRORS_MAX; i++)
+		wait_record_text(node->held[i].kind, node->held[i].key, node->held[i].key_len, out->held[i]);
 }
 
 static void each_node(void *ctx, void (*visit)(void *visit_ctx, const struct api_node_state *node), void *visit_ctx)
@@ -79,10 +79,27 @@ static void metrics(void *ctx, const struct http_stats *http, struct buf *text)
 	controller_metrics(ctx, http, text);
 }
 
+static int release_held(void *ctx, uint32_t host)
+{
+	struct controller *c = ctx;
+	struct node_entry *node = node_table_find(&c->nodes, host);
+
+	if (!node || node->revoked)
+		return -ENOENT;
+	if (!node->n_held)
+		return 0;
+	if (!(node->features & SIXPN__FEATURE__FEATURE_HELD_DELETES))
+		return -EOPNOTSUPP;
+	node->releases = NODE_RELEASES_MAX;
+	controller_mark(c, node);
+	return (int)node->n_held;
+}
+
 const struct api_env_ops controller_env_ops = {
 	.current_v = current_v,
 	.each_node = each_node,
 	.live_nodes = live_nodes,
 	.wait = start_wait,
 	.metrics = metrics,
+	.release_held = release_held,
 };

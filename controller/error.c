@@ -48,6 +48,7 @@ static const struct error_code table[] = {
 	{ "not_a_host", CONFLICT, "" },
 	{ "node_not_empty", CONFLICT, "drain and delete its instances first, or --force" },
 	{ "node_revoked", CONFLICT, "remove its keys and join with a new token" },
+	{ "node_too_old", CONFLICT, "upgrade it first" },
 	{ "node_boot_conflict", CONFLICT, "two machines use one identity; end one of them" },
 	{ "org_deleting", CONFLICT, "wait until it is gone" },
 	{ "network_deleting", CONFLICT, "wait until it is gone" },

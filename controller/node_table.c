@@ -10,6 +10,8 @@ void node_table_deinit(struct node_table *t)
 
 	for (size_t i = 0; (node = node_table_next(t, &i));) {
 		health_deinit(&node->health);
+		free(node->errors);
+		free(node->held);
 		free(node);
 	}
 	map_deinit(&t->by_host);

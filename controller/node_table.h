@@ -22,6 +22,15 @@ struct node_error {
 	char text[160];
 };
 
+struct node_held { /* a delete that the node holds back */
+	uint32_t kind;
+	uint8_t key[RECORD_KEY_MAX];
+	uint8_t key_len;
+	uint64_t v;
+};
+#define NODE_RECORDS_MAX 64 /* of errors and of held deletes, kept per node; the counts are whole */
+#define NODE_RELEASES_MAX 3 /* a release is told again if the node still holds, but not for ever */
+
 struct snapshot;
 
 struct node_entry {
@@ -47,8 +56,12 @@ struct node_entry {
 	uint64_t applied_v;
 	uint64_t first_pending_v; /* the first change of its scope above applied_v; NODE_NEVER = none */
 	uint64_t n_pending;
-	struct node_error errors[API_NODE_ERRORS_MAX];
-	size_t n_errors; /* all that it had */
+	struct node_error *errors; /* the first n_errors_kept */
+	size_t n_errors, n_errors_kept;
+	struct node_held *held; /* the first n_held_kept */
+	size_t n_held, n_held_kept;
+	uint64_t features; /* that its last poll announced */
+	unsigned releases; /* its held deletes are to go: how often that may still be told */
 
 	/* its parked poll */
 	uint64_t handle; /* 0 = none */

@@ -17,7 +17,7 @@ void op_reset(struct op *op)
 		free(op->records[i]);
 	op->n_records = 0;
 	op->result = 0;
-	op->v = 0;
+	op->first_v = op->v = 0;
 	op->committed_ms = 0;
 	op->keep_refusal = false;
 	op->why = (struct why){ 0 };

@@ -30,7 +30,7 @@ struct op {
 	/* Results. */
 	int result;
 	struct why why;
-	uint64_t v;            /* last V it made; 0 = none */
+	uint64_t first_v, v;   /* the first and the last V it made; 0 = none. What it made in between is its own: one writer, no gaps */
 	uint64_t committed_ms; /* Unix time of that */
 	struct record **records; /* copies of what it made, in V order; given away to the committed callback */
 	size_t n_records, cap_records;

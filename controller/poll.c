@@ -53,11 +53,29 @@ static void not_acknowledged(struct node_entry *node)
 	node->n_pending = 0;
 }
 
+/* Replaces a list that a poll brought; how many are kept (none without memory). */
+static size_t keep_list(void **list, const void *items, size_t n, size_t size)
+{
+	free(*list);
+	*list = n ? malloc(n * size) : NULL;
+	if (!*list)
+		return 0;
+	memcpy(*list, items, n * size);
+	return n;
+}
+
 static void keep_said(struct node_entry *node, const struct poll_request *q)
 {
 	memcpy(node->version, q->version, sizeof node->version);
-	memcpy(node->errors, q->errors, sizeof node->errors);
+	node->features = q->features;
 	node->n_errors = q->n_errors;
+	node->n_errors_kept = keep_list((void **)&node->errors, q->errors, q->n_errors_kept, sizeof *q->errors);
+	if (q->n_held != node->n_held)
+		log_warn("poll", "node %s holds back %zu deletes that nobody explained (before: %zu)", node->name, q->n_held, node->n_held);
+	node->n_held = q->n_held;
+	node->n_held_kept = keep_list((void **)&node->held, q->held, q->n_held_kept, sizeof *q->held);
+	if (!node->n_held)
+		node->releases = 0;
 	memcpy(node->awaits, q->awaits, sizeof node->awaits);
 	node->n_awaits = q->n_awaits;
 	if (q->health)
@@ -205,7 +223,7 @@ void poll_answer(struct controller *c, struct node_entry *node)
 		return;
 	}
 	settle_collect(c, node, &settled);
-	if (settled.n)
+	if (settled.n || (node->releases && node->n_held))
 		reply_nothing(c, node, false);
 }
 

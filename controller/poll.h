@@ -22,8 +22,11 @@ struct poll_request {
 	size_t head_proof_len;
 	uint8_t token[SNAPSHOT_TOKEN_LEN];
 	char version[32];
-	struct node_error errors[API_NODE_ERRORS_MAX]; /* the first */
-	size_t n_errors;
+	const struct node_error *errors; /* in the arena: the first n_errors_kept */
+	size_t n_errors, n_errors_kept;
+	const struct node_held *held; /* in the arena */
+	size_t n_held, n_held_kept;
+	uint64_t features;
 	struct node_await awaits[NODE_AWAITS_MAX];
 	size_t n_awaits;
 	const struct poll_digest *parts; /* in the arena */

@@ -47,20 +47,36 @@ static void tame(char *text)
 			*text = ' ';
 }
 
-static int read_errors(const Sixpn__PollRequest *m, struct poll_request *ret, struct why *why)
+static int read_key(const ProtobufCBinaryData *in, const char *field, uint8_t key[RECORD_KEY_MAX], uint8_t *ret_len, struct why *why)
 {
-	for (size_t i = 0; i < m->n_errors && i < API_NODE_ERRORS_MAX; i++) {
+	if (in->len > RECORD_KEY_MAX)
+		return bad(why, field, "hold a key that is too long");
+	*ret_len = (uint8_t)in->len;
+	if (in->len)
+		memcpy(key, in->data, in->len);
+	return 0;
+}
+
+static size_t at_most(size_t n, size_t max)
+{
+	return n < max ? n : max;
+}
+
+static int read_errors(const Sixpn__PollRequest *m, struct pb_arena *arena, struct poll_request *ret, struct why *why)
+{
+	size_t n = at_most(m->n_errors, NODE_RECORDS_MAX);
+	struct node_error *errors = n ? pb_alloc(arena, n * sizeof *errors) : NULL;
+
+	if (n && !errors)
+		return bad(why, "errors", "take too much memory");
+	for (size_t i = 0; i < n; i++) {
 		const Sixpn__RecordError *in = m->errors[i];
-		struct node_error *out = &ret->errors[i];
+		struct node_error *out = &errors[i];
 		ProtobufCBinaryData text = in->text;
 
-		if (in->key.len > RECORD_KEY_MAX)
-			return bad(why, "errors", "hold a key that is too long");
-		out->kind = in->kind;
-		out->v = in->v;
-		out->key_len = (uint8_t)in->key.len;
-		if (in->key.len)
-			memcpy(out->key, in->key.data, in->key.len);
+		*out = (struct node_error){ .kind = in->kind, .v = in->v };
+		if (read_key(&in->key, "errors", out->key, &out->key_len, why))
+			return E_REFUSED;
 		if (text.len > sizeof out->text - 1)
 			text.len = sizeof out->text - 1;
 		while (text.len && !name_is_utf8(text.data, text.len)) /* cut inside a character */
@@ -69,7 +85,27 @@ static int read_errors(const Sixpn__PollRequest *m, struct poll_request *ret, st
 			return E_REFUSED;
 		tame(out->text);
 	}
-	ret->n_errors = m->n_errors;
+	ret->errors = errors;
+	ret->n_errors_kept = n;
+	ret->n_errors = m->errors_total > m->n_errors ? m->errors_total : m->n_errors;
+	return 0;
+}
+
+static int read_held(const Sixpn__PollRequest *m, struct pb_arena *arena, struct poll_request *ret, struct why *why)
+{
+	size_t n = at_most(m->n_held, NODE_RECORDS_MAX);
+	struct node_held *held = n ? pb_alloc(arena, n * sizeof *held) : NULL;
+
+	if (n && !held)
+		return bad(why, "held", "take too much memory");
+	for (size_t i = 0; i < n; i++) {
+		held[i] = (struct node_held){ .kind = m->held[i]->kind, .v = m->held[i]->v };
+		if (read_key(&m->held[i]->key, "held", held[i].key, &held[i].key_len, why))
+			return E_REFUSED;
+	}
+	ret->held = held;
+	ret->n_held_kept = n;
+	ret->n_held = m->held_total > m->n_held ? m->held_total : m->n_held;
 	return 0;
 }
 
@@ -112,7 +148,9 @@ static int read_fields(const Sixpn__PollRequest *m, struct pb_arena *arena, stru
 	if (r == 0)
 		r = pb_text(&m->version, "version", ret->version, sizeof ret->version, why);
 	if (r == 0)
-		r = read_errors(m, ret, why);
+		r = read_errors(m, arena, ret, why);
+	if (r == 0)
+		r = read_held(m, arena, ret, why);
 	if (r == 0)
 		r = read_parts(m, arena, ret, why);
 	if (r == 0)
@@ -137,6 +175,7 @@ int poll_request_read(const void *bytes, size_t len, struct pb_arena *arena, str
 	out.epoch = m->epoch;
 	out.applied_v = m->applied_v;
 	out.health = m->health;
+	out.features = m->features;
 	r = read_fields(m, arena, &out, why);
 	if (r)
 		return r;

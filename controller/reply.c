@@ -71,7 +71,7 @@ static int send_packed(struct controller *c, uint64_t handle, struct reply *r, u
 	m->log_id = pb_bytes(c->identity.log_id, STORE_LOG_ID_LEN);
 	m->head_proof = pb_bytes(proof, sizeof proof);
 	m->park_ms = c->config.park_ms;
-	m->features = SIXPN__FEATURE__FEATURE_AWAIT | SIXPN__FEATURE__FEATURE_DIGEST_PARTS;
+	m->features = SIXPN__FEATURE__FEATURE_AWAIT | SIXPN__FEATURE__FEATURE_HELD_DELETES | SIXPN__FEATURE__FEATURE_DIGEST_PARTS;
 	if (r->fields.failed || pb_pack(m, &bytes) < 0)
 		return -EMSGSIZE;
 	buf_add(&bytes, r->fields.data, r->fields.len);
@@ -126,6 +126,10 @@ void reply_nothing(struct controller *c, struct node_entry *node, bool want_dige
 	/* a bookmark must not pass over what the node has yet to be told */
 	r.message.to_v = node->first_pending_v == NODE_NEVER ? controller_head(c) : node->first_pending_v - 1;
 	r.message.want_digests = want_digests;
+	if (node->releases && node->n_held) {
+		r.message.release_held = true;
+		node->releases--;
+	}
 	c->stats.bookmarks++;
 	send_small(c, node, &r);
 }

@@ -41,6 +41,7 @@ struct route {
 	const char *method, *pattern; /* "/v1/orgs/{org}" */
 	enum route_auth auth;
 	bool write; /* takes wait, timeout, strict, on, dry_run */
+	bool waits; /* reads, and waits as a write with wait=applied does: takes timeout, strict, on */
 	bool list;  /* takes after, limit, prefix */
 	bool frees; /* a delete: allowed on a full disk */
 	unsigned success;  /* HTTP status of success, 0 = 200 */

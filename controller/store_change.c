@@ -64,6 +64,7 @@ static int append(struct store *store, struct op *op, struct record *r, const ui
 	if (e == 0)
 		e = keep_copy(op, r);
 	if (e == 0) {
+		op->first_v = op->first_v ? op->first_v : r->v;
 		op->v = r->v;
 		op->committed_ms = now;
 	}

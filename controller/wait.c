@@ -58,21 +58,50 @@ static bool is_meant(const struct wait *w, const struct node_entry *node)
 	return !node->revoked && (!w->want.on[0] || !strcmp(w->want.on, node->name));
 }
 
-static void note_error(const struct wait *w, const struct node_entry *node, struct api_wait_result *result)
+void wait_record_text(uint32_t kind, const uint8_t *key, size_t key_len, char ret_text[80])
 {
-	for (size_t i = 0; !result->error.record[0] && i < node->n_errors && i < API_NODE_ERRORS_MAX; i++) {
-		const struct node_error *e = &node->errors[i];
-		bool of_instance = w->want.instance[0] && (e->kind == RECORD_INSTANCE || e->kind == RECORD_WORKLOAD) &&
-				   e->key_len == strlen(w->want.instance) && !memcmp(e->key, w->want.instance, e->key_len);
-		struct record r = { .kind = e->kind, .key_len = e->key_len };
-		char text[80];
+	struct record r = { .kind = kind, .key_len = (uint8_t)key_len };
+	char text[80];
 
-		if (!of_instance && e->v != w->want.v)
-			continue;
-		memcpy(r.key, e->key, e->key_len);
-		snprintf(result->error.record, sizeof result->error.record, "%.16s %.60s", record_kind_name(e->kind),
-			 record_key_text(&r, text, sizeof text));
-		snprintf(result->error.text, sizeof result->error.text, "%s", e->text);
+	memcpy(r.key, key, key_len);
+	snprintf(ret_text, 80, "%.16s %.60s", record_kind_name(kind), record_key_text(&r, text, sizeof text));
+}
+
+/* Is the record one that the change made, or the instance that is waited for? */
+static bool is_about(const struct wait *w, uint32_t kind, const uint8_t *key, size_t key_len, uint64_t v)
+{
+	bool of_instance = w->want.instance[0] && (kind == RECORD_INSTANCE || kind == RECORD_WORKLOAD) &&
+			   key_len == strlen(w->want.instance) && !memcmp(key, w->want.instance, key_len);
+
+	return of_instance || w->want.released || (v >= w->want.first_v && v <= w->want.v);
+}
+
+static void add_record(struct api_wait_record *list, uint32_t *n, const struct node_entry *node, uint32_t kind, const uint8_t *key,
+		       size_t key_len, const char *text)
+{
+	struct api_wait_record *out = &list[*n < API_WAIT_RECORDS_MAX ? *n : 0];
+
+	if ((*n)++ >= API_WAIT_RECORDS_MAX)
+		return;
+	memcpy(out->node, node->name, sizeof out->node);
+	wait_record_text(kind, key, key_len, out->error.record);
+	snprintf(out->error.text, sizeof out->error.text, "%s", text);
+}
+
+/* What the node has not made true although it has gone past V. */
+static void note_records(const struct wait *w, const struct node_entry *node, struct api_wait_result *result)
+{
+	for (size_t i = 0; i < node->n_errors_kept; i++) {
+		const struct node_error *e = &node->errors[i];
+
+		if (is_about(w, e->kind, e->key, e->key_len, e->v))
+			add_record(result->errors, &result->n_errors, node, e->kind, e->key, e->key_len, e->text);
+	}
+	for (size_t i = 0; i < node->n_held_kept; i++) {
+		const struct node_held *h = &node->held[i];
+
+		if (is_about(w, h->kind, h->key, h->key_len, h->v))
+			add_record(result->held, &result->n_held, node, h->kind, h->key, h->key_len, "");
 	}
 }
 
@@ -85,7 +114,7 @@ static void survey(const struct controller *c, const struct wait *w, uint64_t v,
 		if (!is_meant(w, node))
 			continue;
 		result->nodes++;
-		note_error(w, node, result);
+		note_records(w, node, result);
 		if (controller_is_unknown(c, node)) {
 			if (result->n_unknown < API_WAIT_NAMES_MAX)
 				memcpy(result->unknown[result->n_unknown], node->name, NAME_SIZE);
@@ -118,6 +147,8 @@ static bool all_have(const struct controller *c, const struct wait *w, uint64_t 
 			continue;
 		n++;
 		if (!node_has_applied(node, v) && (w->want.strict || !controller_is_unknown(c, node)))
+			return false;
+		if (w->want.released && node->n_held)
 			return false;
 		if (w->want.strict && controller_is_unknown(c, node))
 			return false;
@@ -156,7 +187,7 @@ static void finish(struct controller *c, struct wait *w)
 	c->stats.waits_now--;
 	if (result) {
 		survey(c, w, v, result);
-		result->applied = is_applied(w, result) && (!wants_instance || w->v_observed);
+		result->applied = is_applied(w, result) && (!wants_instance || w->v_observed) && !(w->want.released && result->n_held);
 		result->v = w->want.v;
 		result->v_observed = w->v_observed;
 		result->withdrawn_ms = w->withdrawn_ms;
@@ -176,6 +207,8 @@ int wait_start(struct controller *c, const struct api_wait *want, void (*done)(v
 	if (!w)
 		return c->stopping ? -ECANCELED : -ENOMEM;
 	*w = (struct wait){ .want = *want, .done = done, .done_ctx = done_ctx, .started_ms = clock_mono_ms(&c->clock) };
+	if (!want->first_v || want->first_v > want->v)
+		w->want.first_v = want->v;
 	w->deadline_ms = w->started_ms + want->timeout_ms;
 	if (want->instance[0]) {
 		now = memory_find(&c->memory, RECORD_INSTANCE, want->instance, strlen(want->instance));

@@ -10,4 +10,6 @@ int wait_start(struct controller *c, const struct api_wait *want, void (*done)(v
 void wait_note_instance(struct controller *c, const struct record *record);
 /* Ends those that are done or whose time is up; the next deadline, UINT64_MAX = none. */
 uint64_t wait_run(struct controller *c);
+/* "instance 4d89...", for people. */
+void wait_record_text(uint32_t kind, const uint8_t *key, size_t key_len, char ret_text[80]);
 void wait_end_all(struct controller *c);

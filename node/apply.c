@@ -282,6 +282,7 @@ static void on_fill_poll(void *ctx, struct Sixpn__PollRequest *poll)
 		poll->n_errors = i + 1;
 	}
 	poll->errors = x.error_list;
+	poll->errors_total = (uint32_t)node->n_errors;
 	for (struct node_await *a = node->awaits; a && poll->n_await < AWAITS_PER_POLL; a = a->next) {
 		Sixpn__Await *out = &x.awaits[poll->n_await];
 

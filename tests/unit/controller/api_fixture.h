@@ -20,7 +20,8 @@ struct api_fixture {
 	uint32_t host;
 	struct api_wait_result wait_result; /* what the next waits end with */
 	struct api_wait last_wait;
-	int waits;
+	int waits, releases;
+	int held; /* what the node holds back; -EOPNOTSUPP: it is too old for that */
 	char operator_token[TOKEN_TEXT_SIZE], acme[TOKEN_TEXT_SIZE], acme_read[TOKEN_TEXT_SIZE], globex[TOKEN_TEXT_SIZE];
 	char acme_token_id[ID_TEXT_SIZE], instance[NAME_INSTANCE_ID_SIZE], app_id[ID_TEXT_SIZE], org_id[ID_TEXT_SIZE], network_id[16];
 };
@@ -72,6 +73,16 @@ static inline int fake_wait(void *ctx, const struct api_wait *wait, void (*done)
 	f->wait_result.v = wait->v;
 	done(done_ctx, &f->wait_result);
 	return 0;
+}
+
+static inline int fake_release(void *ctx, uint32_t host)
+{
+	struct api_fixture *f = ctx;
+
+	if (host != f->host)
+		return -ENOENT;
+	f->releases++;
+	return f->held;
 }
 
 static inline void make_tokens(struct api_fixture *f)
@@ -134,7 +145,8 @@ static inline int api_setup_with(void **state, bool world)
 	snprintf(f->socket, sizeof f->socket, "%s/sock", f->base->dir);
 	config.socket_path = f->socket;
 	f->wait_result = (struct api_wait_result){ .applied = true, .nodes = 1 };
-	f->ops = (struct api_env_ops){ .current_v = fake_v, .each_node = fake_each_node, .live_nodes = fake_live, .wait = fake_wait };
+	f->ops = (struct api_env_ops){ .current_v = fake_v, .each_node = fake_each_node, .live_nodes = fake_live, .wait = fake_wait,
+				      .release_held = fake_release };
 	assert_int_equal(loop_new(&f->loop), 0);
 	assert_int_equal(store_thread_start(f->base->store, f->loop, &events, &f->thread), 0);
 	f->env = (struct api_env){ .ops = &f->ops, .ctx = f, .loop = f->loop, .clock = clock_virtual(&f->base->time), .store = f->thread,

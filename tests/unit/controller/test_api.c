@@ -213,6 +213,149 @@ static void wait_applied_tells_where_a_change_is(void **state)
 	expect(f, "GET", "/v1/orgs/initech", f->operator_token, NULL, 200, NULL); /* the write stands */
 }
 
+/* One good call of each writing route, in an order in which all are good. $ is the id of what was made just before, @ the instance. */
+static const struct {
+	const char *method, *pattern, *target, *body;
+} writes[] = {
+	{ "POST", "/v1/regions", "/v1/regions", "{\"name\":\"nrt\"}" },
+	{ "PATCH", "/v1/regions/{region}", "/v1/regions/nrt", "{\"city\":\"Tokyo\"}" },
+	{ "DELETE", "/v1/regions/{region}", "/v1/regions/nrt", NULL },
+	{ "POST", "/v1/orgs", "/v1/orgs", "{\"name\":\"initech\"}" },
+	{ "PATCH", "/v1/orgs/{org}", "/v1/orgs/initech", "{\"suspended\":true}" },
+	{ "DELETE", "/v1/orgs/{org}", "/v1/orgs/initech", NULL },
+	{ "POST", "/v1/networks", "/v1/networks", "{\"org\":\"acme\",\"name\":\"staging\"}" },
+	{ "DELETE", "/v1/networks/{network}", "/v1/networks/staging?org=acme", NULL },
+	{ "POST", "/v1/apps", "/v1/apps", "{\"org\":\"acme\",\"name\":\"shop\"}" },
+	{ "DELETE", "/v1/apps/{app}", "/v1/apps/shop?org=acme", NULL },
+	{ "POST", "/v1/tokens", "/v1/tokens", "{\"org\":\"acme\"}" },
+	{ "DELETE", "/v1/tokens/{token}", "/v1/tokens/$", NULL },
+	{ "POST", "/v1/node-tokens", "/v1/node-tokens", "{\"region\":\"ord\"}" },
+	{ "DELETE", "/v1/node-tokens/{token}", "/v1/node-tokens/$", NULL },
+	{ "POST", "/v1/instances", "/v1/instances", "{\"app\":\"acme/web\",\"region\":\"ord\",\"command\":[\"/bin/true\"]}" },
+	{ "PATCH", "/v1/instances/{instance}", "/v1/instances/@", "{\"dns_skip\":true}" },
+	{ "POST", "/v1/instances/{instance}/stop", "/v1/instances/@/stop", NULL },
+	{ "POST", "/v1/instances/{instance}/start", "/v1/instances/@/start", NULL },
+	{ "POST", "/v1/instances/{instance}/restart", "/v1/instances/@/restart", NULL },
+	{ "DELETE", "/v1/instances/{instance}", "/v1/instances/@", NULL },
+	{ "POST", "/v1/nodes/{node}/drain", "/v1/nodes/ord-1/drain", NULL },
+	{ "POST", "/v1/nodes/{node}/undrain", "/v1/nodes/ord-1/undrain", NULL },
+	{ "POST", "/v1/nodes/{node}/release-held", "/v1/nodes/ord-1/release-held", NULL },
+	{ "DELETE", "/v1/nodes/{node}", "/v1/nodes/ord-1?force=1", NULL },
+};
+
+static bool is_in_writes(const struct route *route)
+{
+	for (size_t i = 0; i < ARRAY_LEN(writes); i++)
+		if (!strcmp(writes[i].method, route->method) && !strcmp(writes[i].pattern, route->pattern))
+			return true;
+	return false;
+}
+
+static void g16_every_write_can_wait_and_says_where_it_is(void **state)
+{
+	static const char *const fields[] = { "v", "applied", "nodes", "unknown", "laggards", "held", "errors", "counts" };
+	struct api_fixture *f = *state;
+	char id[64] = "";
+
+	for (const struct route *route = route_next(NULL); route; route = route_next(route))
+		if (route->write && route->auth != ROUTE_LOCAL && !is_in_writes(route))
+			fail_msg("%s %s is not in the table of this test", route->method, route->pattern);
+	for (size_t i = 0; i < ARRAY_LEN(writes); i++) {
+		const char *t = writes[i].target, *mark = strpbrk(t, "$@");
+		char target[256], header[64];
+		struct client_reply r;
+
+		snprintf(target, sizeof target, "%.*s%s%s%swait=applied&timeout=3s&strict=1&on=ord-1", (int)(mark ? mark - t : (long)strlen(t)), t,
+			 !mark ? "" : *mark == '@' ? f->instance : id, mark ? mark + 1 : "", strchr(t, '?') ? "&" : "?");
+		f->waits = 0;
+		r = ask(f, writes[i].method, target, f->operator_token, writes[i].body);
+		if (r.status != 200 && r.status != 201)
+			fail_msg("%s %s: %d %s", writes[i].method, target, r.status, r.body ? r.body : "");
+		if (f->waits != 1)
+			fail_msg("%s %s does not wait", writes[i].method, target);
+		assert_int_equal(f->last_wait.timeout_ms, 3000);
+		assert_true(f->last_wait.strict);
+		assert_string_equal(f->last_wait.on, "ord-1");
+		assert_int_equal(f->last_wait.v, f->v);
+		for (size_t k = 0; k < ARRAY_LEN(fields); k++)
+			if (!json_object_get(r.json, fields[k]))
+				fail_msg("%s %s says no %s", writes[i].method, target, fields[k]);
+		snprintf(header, sizeof header, "Sixpn-Version: %llu", (unsigned long long)f->v);
+		assert_non_null(strcasestr(r.head, header));
+		snprintf(id, sizeof id, "%s", text_of(&r, "id"));
+		client_reply_deinit(&r);
+	}
+}
+
+static void g16_who_did_not_wait_can_ask_later(void **state)
+{
+	struct api_fixture *f = *state;
+	char target[128];
+	struct client_reply r;
+
+	f->wait_result = (struct api_wait_result){ .applied = true, .nodes = 1, .observed = "stopped" };
+	snprintf(target, sizeof target, "/v1/wait?v=%llu&first_v=2&timeout=1s&instance=%s", (unsigned long long)f->v, f->instance);
+	r = ask(f, "GET", target, f->acme, NULL);
+	assert_int_equal(r.status, 200);
+	assert_int_equal(f->last_wait.v, f->v);
+	assert_int_equal(f->last_wait.first_v, 2);
+	assert_string_equal(f->last_wait.instance, f->instance);
+	client_reply_deinit(&r);
+	r = ask(f, "GET", target, f->globex, NULL); /* another's instance is none */
+	assert_int_equal(r.status, 200);
+	assert_string_equal(f->last_wait.instance, "");
+	client_reply_deinit(&r);
+	snprintf(target, sizeof target, "/v1/wait?v=%llu", (unsigned long long)f->v + 1);
+	expect(f, "GET", target, f->acme, NULL, 400, "out_of_range");
+	expect(f, "GET", "/v1/wait?v=x", f->acme, NULL, 400, "value_invalid");
+	expect(f, "GET", "/v1/wait?instance=x", f->acme, NULL, 400, NULL);
+	f->wait_result.applied = false;
+	expect(f, "GET", "/v1/wait", f->acme, NULL, 202, NULL);
+	assert_int_equal(f->last_wait.v, f->v);
+}
+
+static void g16_errors_and_held_deletes_are_lists(void **state)
+{
+	struct api_fixture *f = *state;
+	struct api_wait_result *w = &f->wait_result;
+	struct client_reply r;
+	json_t *one;
+
+	*w = (struct api_wait_result){ .applied = true, .nodes = 2, .n_errors = 2, .n_held = API_WAIT_RECORDS_MAX + 5 };
+	for (size_t i = 0; i < 2; i++)
+		w->errors[i] = (struct api_wait_record){ .node = "ord-1", .error = { .record = "network 1", .text = "full" } };
+	for (size_t i = 0; i < API_WAIT_RECORDS_MAX; i++)
+		w->held[i] = (struct api_wait_record){ .node = "nrt-1", .error = { .record = "app 2" } };
+	r = ask(f, "POST", "/v1/orgs?wait=applied", f->operator_token, "{\"name\":\"initech\"}");
+	one = json_array_get(json_object_get(r.json, "errors"), 1);
+	assert_string_equal(json_string_value(json_object_get(one, "node")), "ord-1");
+	assert_string_equal(json_string_value(json_object_get(one, "record")), "network 1");
+	assert_string_equal(json_string_value(json_object_get(one, "text")), "full");
+	assert_int_equal(json_array_size(json_object_get(r.json, "held")), API_WAIT_RECORDS_MAX);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(r.json, "counts"), "held")), API_WAIT_RECORDS_MAX + 5);
+	client_reply_deinit(&r);
+}
+
+static void g21_a_release_is_for_operators_and_names_what_it_released(void **state)
+{
+	struct api_fixture *f = *state;
+	struct client_reply r;
+
+	expect(f, "POST", "/v1/nodes/ord-1/release-held", f->acme, NULL, 403, "forbidden");
+	expect(f, "POST", "/v1/nodes/nrt-9/release-held", f->operator_token, NULL, 404, "node_not_found");
+	expect(f, "POST", "/v1/nodes/ord-1/release-held?dry_run=1", f->operator_token, NULL, 200, NULL);
+	assert_int_equal(f->releases, 0);
+	f->held = 60;
+	r = ask(f, "POST", "/v1/nodes/ord-1/release-held?wait=applied", f->operator_token, NULL);
+	assert_int_equal(r.status, 200);
+	assert_int_equal(json_integer_value(json_object_get(r.json, "released")), 60);
+	assert_true(f->last_wait.released);
+	assert_string_equal(f->last_wait.on, "ord-1");
+	client_reply_deinit(&r);
+	f->held = -EOPNOTSUPP;
+	expect(f, "POST", "/v1/nodes/ord-1/release-held", f->operator_token, NULL, 409, "node_too_old");
+}
+
 static void a_refused_write_does_not_wait_and_a_dry_run_changes_nothing(void **state)
 {
 	struct api_fixture *f = *state;
@@ -276,8 +419,9 @@ static void first_start_makes_one_operator_once_and_only_locally(void **state)
 	struct client_reply r;
 
 	expect(f, "POST", "/v1/init", NULL, "{}", 403, "forbidden");
-	r = ask_locally(f, "POST", "/v1/init", "{\"region\":\"ord\"}");
+	r = ask_locally(f, "POST", "/v1/init?wait=applied", "{\"region\":\"ord\"}");
 	assert_int_equal(r.status, 201);
+	assert_int_equal(f->waits, 1);
 	snprintf(token, sizeof token, "%s", text_of(&r, "token"));
 	assert_string_equal(json_string_value(json_object_get(json_object_get(r.json, "region"), "name")), "ord");
 	client_reply_deinit(&r);
@@ -388,6 +532,10 @@ int main(void)
 		T(bodies_are_checked_against_the_table),
 		T(an_instance_lives_through_its_verbs),
 		T(wait_applied_tells_where_a_change_is),
+		T(g16_every_write_can_wait_and_says_where_it_is),
+		T(g16_who_did_not_wait_can_ask_later),
+		T(g16_errors_and_held_deletes_are_lists),
+		T(g21_a_release_is_for_operators_and_names_what_it_released),
 		T(a_refused_write_does_not_wait_and_a_dry_run_changes_nothing),
 		T(secrets_of_join_tokens_come_once_and_whole),
 		T(tokens_come_once_and_are_never_stronger_than_their_maker),

@@ -458,6 +458,138 @@ static void g16_a_wait_on_one_node_looks_at_no_other(void **state)
 	world_free(w);
 }
 
+static void g16_errors_of_the_change_are_told_with_node_and_key_and_hold_nobody_up(void **state)
+{
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+	struct test_node *a = add_running(w, "ord"), *b = add_running(w, "ord");
+	struct api_wait want = { 0 };
+	static struct waited got;
+
+	(void)state;
+	a->hold = b->hold = true;
+	make_region(w, "nrt");
+	want.first_v = w->op_v;
+	make_region(w, "syd");
+	want.v = w->op_v;
+	world_run(w, 10);
+	a->error = (struct node_error){ .kind = RECORD_REGION, .key = "nrt", .key_len = 3, .v = want.first_v, .text = "no room" };
+	b->error = (struct node_error){ .kind = RECORD_REGION, .key = "ord", .key_len = 3, .v = want.first_v - 1, .text = "of before" };
+	start_wait(w, want, &got);
+	send_poll(a);
+	send_poll(b);
+	world_run(w, 10);
+	send_poll(a);
+	send_poll(b);
+	world_run(w, 10);
+	assert_int_equal(got.times, 1);
+	assert_true(got.result.applied);
+	assert_int_equal(got.result.n_errors, 1);
+	assert_string_equal(got.result.errors[0].node, a->name);
+	assert_string_equal(got.result.errors[0].error.record, "region nrt");
+	assert_string_equal(got.result.errors[0].error.text, "no room");
+	world_free(w);
+}
+
+/* ---- held deletes ---- */
+
+static void say_held(struct test_node *n, uint32_t total)
+{
+	n->held = (struct node_held){ .kind = RECORD_REGION, .key = "nrt", .key_len = 3, .v = n->v };
+	n->held_total = total;
+	send_poll(n);
+	world_run(n->w, 10);
+}
+
+static void see_node(void *ctx, const struct api_node_state *node)
+{
+	*(struct api_node_state *)ctx = *node;
+}
+
+static void g21_held_deletes_are_seen_and_a_release_lets_them_go(void **state)
+{
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+	struct test_node *a = add_running(w, "ord");
+	const struct api_env_ops *ops = controller_env(w->c)->ops;
+	struct api_wait want = { .released = true, .timeout_ms = 500 };
+	static struct api_node_state seen;
+	static struct waited late, got;
+
+	(void)state;
+	assert_int_equal(ops->release_held(w->c, a->host), 0);
+	assert_int_equal(ops->release_held(w->c, 0xafff0001), -ENOENT);
+	say_held(a, 60);
+	ops->each_node(w->c, see_node, &seen);
+	assert_int_equal(seen.n_held, 60);
+	assert_string_equal(seen.held[0], "region nrt");
+	want.v = a->v;
+	memcpy(want.on, a->name, sizeof want.on);
+	start_wait(w, want, &late);
+	world_run(w, 600);
+	assert_false(late.result.applied);
+	assert_int_equal(late.result.n_held, 1);
+	assert_string_equal(late.result.held[0].error.record, "region nrt");
+	assert_int_equal(a->releases, 0); /* nobody has said so yet */
+	assert_int_equal(ops->release_held(w->c, a->host), 60);
+	start_wait(w, want, &got);
+	world_run(w, 100);
+	assert_int_equal(a->releases, 1);
+	assert_true(got.result.applied);
+	ops->each_node(w->c, see_node, &seen);
+	assert_int_equal(seen.n_held, 0);
+	world_free(w);
+}
+
+static void g21_a_held_delete_of_the_change_is_told(void **state)
+{
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+	struct test_node *a = add_running(w, "ord");
+	static struct waited got;
+
+	(void)state;
+	say_held(a, 60);
+	start_wait(w, (struct api_wait){ .v = a->v }, &got);
+	world_run(w, 10);
+	assert_int_equal(got.result.n_held, 1);
+	assert_string_equal(got.result.held[0].node, a->name);
+	start_wait(w, (struct api_wait){ .v = a->v - 1 }, &got);
+	world_run(w, 10);
+	assert_int_equal(got.result.n_held, 0);
+	world_free(w);
+}
+
+static void g21_a_node_that_does_not_let_go_is_not_told_for_ever(void **state)
+{
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+	struct test_node *a = add_running(w, "ord");
+
+	(void)state;
+	a->keeps_held = true;
+	say_held(a, 60);
+	assert_int_equal(controller_env(w->c)->ops->release_held(w->c, a->host), 60);
+	world_run(w, 1000);
+	assert_int_equal(a->releases, NODE_RELEASES_MAX);
+	world_free(w);
+}
+
+static void g19_a_node_that_knows_no_held_deletes_is_told_of_no_release(void **state)
+{
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+	struct test_node *a = add_running(w, "ord");
+
+	(void)state;
+	a->features = 0;
+	say_held(a, 60);
+	assert_int_equal(controller_env(w->c)->ops->release_held(w->c, a->host), -EOPNOTSUPP);
+	world_run(w, 1000);
+	assert_int_equal(a->releases, 0);
+	world_free(w);
+}
+
 static void waits_end_when_the_controller_does(void **state)
 {
 	uint32_t acme;
@@ -476,11 +608,6 @@ static void waits_end_when_the_controller_does(void **state)
 }
 
 /* ---- what the API sees ---- */
-
-static void see_node(void *ctx, const struct api_node_state *node)
-{
-	*(struct api_node_state *)ctx = *node;
-}
 
 static void g18_a_node_is_ready_while_it_polls_and_unknown_after_three_park_times(void **state)
 {
@@ -580,6 +707,11 @@ int main(void)
 		cmocka_unit_test(g16_a_wait_for_an_instance_ends_with_its_hosts_report),
 		cmocka_unit_test(g16_a_wait_for_a_delete_ends_with_the_tombstone),
 		cmocka_unit_test(g16_a_wait_on_one_node_looks_at_no_other),
+		cmocka_unit_test(g16_errors_of_the_change_are_told_with_node_and_key_and_hold_nobody_up),
+		cmocka_unit_test(g21_held_deletes_are_seen_and_a_release_lets_them_go),
+		cmocka_unit_test(g21_a_held_delete_of_the_change_is_told),
+		cmocka_unit_test(g21_a_node_that_does_not_let_go_is_not_told_for_ever),
+		cmocka_unit_test(g19_a_node_that_knows_no_held_deletes_is_told_of_no_release),
 		cmocka_unit_test(waits_end_when_the_controller_does),
 		cmocka_unit_test(g18_a_node_is_ready_while_it_polls_and_unknown_after_three_park_times),
 		cmocka_unit_test(g18_after_a_start_all_nodes_count_as_live_for_three_park_times),

@@ -61,6 +61,11 @@ struct test_node {
 	bool awaiting;
 	struct node_error error;
 	Sixpn__Health *health; /* that its polls carry; NULL = none */
+	struct node_held held;   /* said while held_total is not 0 */
+	uint32_t held_total;
+	uint64_t features;
+	unsigned releases;
+	bool keeps_held; /* whatever it is told */
 	/* what it was told */
 	unsigned kinds[8], parts_seen, settled, heals;
 	Sixpn__PollKind last_kind;
@@ -506,6 +511,11 @@ static inline void take_reply(struct test_node *n, const Sixpn__PollReply *m)
 	n->last_retry_ms = m->retry_after_ms;
 	n->last_want_digests = n->want_digests = m->want_digests;
 	n->settled += (unsigned)m->n_settled;
+	if (m->release_held) {
+		n->releases++;
+		assert_true(n->features & SIXPN__FEATURE__FEATURE_HELD_DELETES); /* G19 */
+		n->held_total = n->keeps_held ? n->held_total : 0;
+	}
 	if (m->n_settled)
 		n->awaiting = false;
 	assert_int_equal(m->log_id.len, 16);
@@ -577,6 +587,7 @@ static inline void send_poll(struct test_node *n)
 	Sixpn__PollRequest m = SIXPN__POLL_REQUEST__INIT;
 	Sixpn__Await await = SIXPN__AWAIT__INIT, *awaits[] = { &await };
 	Sixpn__RecordError error = SIXPN__RECORD_ERROR__INIT, *errors[] = { &error };
+	Sixpn__HeldDelete one_held = SIXPN__HELD_DELETE__INIT, *held[] = { &one_held };
 	struct part_list parts = { .n = 0 };
 	struct digest d = digest_of_map(&n->records);
 
@@ -612,6 +623,15 @@ static inline void send_poll(struct test_node *n)
 		m.digest_parts = parts.list;
 		m.n_digest_parts = parts.n;
 	}
+	if (n->held_total) {
+		one_held.kind = n->held.kind;
+		one_held.v = n->held.v;
+		one_held.key = pb_bytes(n->held.key, n->held.key_len);
+		m.held = held;
+		m.n_held = 1;
+		m.held_total = n->held_total;
+	}
+	m.features = n->features;
 	m.version = pb_bytes("0.1", 3);
 	m.health = n->health;
 	assert_int_equal(pb_pack(&m, &bytes), 0);
@@ -706,6 +726,7 @@ static inline struct test_node *add_machine(struct world *w, const struct test_n
 	unsigned number;
 
 	n->w = w;
+	n->features = 7;
 	n->config = (struct link_client_config){ .kind = LINK_KIND_NODE, .addresses = { "controller:4281" }, .n_addresses = 1, .boot_count = 1,
 						 .park_ms = PARK_MS };
 	if (like)
