@@ -211,6 +211,8 @@ static int sync_one(struct names *names, uint32_t network)
 	struct shown *shown;
 	int e = -ENOMEM;
 
+	if (names->replica->torn) /* the old zone serves until the snapshot that mends it */
+		return 0;
 	if (!in_scope(names, network)) {
 		hide(names, network);
 		return 0;
@@ -299,7 +301,7 @@ int names_sync_all(struct names *names)
 	int e = list.ids ? measure(names) : -ENOMEM;
 
 	names->behind = e != 0;
-	for (size_t i = names->n_shown; i-- > 0;)
+	for (size_t i = names->n_shown; i-- > 0 && !names->replica->torn;)
 		if (!in_scope(names, names->shown[i].network))
 			hide(names, names->shown[i].network);
 	if (e == 0)

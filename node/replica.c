@@ -420,6 +420,8 @@ int replica_take(struct replica *r, const Sixpn__PollReply *reply, struct replic
 	case SIXPN__POLL_KIND__POLL_NOTHING: e = take_delta(r, reply, c, why); break;
 	default: e = why_set(why, "reply_invalid", "kind", "poll reply of kind %d", (int)reply->kind); break;
 	}
+	if (e == -ENOMEM && (reply->end || reply->kind != SIXPN__POLL_KIND__POLL_SNAPSHOT))
+		r->torn = true;
 	if (e)
 		replica_drop_staging(r);
 	if (!ret_change)

@@ -34,6 +34,8 @@ struct replica {
 	uint64_t v, epoch, scope_version;
 	uint8_t log_id[16];
 	bool has_log_id;
+	bool torn;           /* memory ran out in the middle of a reply: what is here was never true; until a whole snapshot is in,
+				nothing may be concluded from a record's absence */
 	uint64_t last_commit_ms; /* Unix time of the newest change applied; 0 = unknown */
 	struct replica *staging; /* a snapshot on its way; NULL = none */
 	uint32_t staged_part, staged_parts;

@@ -153,6 +153,7 @@ static int swap_in(struct replica *r, const Sixpn__PollReply *m, struct replica_
 		e = swap_parts(r, s, m);
 	} else {
 		swap_all(r, s);
+		r->torn = false;
 		r->v = m->to_v;
 		r->scope_version = m->scope_version;
 	}

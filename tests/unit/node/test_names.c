@@ -559,6 +559,43 @@ static void a_network_that_leaves_and_enters_in_one_delta_is_never_half_there(vo
 	rig_end(rig);
 }
 
+/* The records of a reply for which memory ran out half-way are no state that ever was. */
+static void short_of_memory_in_the_middle_of_a_reply_no_name_goes(void **state)
+{
+	unsigned torn = 0;
+	int e = -1;
+
+	(void)state;
+	for (long n = 0; e; n++) {
+		struct rig *rig = rig_new();
+		struct made *m = made_part(20, 1, 1);
+
+		made_heal(m, MADE_NET2, false);
+		made_heal(m, 0, false);
+		made_region(m, 1, "ord", 41.9, -87.6, 0xa123);
+		made_node(m, 3, &(struct node_record[]){ made_node_record(MADE_HOST, "ord-1", "ord") }[0]);
+		made_network(m, 7, MADE_NET2, "globex", false);
+		made_app(m, 9, MADE_NET2, "webs");
+		made_instance(m, 14, &(struct instance_record[]){ made_instance_record(MADE_NET2, MADE_HOST, 4) }[0]);
+		made_ended(m);
+		memory_fails_after(n);
+		e = replica_take(&rig->replica, &m->reply, NULL, NULL);
+		memory_is_there();
+		made_free(m);
+		torn += rig->replica.torn;
+		assert_int_equal(names_sync_network(rig->names, MADE_NET2), 0); /* as a role that reports */
+		assert_int_equal(names_sync_all(rig->names), 0);
+		assert_string_equal(aaaa(rig, MADE_NET2, "ord.webs.internal"), "ok 7.4");
+		assert_string_equal(aaaa(rig, MADE_NET, "ord.webs.internal") + (e ? 0 : 2), e ? "ok 7.1 8.2" : " 7.1");
+		made_take(&rig->replica, made_world(), 0);
+		assert_false(rig->replica.torn);
+		assert_int_equal(names_sync_everything(rig->names), 0);
+		assert_string_equal(aaaa(rig, MADE_NET2, "webs.internal"), "ok 7.4 9.3");
+		rig_end(rig);
+	}
+	assert_true(torn > 5);
+}
+
 /* Wherever memory runs out, a zone stays as it was, whole; what is behind is known, and later all is right. */
 static void short_of_memory_the_old_zone_stays(void **state)
 {
@@ -653,6 +690,7 @@ int main(void)
 		cmocka_unit_test(a_snapshot_that_comes_to_nothing_takes_no_name_away),
 		cmocka_unit_test(a_network_that_enters_is_there_whole_or_not_at_all),
 		cmocka_unit_test(a_network_that_leaves_and_enters_in_one_delta_is_never_half_there),
+		cmocka_unit_test(short_of_memory_in_the_middle_of_a_reply_no_name_goes),
 		cmocka_unit_test(short_of_memory_the_old_zone_stays),
 		cmocka_unit_test(short_of_memory_a_first_zone_is_there_whole_or_not_at_all),
 	};
