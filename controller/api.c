@@ -157,7 +157,7 @@ static void waited(void *ctx, const struct api_wait_result *result)
 	struct api_call *call = ctx;
 
 	call->api->n_waits--;
-	api_add_wait_result(call->reply, result);
+	api_add_wait_result(call->reply, &call->wait, result);
 	succeed(call, result->applied ? success_status(call) : 202);
 }
 
@@ -173,6 +173,7 @@ static void start_wait(struct api_call *call)
 	} else if (!wait.v) {
 		wait.v = head(call->api);
 	}
+	call->wait = wait;
 	call->api->n_waits++;
 	r = env->ops->wait(env->ctx, &wait, waited, call);
 	if (r < 0) { /* the write stands: say that nobody knows how far it is */

@@ -69,7 +69,7 @@ void api_add_item(struct api_call *call, json_t *item);
 /* With wait=applied, also until this instance is as it is wanted. */
 struct store_instance;
 void api_wait_for_instance(struct api_call *call, const struct store_instance *instance);
-void api_add_wait_result(json_t *reply, const struct api_wait_result *result);
+void api_add_wait_result(json_t *reply, const struct api_wait *wait, const struct api_wait_result *result);
 
 /* Small JSON helpers: text forms that the API uses everywhere. */
 json_t *api_json_time(uint64_t unix_ms); /* RFC 3339, null for 0 */

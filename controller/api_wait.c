@@ -29,7 +29,22 @@ static json_t *records_json(const struct api_wait_record *records, uint32_t n)
 	return list;
 }
 
-void api_add_wait_result(json_t *reply, const struct api_wait_result *r)
+/* Where the rest can be waited for. */
+static json_t *continue_json(const struct api_wait *wait)
+{
+	CLEAN_BUF struct buf path = BUF_INIT(1024);
+
+	buf_printf(&path, "/v1/wait?v=%" PRIu64 "&first_v=%" PRIu64, wait->v, wait->first_v ? wait->first_v : wait->v);
+	if (wait->instance[0])
+		buf_printf(&path, "&instance=%s", wait->instance);
+	if (wait->on[0])
+		buf_printf(&path, "&on=%s", wait->on);
+	buf_add_str(&path, wait->strict ? "&strict=1" : "");
+	buf_add_str(&path, wait->released ? "&released=1" : "");
+	return json_string(buf_str(&path));
+}
+
+void api_add_wait_result(json_t *reply, const struct api_wait *wait, const struct api_wait_result *r)
 {
 	json_object_set_new(reply, "v", json_integer((json_int_t)r->v));
 	json_object_set_new(reply, "applied", json_boolean(r->applied));
@@ -42,6 +57,8 @@ void api_add_wait_result(json_t *reply, const struct api_wait_result *r)
 	json_object_set_new(reply, "counts",
 			    json_pack("{s:I,s:I,s:I,s:I}", "unknown", (json_int_t)r->n_unknown, "laggards", (json_int_t)r->n_laggards, "held",
 				      (json_int_t)r->n_held, "errors", (json_int_t)r->n_errors));
+	if (!r->applied)
+		json_object_set_new(reply, "continue", continue_json(wait));
 	if (r->v_observed)
 		json_object_set_new(reply, "v_observed", json_integer((json_int_t)r->v_observed));
 	if (r->withdrawn_ms)
@@ -74,6 +91,7 @@ static int check(struct api_call *call, struct why *why)
 {
 	const char *instance = api_query(call, "instance");
 
+	call->wait.released = api_query_true(call, "released");
 	if (parse_v(call, "v", &call->wait.v, why) || parse_v(call, "first_v", &call->wait.first_v, why))
 		return E_REFUSED;
 	return instance ? name_check_instance_id(instance, why) : 0;
@@ -93,7 +111,7 @@ static int run(struct store *store, struct api_call *call)
 }
 
 const struct route api_wait_routes[] = {
-	{ "GET", "/v1/wait", ROUTE_TOKEN, .waits = true, .query = "v first_v instance", .check = check, .run = run,
+	{ "GET", "/v1/wait", ROUTE_TOKEN, .waits = true, .query = "v first_v instance released", .check = check, .run = run,
 	  .help = "how far the change of version v (the last one) has come: answers when it is applied everywhere, or with 202 when the "
 		  "time is up; with instance, also until that is as it was wanted" },
 	{ 0 },

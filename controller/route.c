@@ -217,7 +217,7 @@ static bool in_words(const char *words, const char *word)
 /* A value that is not understood must not pass for "no": who writes dry_run=yes does not want the write. */
 static int check_query_value(const char *name, const char *value, struct why *why)
 {
-	if (in_words("strict dry_run force revoked", name) && *value && !in_words("1 0 true false", value))
+	if (in_words("strict dry_run force revoked released", name) && *value && !in_words("1 0 true false", value))
 		return why_set(why, "value_invalid", name, "query parameter \"%s\" is \"%.30s\": it can be true or false", name, value);
 	if (!strcmp(name, "limit") && (!*value || value[strspn(value, "0123456789")] || !value[strspn(value, "0")]))
 		return why_set(why, "value_invalid", name, "query parameter \"limit\" is \"%.30s\": it must be a number above 0", value);

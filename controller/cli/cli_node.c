@@ -35,6 +35,22 @@ int cli_node_join(struct cli *cli)
 			"cannot run sixpn-node: %s", strerror(errno));
 }
 
+int cli_node_release_held(struct cli *cli)
+{
+	CLEAN_BUF struct buf path = BUF_INIT(8192);
+	char what[160];
+	int r = cli_resolve(cli, cli->command->noun, cli->args[0], &path);
+
+	if (r)
+		return r;
+	snprintf(what, sizeof what, "what node %.80s holds back: sixpn status says how many records those are", cli->args[0]);
+	r = cli_confirm(cli, cli->args[0], what);
+	if (r)
+		return r;
+	buf_add_str(&path, "/release-held");
+	return cli_write(cli, "POST", buf_str(&path), NULL, "told to let go what it holds back");
+}
+
 /* The errors of one node, or of all: a line each. A node tells the first few; the last line says how many more there are. */
 int cli_node_errors(struct cli *cli)
 {

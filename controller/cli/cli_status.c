@@ -20,9 +20,12 @@ static void add_notes(const json_t *nodes)
 
 	json_array_foreach(nodes, i, node) {
 		long long n = json_integer_value(json_object_get(node, "n_errors"));
+		long long held = json_integer_value(json_object_get(node, "n_held"));
 		char note[300] = "";
 
-		if (n) {
+		if (held) {
+			snprintf(note, sizeof note, "holds back %lld deletes: sixpn node release-held", held);
+		} else if (n) {
 			CLEAN_BUF struct buf text = BUF_INIT(4096);
 
 			output_text(json_array_get(json_object_get(node, "errors"), 0), "text", &text);

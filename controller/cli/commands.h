@@ -12,6 +12,7 @@ int cli_region_create(struct cli *cli);
 int cli_region_update(struct cli *cli);
 int cli_node_join(struct cli *cli);
 int cli_node_errors(struct cli *cli);
+int cli_node_release_held(struct cli *cli);
 int cli_node_drain(struct cli *cli);
 int cli_node_undrain(struct cli *cli);
 int cli_node_token_create(struct cli *cli);

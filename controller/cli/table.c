@@ -107,6 +107,8 @@ const struct cli_command cli_commands[] = {
 	  "list nodes", "sixpn node list --region ord", cli_list },
 	{ &node, "show", "NAME", CLI_READ, NULL, "show a node", "sixpn node show ord-1", cli_show },
 	{ &node, "errors", "[NAME]", CLI_READ, NULL, "records that a node could not apply, and why", "sixpn node errors ord-1", cli_node_errors },
+	{ &node, "release-held", "NAME", CLI_DESTROY, NULL, "let a node make the deletes that it holds back because nobody explained them",
+	  "sixpn node release-held ord-1 --yes", cli_node_release_held },
 	{ &node, "drain", "NAME", CLI_WRITE, NULL, "give it no new work", "sixpn node drain ord-1", cli_node_drain },
 	{ &node, "undrain", "NAME", CLI_WRITE, NULL, "give it new work again", "sixpn node undrain ord-1", cli_node_undrain },
 	{ &node, "delete", "NAME", CLI_DESTROY, FLAGS({ "force", NULL, false, "with the instances that run there" }),

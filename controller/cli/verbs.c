@@ -1,8 +1,9 @@
 /* verbs - what list, show, delete and every write have in common; see cli.h. */
 #include "controller/cli/cli.h"
 
+#include "controller/cli/cli_wait.h"
 #include "controller/cli/output.h"
-#include "controller/cli/request.h"
+#include "lib/base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -194,57 +195,6 @@ int cli_show(struct cli *cli)
 
 /* ---- writes ---- */
 
-static void join_names(const json_t *names, struct buf *ret_text)
-{
-	json_t *name;
-	size_t i;
-
-	json_array_foreach(names, i, name)
-		buf_printf(ret_text, "%s%s", i ? ", " : "", json_string_value(name));
-}
-
-/* Where the change is, in words; the exit status it means. */
-static int tell_applied(struct cli *cli, const struct request_reply *reply)
-{
-	CLEAN_BUF struct buf unknown = BUF_INIT(8192), late = BUF_INIT(8192), error = BUF_INIT(4096);
-	const json_t *body = reply->body, *applied = json_object_get(body, "applied");
-	long long nodes = json_integer_value(json_object_get(body, "nodes")), v = json_integer_value(json_object_get(body, "v"));
-	size_t n_unknown = json_array_size(json_object_get(body, "unknown")), n_late = json_array_size(json_object_get(body, "laggards"));
-	const char *observed = json_string_value(json_object_get(body, "observed"));
-
-	if (json_is_true(json_object_get(body, "dry_run"))) {
-		cli_note(cli, "dry run: it would work; nothing was changed");
-		return EXIT_GOOD;
-	}
-	if (!applied) {
-		cli_note(cli, "recorded as V %lld", v);
-		return EXIT_GOOD;
-	}
-	if (!nodes && json_is_true(applied) && !n_unknown) {
-		cli_note(cli, "recorded as V %lld; no node is there that would have to know", v);
-		return EXIT_GOOD;
-	}
-	join_names(json_object_get(body, "unknown"), &unknown);
-	join_names(json_object_get(body, "laggards"), &late);
-	output_text(json_array_get(json_object_get(body, "errors"), 0), "text", &error);
-	if (json_is_true(applied) && !n_unknown) {
-		cli_note(cli, "applied on %lld of %lld nodes (V %lld)%s%s", nodes, nodes, v, observed ? ", it is " : "", observed ? observed : "");
-		if (error.len)
-			cli_note(cli, "  a node reports: %s", buf_str(&error));
-		return EXIT_GOOD;
-	}
-	fprintf(cli->err, "%s (V %lld)%s%s\n", json_is_true(applied) ? "applied on all nodes that answer" : "accepted, but not applied in time", v,
-		observed ? "; it is " : "", observed ? observed : "");
-	if (n_late)
-		fprintf(cli->err, "  behind:  %s\n", buf_str(&late));
-	if (n_unknown)
-		fprintf(cli->err, "  unknown: %s (does not answer; keeps the old state until it does)\n", buf_str(&unknown));
-	if (error.len)
-		fprintf(cli->err, "  a node reports: %s\n", buf_str(&error));
-	fprintf(cli->err, "  code: not_applied\n");
-	return EXIT_NOT_APPLIED;
-}
-
 static void print_line(struct cli *cli, const json_t *body, const char *done_word)
 {
 	const struct cli_noun *noun = cli->command->noun;
@@ -279,26 +229,32 @@ static int outcome(struct cli *cli, const struct request_reply *reply, const cha
 	else
 		print_line(cli, reply->body, done_word);
 	fflush(cli->out);
-	return tell_applied(cli, reply);
+	return cli_wait_tell(cli, reply->body);
 }
 
 int cli_write(struct cli *cli, const char *method, const char *path, json_t *body, const char *done_word)
 {
 	CLEAN_BUF struct buf whole = BUF_INIT(8192);
+	struct clock clock = clock_real();
+	uint64_t sent_ms = clock_mono_ms(&clock);
 	struct request_reply reply;
-	int r;
+	int r = 0;
 
 	buf_add_str(&whole, path);
 	if (cli_has(cli, "dry-run"))
 		request_add_query(&whole, "dry_run", "1");
-	else if (!cli_has(cli, "no-wait")) {
-		request_add_query(&whole, "wait", "applied");
-		request_add_query(&whole, "timeout", cli_value(cli, "wait") ? cli_value(cli, "wait") : "10s");
+	else if (!cli_has(cli, "no-wait"))
+		r = cli_wait_ask(cli, &whole);
+	if (r) {
+		json_decref(body);
+		return r;
 	}
 	r = request_send(cli, method, buf_str(&whole), body, false, &reply);
 	if (r)
 		return r;
-	r = outcome(cli, &reply, done_word);
+	r = cli_wait_on(cli, &reply, sent_ms);
+	if (r == 0)
+		r = outcome(cli, &reply, done_word);
 	request_reply_deinit(&reply);
 	return r;
 }

@@ -312,6 +312,17 @@ static void g16_who_did_not_wait_can_ask_later(void **state)
 	f->wait_result.applied = false;
 	expect(f, "GET", "/v1/wait", f->acme, NULL, 202, NULL);
 	assert_int_equal(f->last_wait.v, f->v);
+	snprintf(target, sizeof target, "/v1/instances/%s/stop?wait=applied&strict=1&on=ord-1", f->instance);
+	r = ask(f, "POST", target, f->acme, NULL); /* what its time was too short for goes on where it says */
+	assert_int_equal(r.status, 202);
+	snprintf(target, sizeof target, "%s&timeout=5s", text_of(&r, "continue"));
+	client_reply_deinit(&r);
+	expect(f, "GET", target, f->acme, NULL, 202, NULL);
+	assert_string_equal(f->last_wait.instance, f->instance);
+	assert_int_equal(f->last_wait.desired, DESIRED_STOPPED);
+	assert_int_equal(f->last_wait.timeout_ms, 5000);
+	assert_string_equal(f->last_wait.on, "ord-1");
+	assert_true(f->last_wait.strict);
 }
 
 static void g16_errors_and_held_deletes_are_lists(void **state)

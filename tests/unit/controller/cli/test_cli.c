@@ -206,7 +206,7 @@ static void a_write_waits_until_applied_and_says_where_it_is(void **state)
 	assert_int_equal(run(f, "org create acme"), 0);
 	assert_string_equal(f->out, "org acme  created\n");
 	has(f->err, "applied on 4 of 4 nodes (V 7)");
-	has(request(f, 0), "POST /v1/orgs?wait=applied&timeout=10s ");
+	has(request(f, 0), "POST /v1/orgs?wait=applied&timeout=1000ms ");
 	has(request(f, 0), "{\"name\":\"acme\"}");
 	answer(f, 201, "{\"name\":\"acme\",\"v\":8}");
 	assert_int_equal(run(f, "org add acme --no-wait"), 0);
@@ -222,12 +222,63 @@ static void what_is_not_applied_everywhere_exits_6_and_names_the_nodes(void **st
 	struct fixture *f = *state;
 
 	answer(f, 202, "{\"name\":\"acme\",\"v\":7,\"applied\":false,\"nodes\":4,\"unknown\":[],\"laggards\":[\"nrt-1\"],\"errors\":[]}");
-	assert_int_equal(run(f, "org create acme --wait=30s"), 6);
+	assert_int_equal(run(f, "org create acme --wait=500ms"), 6);
 	has(f->err, "nrt-1");
-	has(request(f, 0), "timeout=30s");
+	has(request(f, 0), "timeout=500ms");
 	answer(f, 200, "{\"name\":\"acme\",\"v\":7,\"applied\":true,\"nodes\":4,\"unknown\":[\"dev-2\"],\"laggards\":[],\"errors\":[]}");
 	assert_int_equal(run(f, "org create acme"), 6);
 	has(f->err, "dev-2");
+}
+
+#define LATE "\"v\":7,\"applied\":false,\"nodes\":4,\"unknown\":[],\"held\":[],\"errors\":[],\"continue\":\"/v1/wait?v=7&first_v=6\","
+#define GOOD "\"v\":7,\"applied\":true,\"nodes\":4,\"unknown\":[],\"laggards\":[],\"held\":[],\"errors\":[]"
+
+static void g16_while_a_write_waits_it_says_where_it_is(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 202, "{\"name\":\"acme\"," LATE "\"laggards\":[\"nrt-1\",\"dev-1\"]}");
+	answer(f, 202, "{" LATE "\"laggards\":[\"nrt-1\"]}");
+	answer(f, 202, "{" LATE "\"laggards\":[\"nrt-1\"]}");
+	answer(f, 200, "{" GOOD "}");
+	assert_int_equal(run(f, "org create acme --wait=30s"), 0);
+	assert_string_equal(f->out, "org acme  created\n");
+	assert_string_equal(f->err, "  V 7 is on 2 of 4 nodes, not yet on nrt-1, dev-1\n"
+				    "  V 7 is on 3 of 4 nodes, not yet on nrt-1\n"
+				    "applied on 4 of 4 nodes (V 7)\n");
+	has(request(f, 1), "GET /v1/wait?v=7&first_v=6&timeout=1000ms ");
+}
+
+static void g16_a_stop_says_when_names_were_withdrawn_and_what_the_instance_is(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 200, "{\"id\":\"4d891ef2a03b58\"}"); /* the name is looked up first */
+	answer(f, 202, "{\"id\":\"4d891ef2a03b58\"," LATE "\"laggards\":[],\"withdrawn_ms\":31,\"observed\":\"draining\"}");
+	answer(f, 200, "{" GOOD ",\"observed\":\"stopped\",\"withdrawn_ms\":1}");
+	assert_int_equal(run(f, "instance stop 4d891ef2a03b58 --json"), 0);
+	has(f->err, "names withdrawn on 4 of 4 nodes after 31 ms");
+	has(f->err, "the instance is draining");
+	has(f->err, "it is stopped");
+	has(f->out, "\"withdrawn_ms\": 31");
+	has(f->out, "\"applied\": true");
+	assert_null(strstr(f->out, "continue"));
+}
+
+static void what_a_node_could_not_apply_or_holds_back_exits_7_with_its_key(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 201, "{\"name\":\"acme\",\"v\":7,\"applied\":true,\"nodes\":4,\"unknown\":[],\"laggards\":[],"
+		       "\"held\":[{\"node\":\"dev-1\",\"record\":\"app 12\"}],"
+		       "\"errors\":[{\"node\":\"nrt-1\",\"record\":\"network 000a\",\"text\":\"the map is full\"}],"
+		       "\"counts\":{\"unknown\":0,\"laggards\":0,\"held\":3,\"errors\":1}}");
+	assert_int_equal(run(f, "org create acme"), 7);
+	has(f->err, "nrt-1 could not apply network 000a: the map is full");
+	has(f->err, "dev-1 holds back the delete of app 12");
+	has(f->err, "and 2 more");
+	assert_int_equal(run(f, "org create acme --wait=soon"), 2);
+	assert_int_equal(f->n_requests, 1);
 }
 
 static void an_error_has_three_lines_and_its_exit_status(void **state)
@@ -458,6 +509,9 @@ int main(void)
 		T(a_long_list_is_fetched_page_by_page),
 		T(a_write_waits_until_applied_and_says_where_it_is),
 		T(what_is_not_applied_everywhere_exits_6_and_names_the_nodes),
+		T(g16_while_a_write_waits_it_says_where_it_is),
+		T(g16_a_stop_says_when_names_were_withdrawn_and_what_the_instance_is),
+		T(what_a_node_could_not_apply_or_holds_back_exits_7_with_its_key),
 		T(an_error_has_three_lines_and_its_exit_status),
 		T(a_prefix_that_means_one_thing_is_enough_and_two_are_told),
 		T(destroying_wants_yes_or_the_typed_name),
