@@ -18,6 +18,7 @@
  */
 #include "controller/api.h"
 #include "controller/controller.h"
+#include "controller/link_key.h"
 #include "controller/metrics.h"
 #include "controller/settings.h"
 #include "lib/base/file.h"
@@ -36,7 +37,6 @@ extern char **environ;
 
 #define CONFIG_FILE "/etc/sixpn/controller.conf"
 #define LIST_MAX 16
-#define KEY_LINE (CRYPTO_BASE64_KEY_LEN + 2)
 
 enum { EXIT_USAGE = 2 };
 
@@ -174,52 +174,6 @@ static void committed(void *ctx, const struct record *record)
 		api_note_record(d->api, record);
 }
 
-/* ---- the link key ---- */
-
-static int read_key(const char *path, uint8_t ret_key[CRYPTO_KEY_LEN], struct why *why)
-{
-	CLEAN_BUF struct buf line = BUF_INIT(4096);
-	int r = file_read(path, 2048, &line);
-
-	if (r < 0)
-		return r;
-	while (line.len && strchr(" \t\r\n", line.data[line.len - 1]))
-		line.len--;
-	r = line.data ? crypto_unbase64((const char *)line.data, line.len, ret_key, CRYPTO_KEY_LEN) : -EINVAL;
-	if (line.data)
-		crypto_wipe(line.data, line.cap);
-	if (r < 0)
-		return why_set(why, "key_broken", "path", "%s does not hold a key; join tokens and nodes depend on it, restore it from a backup", path);
-	return 0;
-}
-
-/* Made once: every join token and every node knows its public half. */
-static int load_key(const char *store_path, uint8_t ret_key[CRYPTO_KEY_LEN], struct why *why)
-{
-	const char *slash = strrchr(store_path, '/');
-	int folder = slash ? (int)(slash - store_path) : 1;
-	char path[300], line[KEY_LINE];
-	uint8_t public_key[CRYPTO_KEY_LEN];
-	int r;
-
-	snprintf(path, sizeof path, "%.*s/keys", folder, slash ? store_path : ".");
-	r = file_make_dirs(path, 0700);
-	if (r < 0)
-		return r;
-	snprintf(path, sizeof path, "%.*s/keys/link.key", folder, slash ? store_path : ".");
-	r = read_key(path, ret_key, why);
-	if (r != -ENOENT)
-		return r;
-	crypto_x25519_keypair(ret_key, public_key);
-	crypto_base64(ret_key, CRYPTO_KEY_LEN, line);
-	strcat(line, "\n");
-	r = file_create(path, line, strlen(line), 0600);
-	crypto_wipe(line, sizeof line);
-	if (r == 0)
-		log_info("main", "made %s", path);
-	return r;
-}
-
 /* ---- start and end ---- */
 
 /* What join tokens say when the operator said nothing: the address we listen on, or the machine's name if that is a wildcard. */
@@ -246,7 +200,7 @@ static int start_core(struct daemon *d, const struct config *config, struct why 
 	struct store_options store = { .path = config_str(config, "path"), .clock = clock_real(), .ballast_bytes = STORE_BALLAST_BYTES };
 	struct controller_config core = { .clock = clock_real(), .loop = d->loop, .advertise = d->advertise,
 					  .park_ms = (uint32_t)config_int(config, "park_ms") };
-	int r = load_key(store.path, core.link_key, why);
+	int r = link_key_load(store.path, core.link_key, why);
 
 	find_advertise(d, config);
 	if (r == 0)

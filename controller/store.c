@@ -5,9 +5,15 @@
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define COPY_RESERVE (2u << 20)
 
 static int migrate(struct store *store, struct why *why)
 {
@@ -111,6 +117,31 @@ static int start_writing(struct store *store, struct why *why)
 	return r;
 }
 
+static uint64_t size_of(const char *path, const char *suffix)
+{
+	char name[PATH_MAX];
+	struct stat st;
+
+	snprintf(name, sizeof name, "%s%s", path, suffix);
+	return stat(name, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* Beginning anew where a store has been would look to nodes like a world without them. */
+static int check_place(const struct store *store, struct why *why)
+{
+	char restored[PATH_MAX];
+	uint64_t wal = size_of(store->path, "-wal");
+
+	snprintf(restored, sizeof restored, "%s" STORE_RESTORED_SUFFIX, store->path);
+	if (access(restored, F_OK) == 0)
+		return why_set(why, "restore_unfinished", "", "a restore of %s was interrupted; run the same sixpn backup restore FILE again",
+			       store->path);
+	if (size_of(store->path, "") || (!wal && access(store->ballast_path, F_OK) < 0))
+		return 0;
+	return why_set(why, "store_missing", "", "the store %s is gone, but its %s is still there; put it back, or sixpn backup restore FILE",
+		       store->path, wal ? "-wal" : "-ballast");
+}
+
 static int open_driver(struct store *store, struct why *why)
 {
 	int version = 0, r = driver_open(store->path, &store->driver, why);
@@ -140,8 +171,9 @@ int store_open(const struct store_options *options, struct store **ret_store, st
 		store_close(store);
 		return -ENOMEM;
 	}
-	store_ballast_make(store);
-	r = open_driver(store, why);
+	r = check_place(store, why);
+	if (r == 0)
+		r = open_driver(store, why);
 	if (r == -ENOSPC) { /* the epoch must be written, or nobody is served at all */
 		store_ballast_drop(store);
 		store->driver = driver_close(store->driver);
@@ -151,6 +183,8 @@ int store_open(const struct store_options *options, struct store **ret_store, st
 		store_close(store);
 		return r;
 	}
+	if (!store->full)
+		store_ballast_make(store);
 	*ret_store = store;
 	return 0;
 }
@@ -204,7 +238,7 @@ bool store_head_proof_valid(const struct store_identity *identity, uint64_t v, c
 	return proof_len == sizeof right && crypto_equal(proof, right, sizeof right);
 }
 
-int store_reseed(struct store *store, uint64_t at_least, struct store_identity *ret_identity)
+int store_new_log(struct store *store, uint64_t at_least, struct store_identity *ret_identity)
 {
 	struct store_identity old = store->identity;
 	int r;
@@ -215,8 +249,37 @@ int store_reseed(struct store *store, uint64_t at_least, struct store_identity *
 		store->identity = old;
 		return r;
 	}
-	log_err("store", "%s was rolled back to V %llu: new log, epoch %llu", store->path, (unsigned long long)store->head,
-		(unsigned long long)store->identity.epoch);
 	*ret_identity = store->identity;
 	return 0;
+}
+
+int store_reseed(struct store *store, uint64_t at_least, struct store_identity *ret_identity)
+{
+	int r = store_new_log(store, at_least, ret_identity);
+
+	if (r == 0)
+		log_err("store", "%s was rolled back to V %llu: new log, epoch %llu", store->path, (unsigned long long)store->head,
+			(unsigned long long)store->identity.epoch);
+	return r;
+}
+
+int store_copy_room(const struct store *store, const char *dir, struct why *why)
+{
+	struct statvfs fs;
+	uint64_t want, have;
+
+	if (statvfs(dir, &fs) < 0)
+		return -errno;
+	have = (uint64_t)fs.f_bavail * fs.f_frsize;
+	/* the copy, the backup of it, and what writers need meanwhile */
+	want = 2 * (size_of(store->path, "") + size_of(store->path, "-wal")) + COPY_RESERVE;
+	if (have >= want)
+		return 0;
+	return why_set(why, "backup_no_room", "", "a backup in %s wants %llu MiB for a while, and %llu MiB are free", dir,
+		       (unsigned long long)(want >> 20), (unsigned long long)(have >> 20));
+}
+
+int store_copy_begin(struct store *store, const char *path, struct driver_copy **ret_copy)
+{
+	return driver_copy_begin(store->driver, path, ret_copy);
 }

@@ -15,6 +15,7 @@
 #define STORE_PAGE_MAX 200
 #define STORE_CURSOR_SIZE 128
 #define STORE_BALLAST_BYTES (16u << 20)
+#define STORE_RESTORED_SUFFIX ".restored" /* beside a store: a restore that is not finished */
 
 struct store_options {
 	const char *path;       /* the database file; made with mode 0600 if it is not there */
@@ -45,7 +46,8 @@ struct store_deletion {
 };
 
 /* Opens for writing: one process at a time (E_REFUSED "store_in_use"), checks integrity ("store_corrupt"), refuses a newer schema
- * ("store_newer") and anything that is not a store of ours ("store_foreign"), brings an older schema up, takes a new epoch =
+ * ("store_newer"), anything that is not a store of ours ("store_foreign"), what cannot be written ("store_unwritable"), the rest of a
+ * restore that was interrupted ("restore_unfinished") and to begin anew where a store has been ("store_missing"), brings an older schema up, takes a new epoch =
  * max(stored + 1, Unix ms) and makes it durable before it returns. */
 int store_open(const struct store_options *options, struct store **ret_store, struct why *why) MUST_CHECK;
 struct store *store_close(struct store *store); /* NULL is fine; returns NULL */
@@ -57,8 +59,16 @@ const struct clock *store_clock(const struct store *store);
 /* head_proof: keyed BLAKE2b over (log_id, V). Pure, so the loop may call it on its copy. */
 void store_head_proof(const struct store_identity *identity, uint64_t v, uint8_t ret_proof[32]);
 bool store_head_proof_valid(const struct store_identity *identity, uint64_t v, const void *proof, size_t proof_len);
-/* After a roll-back was seen: new log_id, new epoch above both the old one and `at_least`. Writes at once. */
+/* A new log_id, and an epoch above the old one and not below `at_least`. Writes at once. */
+int store_new_log(struct store *store, uint64_t at_least, struct store_identity *ret_identity) MUST_CHECK;
+/* The same after a roll-back was seen; says so. */
 int store_reseed(struct store *store, uint64_t at_least, struct store_identity *ret_identity) MUST_CHECK;
+
+/* A copy of the whole store, in steps (driver_copy_step, driver_copy_end of store_driver.h): is there room for it and a backup made
+ * of it in that folder (E_REFUSED "backup_no_room")? */
+struct driver_copy;
+int store_copy_room(const struct store *store, const char *dir, struct why *why) MUST_CHECK;
+int store_copy_begin(struct store *store, const char *path, struct driver_copy **ret_copy) MUST_CHECK;
 
 /* Runs a batch as the store thread does: writes in one transaction, then reads; results are in the ops. */
 void store_run_batch(struct store *store, struct op **ops, size_t n_ops);

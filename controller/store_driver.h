@@ -13,16 +13,31 @@ struct statement;
 /* Conditions of driver_step and driver_exec, besides 0 and -errno (-ENOSPC: the disk is full; -EBADMSG: the file is damaged). */
 enum { DRIVER_E_UNIQUE = 2, DRIVER_E_CONSTRAINT = 3 };
 
-/* E_REFUSED: store_corrupt, store_foreign, store_in_use. The file is made with mode 0600. */
+/* E_REFUSED: store_corrupt, store_foreign, store_in_use, store_unwritable. The file is made with mode 0600. */
 int driver_open(const char *path, struct driver **ret_driver, struct why *why) MUST_CHECK;
+/* For reading alone, without the lock of the one writer. still: nobody writes it, and nothing is made beside it. E_REFUSED:
+ * store_foreign. */
+int driver_open_reader(const char *path, bool still, struct driver **ret_driver, struct why *why) MUST_CHECK;
+/* The lock of the one writer alone, for work on the file itself; until the descriptor is closed. E_REFUSED: store_in_use. */
+int driver_lock(const char *path, int *ret_fd, struct why *why) MUST_CHECK;
+/* Is the file that we have open still the one at its path? If not, what is written is lost. */
+bool driver_in_place(const struct driver *driver) MUST_CHECK;
 struct driver *driver_close(struct driver *driver);
 /* The version of the schema in the file; kept in the same transaction as the migration itself. */
 int driver_get_version(struct driver *driver, int *ret_version) MUST_CHECK;
 int driver_set_version(struct driver *driver, int version) MUST_CHECK;
 /* Several statements of the schema dialect, translated. */
 int driver_migrate(struct driver *driver, const char *sql, struct why *why) MUST_CHECK;
-/* E_REFUSED "store_corrupt" says what is wrong. */
+/* E_REFUSED "store_corrupt" says what is wrong. The second looks at every index and every foreign key too. */
 int driver_check(struct driver *driver, struct why *why) MUST_CHECK;
+int driver_check_all(struct driver *driver, struct why *why) MUST_CHECK;
+
+/* A copy of the whole database in a new file, made in steps between which others may write: it holds what was committed before the
+ * last step. Every call on the thread of the driver. */
+struct driver_copy;
+int driver_copy_begin(struct driver *driver, const char *path, struct driver_copy **ret_copy) MUST_CHECK;
+int driver_copy_step(struct driver_copy *copy, unsigned pages, bool *ret_done) MUST_CHECK;
+struct driver_copy *driver_copy_end(struct driver_copy *copy); /* NULL is fine; returns NULL; the file is not synced */
 
 /* One statement without result: BEGIN, COMMIT, SAVEPOINT ... */
 int driver_exec(struct driver *driver, const char *sql) MUST_CHECK;

@@ -1,16 +1,14 @@
-/* store_driver_sqlite - store_driver.h on SQLite; the only file that includes sqlite3.h.
+/* store_driver_sqlite - store_driver.h on SQLite.
  *
  * WAL with synchronous=FULL: a COMMIT that returned is on the disk. The schema dialect needs one translation: STRICT behind each
  * table. Two processes never write one file: a lock file beside it is held for the driver's life (a lock on the database itself
  * would not do, since closing any descriptor of a file drops all POSIX locks of the process on it). */
-#include "controller/store_driver.h"
+#include "controller/store_driver_sqlite.h"
 
 #include "lib/base/buf.h"
-#include "lib/base/map.h"
 
 #include <fcntl.h>
 #include <limits.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define READER_BUSY_MS 5000
 #define APPLICATION_ID 0x73783670 /* "sx6p" in the file's header: this file is ours */
 
 struct statement {
@@ -28,14 +27,19 @@ struct statement {
 	bool in_use, cached;
 };
 
-struct driver {
-	sqlite3 *db;
-	int lock_fd;
-	struct map statements;
-};
-
-static int to_errno(int code)
+/* No room, in one of the forms in which SQLite does not call it FULL: a quota, a limit, the index of the WAL. Not after a failed
+ * fsync: what is on the disk then is anybody's guess. */
+static bool is_room_error(const struct driver *driver, int code)
 {
+	int e = (code & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(driver->db) : 0;
+
+	return code != SQLITE_IOERR_FSYNC && code != SQLITE_IOERR_DIR_FSYNC && (e == ENOSPC || e == EDQUOT || e == EFBIG);
+}
+
+int driver_errno(const struct driver *driver, int code)
+{
+	if (is_room_error(driver, code))
+		return -ENOSPC;
 	switch (code & 0xff) {
 	case SQLITE_FULL:
 		return -ENOSPC;
@@ -65,7 +69,7 @@ int driver_exec(struct driver *driver, const char *sql)
 {
 	int code = sqlite3_exec(driver->db, sql, NULL, NULL, NULL);
 
-	return code == SQLITE_OK ? 0 : to_errno(sqlite3_extended_errcode(driver->db));
+	return code == SQLITE_OK ? 0 : driver_errno(driver, sqlite3_extended_errcode(driver->db));
 }
 
 bool driver_in_transaction(struct driver *driver)
@@ -97,6 +101,14 @@ static int take_lock(const char *path, int *ret_fd, struct why *why)
 	return 0;
 }
 
+static int say_unwritable(const char *path, int r, struct why *why)
+{
+	if (r != -EROFS && r != -EACCES && r != -EPERM)
+		return r;
+	return why_set(why, "store_unwritable", "", "store %s cannot be written: %s; a controller stores its epoch before it answers anybody, so it does not start",
+		       path, strerror(-r));
+}
+
 /* Makes the file before SQLite does, since SQLite would use the umask; -wal and -shm take its mode. */
 static int make_file(const char *path)
 {
@@ -117,29 +129,24 @@ static int pragma_int(struct driver *driver, const char *sql, int64_t *ret_value
 	if (code == SQLITE_ROW)
 		*ret_value = sqlite3_column_int64(st, 0);
 	else
-		r = code == SQLITE_DONE ? -EINVAL : to_errno(sqlite3_extended_errcode(driver->db));
+		r = code == SQLITE_DONE ? -EINVAL : driver_errno(driver, sqlite3_extended_errcode(driver->db));
 	sqlite3_finalize(st);
 	return r;
 }
 
-static int check_ours(struct driver *driver, const char *path, struct why *why)
+static int check_ours(struct driver *driver, const char *path, int64_t *ret_pages, struct why *why)
 {
-	int64_t id = 0, pages = 0;
-	char set[64];
-	int r = pragma_int(driver, "PRAGMA page_count", &pages);
+	int64_t id = 0;
+	int r = pragma_int(driver, "PRAGMA page_count", ret_pages);
 
 	if (r == 0)
 		r = pragma_int(driver, "PRAGMA application_id", &id);
 	if (r == -EBADMSG && (sqlite3_errcode(driver->db) & 0xff) == SQLITE_NOTADB)
-		return why_set(why, "store_foreign", "", "%s is not a database (or its first page is damaged)", path);
-	if (r != 0)
+		return why_set(why, "store_foreign", "",
+			       "%s is not a database, or its first page is damaged; if it was a store: sixpn backup restore FILE", path);
+	if (r != 0 || id == APPLICATION_ID || *ret_pages == 0)
 		return r;
-	if (id == APPLICATION_ID)
-		return 0;
-	if (pages != 0)
-		return why_set(why, "store_foreign", "", "%s is a database, but not one of this program", path);
-	snprintf(set, sizeof set, "PRAGMA application_id = %d", APPLICATION_ID);
-	return driver_exec(driver, set);
+	return why_set(why, "store_foreign", "", "%s is a database, but not one of this program", path);
 }
 
 static int set_up(struct driver *driver, const char *path, struct why *why)
@@ -149,13 +156,18 @@ static int set_up(struct driver *driver, const char *path, struct why *why)
 		"PRAGMA cache_size = -65536", "PRAGMA journal_size_limit = 67108864",
 	};
 	sqlite3_stmt *st = NULL;
+	int64_t pages = 0;
+	char set[64];
 	bool wal;
-	int r = check_ours(driver, path, why);
+	int r = check_ours(driver, path, &pages, why);
 
+	snprintf(set, sizeof set, "PRAGMA application_id = %d", APPLICATION_ID);
+	if (r == 0 && pages == 0)
+		r = driver_exec(driver, set);
 	if (r != 0)
 		return r;
 	if (sqlite3_prepare_v2(driver->db, "PRAGMA journal_mode = WAL", -1, &st, NULL) != SQLITE_OK)
-		return to_errno(sqlite3_extended_errcode(driver->db));
+		return driver_errno(driver, sqlite3_extended_errcode(driver->db));
 	wal = sqlite3_step(st) == SQLITE_ROW && !strcmp((const char *)sqlite3_column_text(st, 0), "wal");
 	sqlite3_finalize(st);
 	if (!wal)
@@ -166,29 +178,108 @@ static int set_up(struct driver *driver, const char *path, struct why *why)
 	return 0;
 }
 
-int driver_open(const char *path, struct driver **ret_driver, struct why *why)
+/* Which file it is that was opened: writing one that was moved away would be writing to nowhere. */
+static int note_file(struct driver *driver, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	driver->device = st.st_dev;
+	driver->inode = st.st_ino;
+	driver->path = strdup(path);
+	return driver->path ? 0 : -ENOMEM;
+}
+
+bool driver_in_place(const struct driver *driver)
+{
+	struct stat st;
+
+	return stat(driver->path, &st) == 0 && st.st_dev == driver->device && st.st_ino == driver->inode;
+}
+
+static struct driver *driver_new(void)
 {
 	struct driver *driver = calloc(1, sizeof *driver);
-	int r;
 
-	if (!driver)
-		return -ENOMEM;
-	driver->lock_fd = -1;
-	r = take_lock(path, &driver->lock_fd, why);
-	if (r == 0)
-		r = make_file(path);
-	if (r == 0 && sqlite3_open_v2(path, &driver->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-		r = driver->db ? to_errno(sqlite3_extended_errcode(driver->db)) : -ENOMEM;
-	if (r == 0) {
-		sqlite3_extended_result_codes(driver->db, 1);
-		r = set_up(driver, path, why);
-	}
+	if (driver)
+		driver->lock_fd = -1;
+	return driver;
+}
+
+static int finish_open(struct driver *driver, int r, struct driver **ret_driver)
+{
 	if (r != 0) {
 		driver_close(driver);
 		return r > E_REFUSED ? -EIO : r;
 	}
 	*ret_driver = driver;
 	return 0;
+}
+
+int driver_open(const char *path, struct driver **ret_driver, struct why *why)
+{
+	struct driver *driver = driver_new();
+	int r;
+
+	if (!driver)
+		return -ENOMEM;
+	r = take_lock(path, &driver->lock_fd, why);
+	if (r == 0)
+		r = make_file(path);
+	r = say_unwritable(path, r, why);
+	if (r == 0)
+		r = note_file(driver, path);
+	if (r == 0 && sqlite3_open_v2(path, &driver->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		r = driver->db ? driver_errno(driver, sqlite3_extended_errcode(driver->db)) : -ENOMEM;
+	if (r == 0) {
+		sqlite3_extended_result_codes(driver->db, 1);
+		r = say_unwritable(path, set_up(driver, path, why), why);
+	}
+	return finish_open(driver, r, ret_driver);
+}
+
+int driver_lock(const char *path, int *ret_fd, struct why *why)
+{
+	return say_unwritable(path, take_lock(path, ret_fd, why), why);
+}
+
+static void add_uri_path(struct buf *uri, const char *path)
+{
+	buf_add_str(uri, "file:");
+	for (; *path; path++)
+		if (strchr("%?#", *path))
+			buf_printf(uri, "%%%02X", (unsigned char)*path);
+		else
+			buf_add_u8(uri, (uint8_t)*path);
+}
+
+int driver_open_reader(const char *path, bool still, struct driver **ret_driver, struct why *why)
+{
+	CLEAN_BUF struct buf uri = BUF_INIT(3 * PATH_MAX);
+	struct driver *driver = driver_new();
+	int64_t pages = 0;
+	int r;
+
+	if (!driver)
+		return -ENOMEM;
+	add_uri_path(&uri, path);
+	if (still)
+		buf_add_str(&uri, "?immutable=1"); /* no lock, no index of a WAL: nothing is made beside it */
+	r = note_file(driver, path);
+	if (r == 0 && sqlite3_open_v2(buf_str(&uri), &driver->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL) != SQLITE_OK)
+		r = driver->db ? driver_errno(driver, sqlite3_extended_errcode(driver->db)) : -ENOMEM;
+	if (r == 0) {
+		sqlite3_extended_result_codes(driver->db, 1);
+		sqlite3_db_config(driver->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		sqlite3_busy_timeout(driver->db, READER_BUSY_MS);
+		r = check_ours(driver, path, &pages, why);
+	}
+	if (r == 0 && pages == 0)
+		r = why_set(why, "store_foreign", "", "%s is empty", path);
+	if (r == 0)
+		r = driver_exec(driver, "PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY");
+	return finish_open(driver, r, ret_driver);
 }
 
 struct driver *driver_close(struct driver *driver)
@@ -205,6 +296,7 @@ struct driver *driver_close(struct driver *driver)
 	sqlite3_close(driver->db);
 	if (driver->lock_fd >= 0)
 		close(driver->lock_fd);
+	free(driver->path);
 	free(driver);
 	return NULL;
 }
@@ -257,22 +349,37 @@ int driver_migrate(struct driver *driver, const char *sql, struct why *why)
 	return r > 0 ? -EINVAL : r;
 }
 
-int driver_check(struct driver *driver, struct why *why)
+/* A check gives one row "ok", or rows with what it found. */
+static int run_check(struct driver *driver, const char *sql, struct why *why)
 {
 	sqlite3_stmt *st = NULL;
 	const char *finding = "it cannot be read";
-	int r = 0, code = sqlite3_prepare_v2(driver->db, "PRAGMA quick_check(1)", -1, &st, NULL);
+	int r = 0, code = sqlite3_prepare_v2(driver->db, sql, -1, &st, NULL);
 
 	if (code == SQLITE_OK)
 		code = sqlite3_step(st);
 	if (code == SQLITE_ROW)
 		finding = (const char *)sqlite3_column_text(st, 0);
-	else if (to_errno(code) != -EBADMSG)
-		r = to_errno(code);
+	else if (driver_errno(driver, code) != -EBADMSG)
+		r = driver_errno(driver, code);
 	if (r == 0 && (!finding || strcmp(finding, "ok")))
-		r = why_set(why, "store_corrupt", "", "the store is damaged: %s; restore a backup", finding ? finding : "no memory");
+		r = why_set(why, "store_corrupt", "", "%s is damaged: %.200s; restore a backup: sixpn backup restore FILE", driver->path,
+			    finding ? finding : "no memory");
 	sqlite3_finalize(st);
 	return r;
+}
+
+int driver_check(struct driver *driver, struct why *why)
+{
+	return run_check(driver, "PRAGMA quick_check(1)", why);
+}
+
+int driver_check_all(struct driver *driver, struct why *why)
+{
+	int r = run_check(driver, "PRAGMA integrity_check(1)", why);
+
+	return r ? r : run_check(driver, "SELECT coalesce(min('a row of ' || \"table\" || ' refers to nothing in ' || parent), 'ok') "
+					 "FROM pragma_foreign_key_check", why);
 }
 
 /* ---- statements ---- */
@@ -286,7 +393,7 @@ static int make_statement(struct driver *driver, const char *sql, struct stateme
 	st->sql = sql;
 	st->driver = driver;
 	if (sqlite3_prepare_v3(driver->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &st->handle, NULL) != SQLITE_OK) {
-		int r = to_errno(sqlite3_extended_errcode(driver->db));
+		int r = driver_errno(driver, sqlite3_extended_errcode(driver->db));
 
 		free(st);
 		return r > 0 ? -EINVAL : r;
@@ -355,7 +462,7 @@ int driver_step(struct statement *st, bool *ret_row)
 		*ret_row = code == SQLITE_ROW;
 		return 0;
 	}
-	return to_errno(st->bind_error != SQLITE_OK ? st->bind_error : sqlite3_extended_errcode(st->driver->db));
+	return driver_errno(st->driver, st->bind_error != SQLITE_OK ? st->bind_error : sqlite3_extended_errcode(st->driver->db));
 }
 
 int64_t driver_int(struct statement *st, int column)

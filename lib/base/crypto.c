@@ -65,6 +65,27 @@ void crypto_blake2b(const uint8_t *key, size_t key_len, const struct crypto_part
 	crypto_generichash_final(&st, ret_hash, CRYPTO_HASH_LEN);
 }
 
+static crypto_generichash_state *state_of(struct crypto_hash *h)
+{
+	_Static_assert(sizeof h->state >= sizeof(crypto_generichash_state), "the state of the library must fit");
+	return (crypto_generichash_state *)(void *)h->state;
+}
+
+void crypto_hash_begin(struct crypto_hash *h)
+{
+	crypto_generichash_init(state_of(h), NULL, 0, CRYPTO_HASH_LEN);
+}
+
+void crypto_hash_add(struct crypto_hash *h, const void *bytes, size_t n)
+{
+	crypto_generichash_update(state_of(h), bytes, n);
+}
+
+void crypto_hash_end(struct crypto_hash *h, uint8_t ret_hash[CRYPTO_HASH_LEN])
+{
+	crypto_generichash_final(state_of(h), ret_hash, CRYPTO_HASH_LEN);
+}
+
 void crypto_seal(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[12], const void *aad, size_t aad_len, const void *in,
 		 size_t len, uint8_t *out)
 {

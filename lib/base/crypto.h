@@ -30,6 +30,14 @@ struct crypto_part {
 void crypto_blake2b(const uint8_t *key, size_t key_len, const struct crypto_part *parts, size_t n_parts,
 		    uint8_t ret_hash[CRYPTO_HASH_LEN]);
 
+/* The same without a key, for what does not fit into memory: begin, add as often as needed, end. */
+struct crypto_hash {
+	_Alignas(64) uint8_t state[384];
+};
+void crypto_hash_begin(struct crypto_hash *h);
+void crypto_hash_add(struct crypto_hash *h, const void *bytes, size_t n);
+void crypto_hash_end(struct crypto_hash *h, uint8_t ret_hash[CRYPTO_HASH_LEN]);
+
 /* ChaCha20-Poly1305 with a 12-byte nonce (RFC 8439). out holds len + 16 bytes when sealing; len (with the tag) - 16 when
  * opening. crypto_open returns -EBADMSG if the tag is wrong. in == out is allowed. */
 void crypto_seal(const uint8_t key[CRYPTO_KEY_LEN], const uint8_t nonce[12], const void *aad, size_t aad_len, const void *in,

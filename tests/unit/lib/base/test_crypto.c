@@ -96,6 +96,24 @@ static void points_of_low_order_are_refused(void **state)
 	}
 }
 
+static void a_hash_in_pieces_is_the_hash_of_the_whole(void **state)
+{
+	uint8_t bytes[1000], whole[32], pieces[32];
+	struct crypto_hash h;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)(i * 7);
+	crypto_blake2b(NULL, 0, &(struct crypto_part){ bytes, sizeof bytes }, 1, whole);
+	for (size_t step = 1; step < 400; step += 37) {
+		crypto_hash_begin(&h);
+		for (size_t at = 0; at < sizeof bytes; at += step)
+			crypto_hash_add(&h, bytes + at, at + step > sizeof bytes ? sizeof bytes - at : step);
+		crypto_hash_end(&h, pieces);
+		assert_memory_equal(whole, pieces, 32);
+	}
+}
+
 static void blake2b_vectors(void **state)
 {
 	uint8_t whole[32], parts[32], keyed[32];
@@ -267,6 +285,7 @@ int main(void)
 		cmocka_unit_test(new_key_pairs_agree_and_are_clamped),
 		cmocka_unit_test(points_of_low_order_are_refused),
 		cmocka_unit_test(blake2b_vectors),
+		cmocka_unit_test(a_hash_in_pieces_is_the_hash_of_the_whole),
 		cmocka_unit_test(sealing_gives_the_published_bytes_and_opens_again),
 		cmocka_unit_test(any_flipped_bit_is_refused),
 		cmocka_unit_test(what_is_shorter_than_a_tag_is_refused),
