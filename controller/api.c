@@ -145,6 +145,18 @@ static void succeed(struct api_call *call, unsigned status)
 	call_free(call);
 }
 
+void api_end(struct api_call *call, int result)
+{
+	struct why why = call->op.why;
+
+	if (result == E_REFUSED)
+		refuse(call, &why);
+	else if (result < 0)
+		refuse_error(call, result);
+	else
+		succeed(call, call->route->success ? call->route->success : 200);
+}
+
 /* ---- waiting ---- */
 
 static unsigned success_status(const struct api_call *call)
@@ -317,6 +329,18 @@ static bool is_near(const struct http_request *request)
 	return request->local || !memcmp(request->source, loopback, 16) || !memcmp(request->source, mapped, 13);
 }
 
+static void start_long(struct api_call *call)
+{
+	struct why why;
+
+	if (call->dry_run) {
+		call->reply = json_pack("{s:b}", "dry_run", true);
+		succeed(call, 200);
+	} else if (call->route->start(call, &why)) {
+		refuse(call, &why);
+	}
+}
+
 static void authenticated(struct api_call *call)
 {
 	struct why why;
@@ -343,6 +367,10 @@ static void authenticated(struct api_call *call)
 	}
 	if (call->route->run) {
 		put_to_store(call);
+		return;
+	}
+	if (call->route->start) {
+		start_long(call);
 		return;
 	}
 	if (call->route->answer(call, &why))

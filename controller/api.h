@@ -50,6 +50,9 @@ const struct http_stats *api_http_stats(const struct api *api);
 
 /* ---- for the nouns ---- */
 
+/* The end of what route->start began: result as of an op, with call->reply, or the reason in call->op.why. */
+void api_end(struct api_call *call, int result);
+
 const struct principal *api_who(const struct api_call *call);
 /* Fields of the body; NULL / fallback if absent. */
 const char *api_str(const struct api_call *call, const char *name);

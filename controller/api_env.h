@@ -80,6 +80,7 @@ struct api_env_ops {
 };
 
 struct store_thread;
+struct backups;
 
 struct api_env {
 	const struct api_env_ops *ops;
@@ -87,6 +88,7 @@ struct api_env {
 	struct loop *loop;
 	struct clock clock;
 	struct store_thread *store;
+	struct backups *backups;     /* NULL: none are made here */
 	const char *advertise;       /* "address:port[,address:port]" of the control link, put into join tokens */
 	uint8_t link_public_key[32]; /* the controller's Noise key, put into join tokens */
 	uint64_t started_ms;         /* Unix ms */

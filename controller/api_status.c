@@ -1,5 +1,6 @@
 /* api_status - how the whole is doing, from memory alone: it answers while the store is busy. */
 #include "controller/api_nouns.h"
+#include "controller/backup.h"
 
 #include "lib/base/metric.h"
 
@@ -48,14 +49,20 @@ static int status(struct api_call *call, struct why *why)
 {
 	const struct api_env *env = api_get_env(call->api);
 	struct survey survey = { .nodes = json_array() };
-	uint64_t now = clock_real_ms(&env->clock);
+	uint64_t now = clock_real_ms(&env->clock), made_ms = 0, made_v = 0;
 
 	(void)why;
+	if (env->backups)
+		backups_latest(env->backups, &made_ms, &made_v);
 	survey.v = env->ops->current_v(env->ctx);
 	env->ops->each_node(env->ctx, add_node, &survey);
 	call->reply = json_pack("{s:b,s:I,s:i,s:i,s:o,s:{s:s,s:I}}", "healthy", survey.current == survey.total, "v", (json_int_t)survey.v,
 				"nodes_total", (int)survey.total, "nodes_current", (int)survey.current, "nodes", survey.nodes, "controller",
 				"version", SIXPN_VERSION, "up_ms", (json_int_t)(now > env->started_ms ? now - env->started_ms : 0));
+	json_object_set_new(call->reply, "backup",
+			    made_ms ? json_pack("{s:o,s:I,s:I}", "made", api_json_time(made_ms), "v", (json_int_t)made_v, "age_ms",
+						(json_int_t)(now > made_ms ? now - made_ms : 0)) :
+				      json_null());
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* controller - see controller.h: start, the one path of a committed record, and the tick. */
 #include "controller/controller_internal.h"
 
+#include "controller/backup.h"
 #include "controller/enroll.h"
 #include "controller/load.h"
 #include "controller/poll.h"
@@ -273,6 +274,19 @@ static void set_defaults(struct controller_config *config)
 	config->snapshots_max = config->snapshots_max ? config->snapshots_max : 8;
 }
 
+static int start_backups(struct controller *c)
+{
+	struct backups_config config = { .clock = c->clock, .loop = c->config.loop, .thread = c->thread, .dir = c->config.backup_dir };
+	int r;
+
+	if (!config.dir)
+		return 0;
+	memcpy(config.link_key, c->config.link_key, sizeof config.link_key);
+	r = backups_new(&config, &c->backups);
+	crypto_wipe(&config, sizeof config);
+	return r;
+}
+
 static int start(struct controller *c)
 {
 	static const struct link_server_events link_events = { .who = who, .request = requested, .abandoned = abandoned, .clone = cloned };
@@ -285,12 +299,15 @@ static int start(struct controller *c)
 	r = store_thread_start(c->config.store, c->config.loop, &thread_events, &c->thread);
 	if (r < 0)
 		return r;
+	r = start_backups(c);
+	if (r < 0)
+		return r;
 	memcpy(link.private_key, c->config.link_key, sizeof link.private_key);
 	r = link_server_new(&c->clock, c->config.transport, &link, &link_events, c, &c->link);
 	crypto_wipe(&link, sizeof link);
 	if (r < 0)
 		return r;
-	c->env = (struct api_env){ .ops = &controller_env_ops, .ctx = c, .loop = c->config.loop, .clock = c->clock, .store = c->thread,
+	c->env = (struct api_env){ .ops = &controller_env_ops, .ctx = c, .loop = c->config.loop, .clock = c->clock, .store = c->thread, .backups = c->backups,
 				   .advertise = c->config.advertise, .started_ms = clock_real_ms(&c->clock) };
 	memcpy(c->env.link_public_key, link_server_public_key(c->link), sizeof c->env.link_public_key);
 	return 0;
@@ -381,6 +398,7 @@ void controller_stop(struct controller *c)
 	session_store_seen(c);
 	c->stopping = true;
 	wait_end_all(c);
+	backups_stop(c->backups);
 	c->thread = store_thread_stop(c->thread);
 	wait_end_all(c);
 }
@@ -392,6 +410,7 @@ struct controller *controller_free(struct controller *c)
 	if (!c)
 		return NULL;
 	controller_stop(c);
+	c->backups = backups_free(c->backups);
 	for (size_t i = 0; (node = node_table_next(&c->nodes, &i));)
 		snapshot_drop(c, node);
 	c->link = link_server_free(c->link);

@@ -17,6 +17,7 @@ struct controller_config {
 	struct loop *loop;    /* of the store thread; NULL: controller_pump() */
 	struct link_server_transport *transport; /* outlives the controller */
 	uint8_t link_key[CRYPTO_KEY_LEN];        /* private */
+	const char *backup_dir; /* NULL: no backups */
 	const char *advertise;  /* for join tokens; outlives the controller */
 	uint32_t park_ms;       /* 0 = 20 s */
 	size_t window_bytes;    /* of the ring; 0 = 32 MiB */

@@ -16,6 +16,7 @@ struct controller {
 	void *ctx;
 	struct clock clock;
 	struct store_thread *thread;
+	struct backups *backups;
 	struct link_server *link;
 	struct api_env env;
 	struct store_identity identity;

@@ -6,9 +6,10 @@
  * What it may know. Everything but packets and private keys: the nodes make their keys themselves and keep them. It trusts a node
  * only for what concerns that node: what it has applied, and what became of the instances that run there.
  *
- * What it owns. The store (a SQLite file, and a ballast file for the day the disk is full), the link key in keys/ beside it, the
- * HTTP listeners, the local socket and the control link. One process at a time writes a store; the second to come takes over, and
- * the first ends itself.
+ * What it owns. The store (a SQLite file, and a ballast file for the day the disk is full), the link key in keys/ and the backups in
+ * backups/ beside it, the HTTP listeners, the local socket and the control link. One process at a time writes a store: a second one
+ * is refused by the lock; where the lock does not reach (a copy of the file, a lock that somebody removed) the later one counts, and
+ * the earlier ends itself.
  *
  * How it works. One loop thread answers everybody from memory; one store thread does all SQL. Nodes ask (a long poll), so that a
  * lost reply costs one more question. When the controller is away, everything that runs goes on.
@@ -20,12 +21,14 @@
 #include "controller/controller.h"
 #include "controller/link_key.h"
 #include "controller/metrics.h"
+#include "controller/offline.h"
 #include "controller/settings.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/notify.h"
 #include "lib/link/nng_server.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +61,7 @@ struct daemon {
 	struct api *api;
 	struct http_server *http;
 	struct text_list listen, host_names, link_listen;
-	char advertise[512];
+	char advertise[512], backup_dir[PATH_MAX];
 };
 
 static int usage(const struct config *config, int code)
@@ -69,6 +72,7 @@ static int usage(const struct config *config, int code)
 			   "  sixpn-controller [--key VALUE ...]   run in the foreground\n"
 			   "  sixpn-controller check-config | print-config | sample-config\n"
 			   "  sixpn-controller metrics             table of what /metrics says\n"
+			   "  sixpn-controller verify-backup FILE | restore-backup FILE [ABOVE-EPOCH] | check-store [FILE]\n"
 			   "  sixpn-controller version | help\n\n"
 			   "Settings come from " CONFIG_FILE ", then SIXPN_KEY variables, then these:\n\n");
 	config_help(config, &text);
@@ -203,6 +207,9 @@ static int start_core(struct daemon *d, const struct config *config, struct why 
 	int r = link_key_load(store.path, core.link_key, why);
 
 	find_advertise(d, config);
+	core.backup_dir = d->backup_dir;
+	if (r == 0)
+		r = offline_backup_dir(config, d->backup_dir, sizeof d->backup_dir);
 	if (r == 0)
 		r = store_open(&store, &d->store, why);
 	if (r == 0)
@@ -329,7 +336,7 @@ static int print_metrics(void)
 	return fputs(buf_str(&text), stdout) < 0;
 }
 
-static int obey(const struct config *config, const char *verb, int n_args, int all_argc, char **all_args)
+static int obey(const struct config *config, const char *verb, int n_args, char **args, int all_argc, char **all_args)
 {
 	if (!strcmp(verb, "help") || !strcmp(verb, "h"))
 		return usage(config, 0);
@@ -343,6 +350,8 @@ static int obey(const struct config *config, const char *verb, int n_args, int a
 		return print(config, config_print);
 	if (!strcmp(verb, "sample-config"))
 		return print(config, config_sample);
+	if (offline_is_verb(verb))
+		return offline_run(config, verb, n_args - 2, args + 2);
 	if (!strcmp(verb, "run") && n_args <= 2)
 		return run(config, all_argc, all_args);
 	return usage(config, EXIT_USAGE);
@@ -370,7 +379,7 @@ int main(int argc, char **argv)
 		code = EXIT_USAGE;
 	} else {
 		log_set_level(level);
-		code = obey(&config, argc > 1 ? argv[1] : "run", argc, all_argc, all_args);
+		code = obey(&config, argc > 1 ? argv[1] : "run", argc, argv, all_argc, all_args);
 	}
 	config_deinit(&config);
 	free(all_args);

@@ -50,10 +50,12 @@ struct route {
 	const char *help;
 	/* Loop thread. Judges what the table cannot say; may be NULL. E_REFUSED with why. */
 	int (*check)(struct api_call *call, struct why *why);
-	/* Store thread; sets call->reply. As op->run. NULL = answered by `answer`. */
+	/* Store thread; sets call->reply. As op->run. NULL = answered by `answer` or `start`. */
 	int (*run)(struct store *store, struct api_call *call);
 	/* Loop thread, from memory; sets call->reply. E_REFUSED with why. */
 	int (*answer)(struct api_call *call, struct why *why);
+	/* Loop thread. Begins what ends later, with api_end(). E_REFUSED with why: it did not begin. */
+	int (*start)(struct api_call *call, struct why *why);
 	/* Loop thread, with the result of `run` (after the records are in memory), to add what only memory knows; may be NULL. */
 	void (*finish)(struct api_call *call);
 };

@@ -9,6 +9,7 @@ static const struct config_key keys[] = {
 	{ "link", "link_listen", CONFIG_STR, "[::]:4281", 0, 500, "ADDRESS:PORT of the control link, several separated by commas" },
 	{ "link", "advertise", CONFIG_STR, "", 0, 500, "HOST:PORT at which nodes reach the control link; it is written into join tokens" },
 	{ "store", "path", CONFIG_STR, "/var/lib/sixpn/controller/sixpn.db", 1, 200, "the database; the keys are in the folder keys/ beside it" },
+	{ "store", "backup_dir", CONFIG_STR, "", 0, 200, "folder of the backups; empty = backups/ beside the database" },
 	{ "log", "log_level", CONFIG_STR, "info", 0, 16, "error, warning, info or debug" },
 	{ "timing", "park_ms", CONFIG_INT, "20000", 1000, 120000, "how long a node's poll is kept when there is no news" },
 };

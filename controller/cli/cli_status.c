@@ -51,6 +51,19 @@ static int judge(const json_t *body)
 	return total && !any_ready ? STATUS_DOWN : STATUS_DEGRADED;
 }
 
+static void tell_controller(struct cli *cli, const json_t *body)
+{
+	const json_t *controller = json_object_get(body, "controller"), *backup = json_object_get(body, "backup");
+	long long minutes = json_integer_value(json_object_get(backup, "age_ms")) / 60000;
+
+	fprintf(cli->out, "\ncontroller %s, up %lld s, ", json_string_value(json_object_get(controller, "version")),
+		(long long)json_integer_value(json_object_get(controller, "up_ms")) / 1000);
+	if (json_is_object(backup))
+		fprintf(cli->out, "last backup %lld %s ago\n", minutes < 120 ? minutes : minutes / 60, minutes < 120 ? "min" : "h");
+	else
+		fprintf(cli->out, "no backup: sixpn backup create\n");
+}
+
 int cli_status(struct cli *cli)
 {
 	static const char *const words[] = { "healthy", "degraded", "down" };
@@ -76,9 +89,7 @@ int cli_status(struct cli *cli)
 		if (json_array_size(nodes))
 			output_list(cli, nodes, columns, "name");
 		if (!cli_has(cli, "tsv") && !cli_has(cli, "q"))
-			fprintf(cli->out, "\ncontroller %s, up %lld s\n",
-				json_string_value(json_object_get(json_object_get(reply.body, "controller"), "version")),
-				(long long)json_integer_value(json_object_get(json_object_get(reply.body, "controller"), "up_ms")) / 1000);
+			tell_controller(cli, reply.body);
 	}
 	request_reply_deinit(&reply);
 	return status;

@@ -28,6 +28,10 @@ int cli_instance_start(struct cli *cli);
 int cli_instance_stop(struct cli *cli);
 int cli_instance_restart(struct cli *cli);
 int cli_token_create(struct cli *cli);
+int cli_backup_create(struct cli *cli);
+int cli_backup_verify(struct cli *cli);
+int cli_backup_restore(struct cli *cli);
+int cli_store_check(struct cli *cli);
 
 /* A request whose reply holds a secret in "token": the place first, then the request; body is taken. */
 int cli_create_secret(struct cli *cli, const char *path, json_t *body, const char *what);

@@ -74,9 +74,15 @@ static const struct cli_noun token = {
 		{ "LAST USE", "last_use" }, { "REVOKED", "revoked" }),
 	"id name",
 };
+static const struct cli_noun backup = {
+	"backup", "/v1/backups", "name", "backups of the controller: store and link key in one file",
+	COLUMNS({ "NAME", "name" }, { "V", "v" }, { "MADE", "made" }, { "SIZE", "size" }, { "VERIFIED", "verified" }, { "PROBLEM", "problem" }),
+	"name v",
+};
+static const struct cli_noun store = { "store", NULL, NULL, "the controller's database", NULL, "" };
 static const struct cli_noun dns = { "dns", NULL, NULL, "names in .internal", NULL, "" };
 
-const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &app, &instance, &token, &dns, NULL };
+const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &app, &instance, &token, &backup, &store, &dns, NULL };
 
 const struct cli_command cli_commands[] = {
 	{ NULL, "init", "", CLI_HERE,
@@ -176,6 +182,21 @@ const struct cli_command cli_commands[] = {
 	{ &token, "list", "", CLI_READ, FLAGS(FLAG_ORG), "list API tokens", "sixpn token list --org acme", cli_list },
 	{ &token, "show", "NAME", CLI_READ, NULL, "show an API token", "sixpn token show 1f2e", cli_show },
 	{ &token, "revoke", "NAME", CLI_DESTROY, NULL, "make an API token useless", "sixpn token revoke 1f2e --yes", cli_delete },
+
+	{ &backup, "create", "", CLI_WRITE,
+	  FLAGS({ "keep", "N", false, "afterwards remove the oldest but N" },
+		{ "o", "FILE", false, "also copy it there (new file, 0600); on the controller's machine only" }),
+	  "make a backup and verify it", "sixpn backup create --keep 14", cli_backup_create },
+	{ &backup, "list", "", CLI_READ, NULL, "list the backups in the controller's folder", "sixpn backup list", cli_list },
+	{ &backup, "verify", "FILE", CLI_HERE, NULL, "check every byte of a backup, and the store in it; needs no controller",
+	  "sixpn backup verify /mnt/sixpn.backup", cli_backup_verify },
+	{ &backup, "restore", "FILE [-- FLAGS...]", CLI_HERE,
+	  FLAGS({ "yes", NULL, false, "do not ask" }, { "dry-run", NULL, false, "verify it, change nothing" },
+		{ "above-epoch", "N", false, "if nodes obey a later controller: the epoch that its log names" }),
+	  "put a backup in the place of the store of a stopped controller (FLAGS: settings of sixpn-controller)",
+	  "sixpn backup restore /mnt/sixpn.backup --yes", cli_backup_restore },
+	{ &store, "check", "[FILE] [-- FLAGS...]", CLI_HERE, NULL, "is the store on this machine whole, as a backup would have to be",
+	  "sixpn store check", cli_store_check },
 
 	{ &dns, "query", "NAME [TYPE]", CLI_HERE,
 	  FLAGS({ "server", "ADDRESS", false, "the name server (fdaa::3)" }, { "port", "N", false, "its port (53)" },

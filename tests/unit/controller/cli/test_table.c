@@ -21,7 +21,8 @@ static void verbs_come_from_one_list(void **state)
 {
 	static const char *const common[] = { "create", "list", "show", "update", "delete", NULL };
 	static const char *const extra[] = { "node join", "node errors", "node release-held", "node drain", "node undrain", "node token revoke", "org suspend", "org resume",
-					     "instance start", "instance stop", "instance restart", "token revoke", "dns query", NULL };
+					     "instance start", "instance stop", "instance restart", "token revoke", "backup verify", "backup restore", "store check",
+					     "dns query", NULL };
 
 	(void)state;
 	for (const struct cli_command *c = cli_commands; c->verb; c++) {
