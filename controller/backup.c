@@ -51,6 +51,12 @@ static void job_end(struct backups *b)
 		log_info("backup", "%s/%s: V %llu, %llu bytes, verified; %u older removed", b->dir, result->info.name,
 			 (unsigned long long)result->info.v, (unsigned long long)result->info.size, result->removed);
 	} else if (result->result != -ECANCELED) {
+		if (result->result == -ENOSPC)
+			result->result = why_set(&result->why, "backup_no_room", "", "the disk of %s is full: no backup was made", b->dir);
+		else if (result->result == -EBADMSG)
+			result->result = why_set(&result->why, "store_corrupt", "", "the store is damaged and cannot be copied: no backup was made");
+		else if (result->result < 0)
+			result->result = why_set(&result->why, "backup_failed", "", "no backup can be made in %s: %s", b->dir, strerror(-result->result));
 		log_err("backup", "no backup was made: %s", result->result > 0 ? result->why.text : strerror(-result->result));
 	}
 	b->running = false;
@@ -201,8 +207,6 @@ static void step_done(struct op *op)
 	}
 	job->copy = driver_copy_end(job->copy); /* only when stopping: the store thread is at rest */
 	backup_dir_sweep(b->dir);
-	if (result == -ENOSPC)
-		result = why_set(&job->result.why, "backup_no_room", "", "the disk of %s is full: no backup was made", b->dir);
 	job->result.result = result;
 	job_end(b);
 }

@@ -107,6 +107,7 @@ static const struct error_code table[] = {
 	{ "backup_running", CONFLICT, "wait until it is done" },
 	{ "backup_exists", CONFLICT, "wait a second" },
 	{ "backup_no_room", 507, 1, "make room there, or set backup_dir to another disk" },
+	{ "backup_failed", 500, 5, "is backup_dir right? See the controller's log" },
 	{ "backup_foreign", INVALID, "give a file that sixpn backup create made" },
 	{ "backup_newer", INVALID, "use the program that made it, or a newer one" },
 	{ "backup_corrupt", INVALID, "use another backup: sixpn backup list" },
