@@ -91,7 +91,12 @@ static int settle(struct node *node)
 
 static int serve(struct node *node, struct why *why)
 {
-	struct dns_server_options options = { .address = node->ground.resolver, .views = node->views };
+	struct dns_server_options options = { .address = node->ground.resolver,
+					      .views = node->views,
+					      .forward = { .upstreams = config_str(node->config, "forward"),
+							   .clock = node->clock,
+							   .keep_case = !config_bool(node->config, "forward_mix_case"),
+							   .cache_bytes = (size_t)config_int(node->config, "forward_cache_mib") << 20 } };
 	int e = dns_server_start(&options, &node->dns, why);
 
 	if (e < 0 && !why->text[0])

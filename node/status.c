@@ -85,6 +85,39 @@ static json_t *bpf_json(struct node *node)
 	return out;
 }
 
+static json_t *upstreams_json(const struct node *node)
+{
+	struct dns_upstreams u;
+	json_t *out = json_array();
+
+	dns_server_upstreams(node->dns, &u);
+	for (size_t i = 0; i < u.n; i++) {
+		json_t *one = json_object();
+
+		json_object_set_new(one, "address", json_string(u.all[i].text));
+		json_object_set_new(one, "state", json_string(u.all[i].suspect ? "silent" : u.all[i].heard ? "good" : "unknown"));
+		json_object_set_new(one, "srtt_ms", number(u.all[i].srtt_ms));
+		json_object_set_new(one, "sent", number(u.all[i].sent));
+		json_object_set_new(one, "heard", number(u.all[i].heard));
+		json_object_set_new(one, "lost", number(u.all[i].lost));
+		json_array_append_new(out, one);
+	}
+	return out;
+}
+
+static json_t *forward_json(const struct node *node, const struct dns_forward_stats *s)
+{
+	json_t *out = json_object(), *counters = json_object();
+
+	for (unsigned i = 0; i < DNS_FORWARD_COUNTER_COUNT; i++)
+		json_object_set_new(counters, dns_forward_counter_name((enum dns_forward_counter)i), number(s->counters[i]));
+	for (unsigned i = 0; i < DNS_FORWARD_GAUGE_COUNT; i++)
+		json_object_set_new(out, dns_forward_gauge_name((enum dns_forward_gauge)i), number(s->gauges[i]));
+	json_object_set_new(out, "upstreams", upstreams_json(node));
+	json_object_set_new(out, "counters", counters);
+	return out;
+}
+
 static json_t *dns_json(const struct node *node)
 {
 	struct dns_stats s;
@@ -108,6 +141,7 @@ static json_t *dns_json(const struct node *node)
 	json_object_set_new(out, "notes", notes);
 	json_object_set_new(out, "counters", counters);
 	json_object_set_new(out, "networks", number(dns_views_count(node->views)));
+	json_object_set_new(out, "forward", forward_json(node, &s.forward));
 	return out;
 }
 

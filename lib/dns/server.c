@@ -40,10 +40,16 @@ static int open_worker(struct dns_server *s, struct dns_worker *w, const struct 
 
 static int open_all(struct dns_server *s, const struct dns_server_options *o, struct why *why)
 {
+	struct dns_forward_options forward = o->forward;
 	uint16_t port = o->port ? o->port : 53;
 	int r = dns_slow_init(&s->slow, o->views);
 
 	if (r < 0)
+		return r;
+	forward.own = o->address;
+	if (forward.upstreams && strcmp(forward.upstreams, "off") != 0)
+		r = dns_slow_forward(&s->slow, &forward, why);
+	if (r)
 		return r;
 	s->slow.workers = s->workers;
 	s->slow.n_workers = s->n_workers;
@@ -96,7 +102,7 @@ int dns_server_start(const struct dns_server_options *options, struct dns_server
 	r = open_all(s, options, why);
 	if (r == 0)
 		r = start_threads(s);
-	if (r < 0) {
+	if (r) {
 		if (why && !why->text[0])
 			why_set(why, "dns_start", "dns", "starting the name server: %s", strerror(-r));
 		dns_server_stop(s);
@@ -137,4 +143,13 @@ void dns_server_stats(const struct dns_server *s, struct dns_stats *ret_stats)
 	for (size_t i = 0; i < s->n_workers; i++)
 		dns_tally_sum(&s->workers[i].tally, ret_stats);
 	dns_tally_sum(&s->slow.tally, ret_stats);
+	if (s->slow.forward)
+		dns_forward_stats(s->slow.forward, &ret_stats->forward);
+}
+
+void dns_server_upstreams(const struct dns_server *s, struct dns_upstreams *ret_upstreams)
+{
+	*ret_upstreams = (struct dns_upstreams){ 0 };
+	if (s->slow.forward)
+		dns_forward_upstreams(s->slow.forward, ret_upstreams);
 }

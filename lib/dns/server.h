@@ -1,11 +1,11 @@
 /* server - the name server of a node: UDP workers and one slow thread around dns_answer.
  *
  * Workers: one SO_REUSEPORT socket each, bound to exactly the given address, 16 messages a system call, no lock, no allocation.
- * Slow thread: TCP (RFC 7766) and, handed over by the workers, what needs the forwarder; answered on the worker's socket.
+ * Slow thread: TCP (RFC 7766) and, handed over by the workers, what needs the forwarder (forward.h); answered on the worker's socket.
  * Every reply leaves with the mark its query came with, or with none: local sockets never own the mark (DESIGN 8). For TCP that
  * is net.ipv4.tcp_fwmark_accept=1, which the caller sets. */
 #pragma once
-#include "lib/dns/answer.h"
+#include "lib/dns/forward.h"
 
 struct dns_server;
 
@@ -15,10 +15,11 @@ struct dns_server_options {
 	unsigned n_workers;      /* 0 = min(cores, 4) */
 	unsigned tcp_idle_ms;    /* 0 = 10 s */
 	struct dns_views *views; /* borrowed; outlives the server */
+	struct dns_forward_options forward; /* `own` is filled in; upstreams NULL = no forwarding: SERVFAIL */
 };
 
 /* Starts the threads; every socket is bound when it returns. -errno: -ENOTSUP if the kernel lacks SO_RCVMARK (too old: before
- * 5.19), -EADDRNOTAVAIL, -EADDRINUSE, -EACCES; *why (may be NULL) says what could not be done. */
+ * 5.19), E_REFUSED: upstreams that cannot be, -EADDRNOTAVAIL, -EADDRINUSE, -EACCES; *why (may be NULL) says what could not be done. */
 int dns_server_start(const struct dns_server_options *options, struct dns_server **ret_server, struct why *why) MUST_CHECK;
 /* Stops and joins all threads (at most a quarter of a second); NULL is fine; returns NULL. */
 struct dns_server *dns_server_stop(struct dns_server *s);
@@ -50,6 +51,9 @@ struct dns_stats {
 	uint64_t notes[DNS_NOTE_COUNT];
 	uint64_t counters[DNS_COUNTER_COUNT];
 	uint64_t tcp_open; /* connections now */
+	struct dns_forward_stats forward;
 };
 /* The sum over all threads; any thread may ask at any time. */
 void dns_server_stats(const struct dns_server *s, struct dns_stats *ret_stats);
+/* The upstreams and how they do; n = 0 if nothing is forwarded. From the thread that starts and stops the server. */
+void dns_server_upstreams(const struct dns_server *s, struct dns_upstreams *ret_upstreams);

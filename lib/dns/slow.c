@@ -1,6 +1,7 @@
 /* slow - see slow.h. */
 #include "lib/dns/slow.h"
 
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -8,8 +9,57 @@
 /* How many handed-over queries before TCP gets its turn again. */
 #define ROUND_MAX 64
 
-/* There is no forwarder to give it to: the answer is SERVFAIL, on the asking worker's socket, with the asker's mark. */
-static void answer_item(struct dns_slow *s, const struct dns_worker *w, const struct dns_ring_item *item)
+/* A query that came by UDP and waits for the forwarder. */
+struct udp_waiter {
+	struct dns_waiter waiter;
+	struct dns_slow *slow;
+	const struct dns_worker *worker;
+	struct sockaddr_in6 from;
+	uint32_t mark;
+};
+
+/* On the asking worker's socket, with the asker's mark: that is the only way into its 6PN. */
+static void udp_answered(struct dns_waiter *waiter, const uint8_t *message, size_t len, uint16_t rcode)
+{
+	struct udp_waiter *w = container_of(waiter, struct udp_waiter, waiter);
+	struct dns_outcome outcome = { .tree = DNS_TREE_OTHER, .rcode = rcode, .note = DNS_NOTE_FORWARD };
+
+	dns_tally_outcome(&w->slow->tally, &outcome, DNS_UDP);
+	dns_udp_send(w->worker->fd, &w->from, w->mark, message, len, &w->slow->tally);
+	free(w);
+}
+
+static void udp_dropped(struct dns_waiter *waiter)
+{
+	free(container_of(waiter, struct udp_waiter, waiter));
+}
+
+/* False: it cannot be forwarded. */
+static bool forward_item(struct dns_slow *s, const struct dns_worker *worker, const struct dns_ring_item *item)
+{
+	struct udp_waiter *w = s->forward ? calloc(1, sizeof *w) : NULL;
+	struct dns_query q;
+	uint16_t rcode;
+
+	if (!w || dns_query_parse(item->query, item->len, &q, &rcode) != 0) {
+		free(w);
+		return false;
+	}
+	w->slow = s;
+	w->worker = worker;
+	w->from = item->from;
+	w->mark = item->mark;
+	w->waiter.source = item->from.sin6_addr;
+	w->waiter.port = item->from.sin6_port;
+	w->waiter.size = dns_query_udp_limit(&q);
+	w->waiter.answered = udp_answered;
+	w->waiter.dropped = udp_dropped;
+	dns_forward_ask(s->forward, &w->waiter, &q);
+	return true;
+}
+
+/* There is no forwarder to give it to: the answer is SERVFAIL. */
+static void refuse_item(struct dns_slow *s, const struct dns_worker *w, const struct dns_ring_item *item)
 {
 	struct dns_asker asker = { .source = item->from.sin6_addr, .local = w->address, .transport = DNS_UDP };
 	uint8_t message[DNS_UDP_MAX];
@@ -34,7 +84,8 @@ static bool drain_ring(struct dns_slow *s, struct dns_worker *w)
 
 		if (!item)
 			return false;
-		answer_item(s, w, item);
+		if (!forward_item(s, w, item))
+			refuse_item(s, w, item);
 		dns_ring_drop(w->ring);
 	}
 	return true;
@@ -85,6 +136,14 @@ int dns_slow_init(struct dns_slow *s, const struct dns_views *views)
 	return r;
 }
 
+int dns_slow_forward(struct dns_slow *s, const struct dns_forward_options *options, struct why *why)
+{
+	int r = dns_forward_new(s->loop, options, &s->forward, why);
+
+	s->tcp.forward = s->forward;
+	return r;
+}
+
 int dns_slow_listen(struct dns_slow *s, const struct in6_addr *address, uint16_t port, struct why *why)
 {
 	int r = dns_tcp_open(&s->tcp, address, port, why);
@@ -99,6 +158,7 @@ void *dns_slow_main(void *slow)
 	dns_views_reader_start();
 	(void)loop_run(s->loop);
 	dns_tcp_close(&s->tcp);
+	s->forward = dns_forward_free(s->forward); /* while the workers' sockets are there: who waits is told */
 	dns_views_reader_stop();
 	return NULL;
 }
@@ -107,6 +167,7 @@ void dns_slow_deinit(struct dns_slow *s)
 {
 	if (s->loop) {
 		dns_tcp_close(&s->tcp);
+		s->forward = dns_forward_free(s->forward);
 		if (s->wake.fd >= 0)
 			loop_remove_io(&s->wake);
 	}

@@ -7,6 +7,7 @@ struct dns_slow {
 	struct loop *loop;
 	struct loop_io wake; /* an eventfd: a ring has something, or stop */
 	struct dns_tcp tcp;
+	struct dns_forward *forward; /* NULL = off */
 	struct dns_worker *workers; /* borrowed; their rings are read, their sockets written */
 	size_t n_workers;
 	const struct dns_views *views;
@@ -18,6 +19,8 @@ struct dns_slow {
 
 /* Before the workers start, since they need the eventfd. Fill in workers and views before dns_slow_start. */
 int dns_slow_init(struct dns_slow *s, const struct dns_views *views) MUST_CHECK;
+/* Then the forwarder, if there is to be one. */
+int dns_slow_forward(struct dns_slow *s, const struct dns_forward_options *options, struct why *why) MUST_CHECK;
 int dns_slow_listen(struct dns_slow *s, const struct in6_addr *address, uint16_t port, struct why *why) MUST_CHECK;
 void *dns_slow_main(void *slow);
 void dns_slow_wake(struct dns_slow *s);

@@ -11,6 +11,13 @@
 #define BACKLOG 128
 #define REST_MS 100
 
+/* A forwarded query. */
+struct tcp_waiter {
+	struct dns_waiter waiter;
+	struct dns_tcp_connection *connection;
+	struct tcp_waiter *next, **link;
+};
+
 struct dns_tcp_connection {
 	struct dns_tcp *tcp;
 	struct dns_tcp_connection *next, **link;
@@ -18,13 +25,29 @@ struct dns_tcp_connection {
 	struct loop_timer idle;
 	struct in6_addr source;
 	struct dns_stream stream;
+	struct tcp_waiter *waiting;
+	size_t n_waiting;
+	bool stepping, failed; /* stepping: in connection_step, which will send; failed: an answer did not fit, close */
 	bool ended; /* it will send no more; what it asked is still answered */
 };
+
+static void free_waiter(struct tcp_waiter *w)
+{
+	*w->link = w->next;
+	if (w->next)
+		w->next->link = w->link;
+	w->connection->n_waiting--;
+	free(w);
+}
 
 static void connection_close(struct dns_tcp_connection *c)
 {
 	struct dns_tcp *t = c->tcp;
 
+	while (c->waiting) {
+		dns_forward_cancel(t->forward, &c->waiting->waiter);
+		free_waiter(c->waiting);
+	}
 	loop_remove_io(&c->io);
 	loop_cancel_timer(&c->idle);
 	close(c->io.fd);
@@ -41,8 +64,59 @@ static void connection_idle(struct loop_timer *timer)
 {
 	struct dns_tcp_connection *c = container_of(timer, struct dns_tcp_connection, idle);
 
+	/* Whoever waits for us is not idle; and we answer in time. */
+	if (c->n_waiting && loop_set_timer_in(c->tcp->loop, &c->idle, c->tcp->idle_ms) == 0)
+		return;
 	dns_tally_count(c->tcp->tally, DNS_COUNT_TCP_IDLE);
 	connection_close(c);
+}
+
+static void connection_step(struct dns_tcp_connection *c);
+
+static void forward_answered(struct dns_waiter *waiter, const uint8_t *message, size_t len, uint16_t rcode)
+{
+	struct tcp_waiter *w = container_of(waiter, struct tcp_waiter, waiter);
+	struct dns_tcp_connection *c = w->connection;
+	struct dns_outcome outcome = { .tree = DNS_TREE_OTHER, .rcode = rcode, .note = DNS_NOTE_FORWARD };
+
+	free_waiter(w);
+	dns_tally_outcome(c->tcp->tally, &outcome, DNS_TCP);
+	c->failed |= dns_stream_reply(&c->stream, message, len) < 0;
+	(void)loop_set_timer_in(c->tcp->loop, &c->idle, c->tcp->idle_ms); /* it is armed: moving it needs no memory */
+	if (!c->stepping)
+		connection_step(c);
+}
+
+static void forward_dropped(struct dns_waiter *waiter)
+{
+	free_waiter(container_of(waiter, struct tcp_waiter, waiter));
+}
+
+/* Hands the query to the forwarder; false: it cannot. */
+static bool forward_query(struct dns_tcp_connection *c, const uint8_t *query, size_t len, uint16_t keepalive)
+{
+	struct tcp_waiter *w = c->tcp->forward ? calloc(1, sizeof *w) : NULL;
+	struct dns_query q;
+	uint16_t rcode;
+
+	if (!w || dns_query_parse(query, len, &q, &rcode) != 0) {
+		free(w);
+		return false;
+	}
+	w->connection = c;
+	w->waiter.source = c->source;
+	w->waiter.size = DNS_MESSAGE_MAX;
+	w->waiter.keepalive = keepalive;
+	w->waiter.answered = forward_answered;
+	w->waiter.dropped = forward_dropped;
+	w->next = c->waiting;
+	w->link = &c->waiting;
+	if (w->next)
+		w->next->link = &w->next;
+	c->waiting = w;
+	c->n_waiting++;
+	dns_forward_ask(c->tcp->forward, &w->waiter, &q);
+	return true;
 }
 
 static int answer_query(struct dns_tcp_connection *c, const uint8_t *query, size_t len)
@@ -61,16 +135,24 @@ static int answer_query(struct dns_tcp_connection *c, const uint8_t *query, size
 		dns_tally_count(t->tally, DNS_COUNT_DROPPED);
 		return -EBADMSG; /* a reply instead of a query: not somebody to talk to */
 	}
-	if (outcome.note == DNS_NOTE_FORWARD)
+	if (outcome.note == DNS_NOTE_FORWARD) {
+		if (forward_query(c, query, len, asker.keepalive))
+			return c->failed ? -ENOMEM : 0;
 		dns_tally_count(t->tally, DNS_COUNT_FORWARD_UNAVAILABLE);
+	}
 	dns_tally_outcome(t->tally, &outcome, DNS_TCP);
 	return dns_stream_reply(&c->stream, t->message, n);
+}
+
+static bool may_take_query(const struct dns_tcp_connection *c)
+{
+	return !dns_stream_full(&c->stream) && c->n_waiting < DNS_TCP_WAITING_MAX;
 }
 
 /* Answers what has arrived whole, as long as the answers are being taken. */
 static int answer_queries(struct dns_tcp_connection *c)
 {
-	while (!dns_stream_full(&c->stream)) {
+	while (may_take_query(c)) {
 		const uint8_t *query;
 		size_t len;
 		int r = dns_stream_next(&c->stream, &query, &len);
@@ -116,30 +198,40 @@ static int send_answers(struct dns_tcp_connection *c)
 	return 0;
 }
 
-/* Answer, send, and again if sending made room for queries that had arrived; then wait for what is missing. */
-static void connection_step(struct dns_tcp_connection *c)
+/* Answer, send, and again if sending made room for queries that had arrived. */
+static int answer_and_send(struct dns_tcp_connection *c)
 {
-	size_t unsent;
 	bool was_full;
 
 	do {
-		if (answer_queries(c) < 0) {
-			connection_close(c);
-			return;
-		}
+		int r = c->failed ? -ENOMEM : answer_queries(c);
+
+		if (r < 0)
+			return r;
 		was_full = dns_stream_full(&c->stream);
-		if (send_answers(c) < 0) {
-			connection_close(c);
-			return;
-		}
+		r = send_answers(c);
+		if (r < 0)
+			return r;
 	} while (was_full && !dns_stream_full(&c->stream));
+	return 0;
+}
+
+/* All that can be done now; then wait for what is missing. */
+static void connection_step(struct dns_tcp_connection *c)
+{
+	size_t unsent;
+	int r;
+
+	c->stepping = true;
+	r = answer_and_send(c);
+	c->stepping = false;
 	(void)dns_stream_unsent(&c->stream, &unsent);
-	if (!unsent && c->ended) {
+	if (r < 0 || (!unsent && c->ended && !c->n_waiting)) {
 		connection_close(c);
 		return;
 	}
 	/* Nothing is read from somebody who does not take his answers. */
-	uint32_t events = (unsent ? EPOLLOUT : 0u) | (c->ended || dns_stream_full(&c->stream) ? 0u : EPOLLIN);
+	uint32_t events = (unsent ? EPOLLOUT : 0u) | (c->ended || !may_take_query(c) ? 0u : EPOLLIN);
 
 	if (events != c->io.events && loop_set_io(&c->io, events) < 0)
 		connection_close(c);

@@ -1,7 +1,9 @@
-/* tcp - DNS over TCP (RFC 7766) in the slow thread: pipelined, in order, each connection with a time limit, and caps so that one
- * asker or one network cannot take the place of all others. */
+/* tcp - DNS over TCP (RFC 7766) in the slow thread: pipelined, each connection with a time limit, and caps so that one asker or one
+ * network cannot take the place of all others. Answers of our own names come in order and at once; what is forwarded comes when it
+ * comes, and nothing waits behind it. */
 #pragma once
 #include "lib/base/loop.h"
+#include "lib/dns/forward.h"
 #include "lib/dns/stream.h"
 #include "lib/dns/tally.h"
 
@@ -9,6 +11,7 @@
 #define DNS_TCP_TOTAL_MAX 512
 #define DNS_TCP_NETWORK_MAX 128
 #define DNS_TCP_SOURCE_MAX 16
+#define DNS_TCP_WAITING_MAX 24 /* forwarded at a time by one connection; then it is not read until one is answered */
 
 struct dns_tcp_connection;
 
@@ -16,6 +19,7 @@ struct dns_tcp {
 	struct loop *loop;
 	const struct dns_views *views;
 	struct dns_tally *tally;
+	struct dns_forward *forward; /* NULL = none: SERVFAIL */
 	struct in6_addr address;
 	unsigned idle_ms;
 	struct loop_io listener; /* fd -1 = not open */
