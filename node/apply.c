@@ -7,6 +7,7 @@
 #include "node/node.h"
 
 #include "lib/base/log.h"
+#include "node/health.h"
 #include "proto/sixpn.pb-c.h"
 
 #include <stdio.h>
@@ -292,6 +293,7 @@ static void on_fill_poll(void *ctx, struct Sixpn__PollRequest *poll)
 		x.await_list[poll->n_await++] = out;
 	}
 	poll->await = x.await_list;
+	health_fill_poll(node, &node->said, poll);
 }
 
 static void on_synced(void *ctx)

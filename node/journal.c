@@ -34,6 +34,7 @@ struct journal {
 	struct handover to_thread, to_loop;
 	struct loop_io done_io;
 	pthread_t thread;
+	struct histogram times; /* written by the thread */
 	int fd;                 /* thread only; -1 = a read-only file system, tried again with every fold */
 	int failed;             /* thread only: after an error every later append fails until a fold succeeds */
 };
@@ -50,6 +51,8 @@ static int open_journal(struct journal *j, uint64_t journal_len)
 
 static int do_append(struct journal *j, struct job *job)
 {
+	const struct clock clock = clock_real(); /* of the disk, whatever time the node lives in */
+	uint64_t begun = clock_mono_us(&clock);
 	int e;
 
 	if (j->failed)
@@ -57,6 +60,8 @@ static int do_append(struct journal *j, struct job *job)
 	e = file_write_all(j->fd, job->bytes.data, job->bytes.len);
 	if (e == 0 && fdatasync(j->fd) < 0)
 		e = -errno;
+	if (e == 0)
+		histogram_add(&j->times, clock_mono_us(&clock) - begun);
 	j->failed = e; /* the tail may be torn: only a new file makes it whole */
 	return e;
 }
@@ -248,6 +253,11 @@ int journal_fold(struct journal *j, const struct replica *r, void (*done)(void *
 	j->snapshot_len = job->bytes.len;
 	handover_put(&j->to_thread, &job->item);
 	return 0;
+}
+
+struct histogram journal_times(const struct journal *j)
+{
+	return histogram_read(&j->times);
 }
 
 bool journal_wants_fold(const struct journal *j)

@@ -4,6 +4,7 @@
  * With loop = NULL there is no thread: jobs wait until journal_pump() does them (the simulator). */
 #pragma once
 #include "lib/base/handover.h"
+#include "lib/base/histogram.h"
 #include "lib/base/loop.h"
 #include "node/replica.h"
 
@@ -22,5 +23,7 @@ int journal_append(struct journal *j, const void *reply, size_t n, uint64_t from
 size_t journal_pump(struct journal *j);
 /* Replaces snapshot and journal by the replica as it is now. */
 int journal_fold(struct journal *j, const struct replica *r, void (*done)(void *arg, int result), void *arg);
+/* How long appends took, the write and its sync. */
+struct histogram journal_times(const struct journal *j);
 /* True when the journal is above max(1 MiB, the snapshot's size): time to fold. */
 bool journal_wants_fold(const struct journal *j);

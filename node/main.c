@@ -21,6 +21,7 @@
 #include "lib/base/log.h"
 #include "lib/base/notify.h"
 #include "node/enroll.h"
+#include "node/metrics.h"
 #include "node/node.h"
 #include "node/roles.h"
 #include "node/settings.h"
@@ -57,6 +58,7 @@ static int usage(const struct config *config, int code)
 			   "  sixpn-node status                    what the running node says of itself (JSON)\n"
 			   "  sixpn-node leave                     take everything of ours off this machine (stop the daemon first)\n"
 			   "  sixpn-node check-config | print-config | sample-config\n"
+			   "  sixpn-node metrics                   table of what /metrics says\n"
 			   "  sixpn-node version | help\n\n"
 			   "Settings come from " CONFIG_FILE ", then SIXPN_KEY variables, then these:\n\n");
 	config_help(config, &text);
@@ -198,6 +200,14 @@ static int run(struct config *config, char **argv, bool leave)
 	return e < 0 ? refuse("loop", e, &why) : e;
 }
 
+static int print_metrics(void)
+{
+	CLEAN_BUF struct buf text = BUF_INIT(256 << 10);
+
+	node_metrics_document(&text);
+	return fputs(buf_str(&text), stdout) < 0;
+}
+
 static int print(const struct config *config, void (*what)(const struct config *config, struct buf *ret_text))
 {
 	CLEAN_BUF struct buf text = BUF_INIT(64 << 10);
@@ -243,6 +253,8 @@ int main(int argc, char **argv)
 		code = puts("sixpn-node " SIXPN_VERSION) < 0;
 	else if (!strcmp(verb, "status"))
 		code = print_status(&config);
+	else if (!strcmp(verb, "metrics"))
+		code = print_metrics();
 	else if (!strcmp(verb, "check-config"))
 		code = 0;
 	else if (!strcmp(verb, "print-config"))

@@ -7,7 +7,10 @@
 #include "lib/bpf/attach.h"
 #include "lib/bpf/pins.h"
 #include "lib/netlink/wg.h"
+#include "node/health.h"
+#include "node/metrics.h"
 #include "node/roles.h"
+#include "node/scrape.h"
 #include "node/statefile.h"
 
 #include <limits.h>
@@ -283,6 +286,11 @@ static int start_parts(struct node *node, const struct node_parts *parts, struct
 	return e;
 }
 
+static void write_metrics(void *ctx, struct buf *text)
+{
+	node_metrics(ctx, text);
+}
+
 int node_start(struct node *node, const struct node_parts *parts, struct loop *loop, struct config *config,
 	       const struct identity *identity, uint32_t role_bits, bool leave, struct why *why)
 {
@@ -304,6 +312,8 @@ int node_start(struct node *node, const struct node_parts *parts, struct loop *l
 		e = node->kernel->settle(node);
 	if (e == 0 && !node->pumped)
 		e = status_start(node, &node->status);
+	if (e == 0 && !node->pumped)
+		e = scrape_new(loop, leave ? "" : config_str(config, "metrics_listen"), write_metrics, node, &node->scrape, why);
 	if (e < 0)
 		e = why_set(why, "start", "", "%s", strerror(-e));
 	if (e) {
@@ -324,6 +334,8 @@ size_t node_pump(struct node *node)
 
 void node_stop(struct node *node)
 {
+	node->scrape = scrape_free(node->scrape);
+	node->said = health_said_free(node->said);
 	node->status = status_stop(node->status);
 	for (size_t i = node->n_roles; i-- > 0;)
 		node->roles[i]->stop(node->role_state[i]);

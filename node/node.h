@@ -18,6 +18,8 @@
 
 #define NODE_ROLES_MAX 2
 
+struct health_said;
+struct scrape;
 struct status;
 
 /* A role waits until everybody has applied that this host speaks in a network. */
@@ -102,6 +104,8 @@ struct node {
 	uint64_t started_ms, presence_timeouts, apply_errors, applies;
 	bool applying;
 	struct status *status;
+	struct health_said *said;
+	struct scrape *scrape;
 };
 
 /* Brings the machine up fail-closed and starts talking; E_REFUSED with why. On failure everything that was begun is let go.

@@ -21,6 +21,7 @@ static const struct config_key keys[] = {
 	{ "dns", "forward_cache_mib", CONFIG_INT, "16", 1, 1024, "memory for forwarded answers, in MiB" },
 	{ "dns", "forward_mix_case", CONFIG_BOOL, "yes", 0, 0, "ask upstreams in rANdom letters, so that replies are harder to forge; no = for one that keeps neither letters nor TCP" },
 	{ "agent", "shim_path", CONFIG_STR, "", 0, 200, "path of sixpn-shim; empty = beside sixpn-node" },
+	{ "metrics", "metrics_listen", CONFIG_STR, "[::1]:4282", 0, 250, "ADDRESS:PORT of GET /metrics, several separated by commas; empty = none" },
 	{ "log", "log_level", CONFIG_STR, "info", 0, 16, "error, warning, info or debug" },
 };
 

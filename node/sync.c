@@ -154,9 +154,12 @@ static void note_lag(struct sync *s, const Sixpn__PollReply *m)
 {
 	uint64_t newest = 0, now = clock_real_ms(s->clock);
 
-	for (size_t i = 0; i < m->n_commits; i++)
-		if (m->commits[i]->unix_ms > newest)
-			newest = m->commits[i]->unix_ms;
+	for (size_t i = 0; i < m->n_commits; i++) {
+		uint64_t at = m->commits[i]->unix_ms;
+
+		histogram_add(&s->stats.applied, now > at ? 1000 * (now - at) : 0);
+		newest = at > newest ? at : newest;
+	}
 	if (newest)
 		s->stats.last_applied_lag_ms = now > newest ? now - newest : 0;
 }

@@ -6,6 +6,7 @@
  * sense); nothing is ever applied in part. Nothing in a reply of a controller that we do not obey is believed.
  */
 #pragma once
+#include "lib/base/histogram.h"
 #include "lib/link/client.h"
 #include "node/journal.h"
 #include "node/replica.h"
@@ -33,6 +34,7 @@ struct sync_stats {
 	uint64_t last_reply_ms;    /* monotonic; 0 = never */
 	uint32_t park_ms;          /* how long the controller says that it parks a poll; 0 = it never said */
 	uint64_t last_applied_lag_ms; /* commit to applied of the newest change, Unix clocks of two machines */
+	struct histogram applied;  /* the same of every change */
 };
 
 int sync_new(struct loop *loop, const struct clock *clock, struct link_client *link, struct replica *replica, struct journal *journal,

@@ -56,3 +56,8 @@ test: ## everything: packages, build, all tests (root)
 	$(call part,demo-quarter)
 	@echo "all tests passed"
 .PHONY: run-unit test-unit fuzz run-fuzz test
+
+metrics-doc: $(B)/bin/sixpn-controller $(B)/bin/sixpn-node ## write the tables of docs/reference/metrics.md from those of the code
+	$(Q)sed -i '/written by make metrics-doc/q' docs/reference/metrics.md
+	$(Q)(printf '\n## The controller\n\n'; $(B)/bin/sixpn-controller metrics; printf '\n## A node\n\n'; $(B)/bin/sixpn-node metrics) >> docs/reference/metrics.md
+.PHONY: metrics-doc

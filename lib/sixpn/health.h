@@ -27,7 +27,7 @@
 	F(11, STARTED, "sixpn_node_start_timestamp_seconds", METRIC_GAUGE, "", "Unix time of the daemon's start.")                     \
 	F(12, RECORDS, "sixpn_node_records", METRIC_GAUGE, "", "Records that the node holds.")                                         \
 	F(13, MESH_PEERS, "sixpn_mesh_peers", METRIC_GAUGE, "state",                                                                   \
-	  "Other nodes in WireGuard: up = a handshake in the last 180 s, down = none.")                                                \
+	  "Other nodes in WireGuard: up = a handshake in the last 180 s; quiet = none, as between nodes that have nothing to say.")                                                \
 	F(14, MESH_RESTARTS, "sixpn_mesh_restarts_total", METRIC_COUNTER, "",                                                          \
 	  "Restarts of the WireGuard process since the daemon started.")                                                               \
 	F(15, LINK_SESSIONS, "sixpn_node_link_sessions_total", METRIC_COUNTER, "", "Sessions with the controller that came to be.")    \

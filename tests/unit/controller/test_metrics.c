@@ -2,6 +2,7 @@
 #include "tests/unit/controller/world.h"
 
 #include "controller/metrics.h"
+#include "tests/lib/page.h"
 
 static struct world *one_org(uint32_t *ret_network)
 {
@@ -199,6 +200,15 @@ static void what_a_node_says_is_exported_with_its_name_and_nonsense_is_left_out(
 	}
 }
 
+static void the_reference_page_says_what_the_table_says(void **state)
+{
+	CLEAN_BUF struct buf text = BUF_INIT(1 << 20);
+
+	(void)state;
+	controller_metrics_document(&text);
+	assert_page_holds("docs/reference/metrics.md", &text, "make metrics-doc");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +218,7 @@ int main(void)
 		cmocka_unit_test(commit_to_applied_is_measured_until_the_acknowledgement),
 		cmocka_unit_test(a_node_that_was_away_makes_no_change_slow),
 		cmocka_unit_test(what_a_node_says_is_exported_with_its_name_and_nonsense_is_left_out),
+		cmocka_unit_test(the_reference_page_says_what_the_table_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
