@@ -43,7 +43,7 @@ static void read_applied(void *ctx, const struct metric *row, struct metric_out 
 		metric_histogram(out, &node->convergence.total, METRIC_LABELS(node->name));
 }
 
-enum node_number { NODE_LAST_POLL, NODE_READY, NODE_LAG_VERSIONS, NODE_LAG_SECONDS, NODE_REJECTED, NODE_DRIFTS, NODE_LEFT_OUT };
+enum node_number { NODE_LAST_POLL, NODE_READY, NODE_LAG_VERSIONS, NODE_LAG_SECONDS, NODE_REJECTED, NODE_HELD, NODE_DRIFTS, NODE_LEFT_OUT };
 
 static double last_poll(const struct controller *c, const struct node_entry *node)
 {
@@ -69,6 +69,7 @@ static double node_number(const struct controller *c, const struct node_entry *n
 	case NODE_LAG_VERSIONS: return (double)(node->acked ? node->n_pending : controller_head(c));
 	case NODE_LAG_SECONDS: return lag_seconds(c, node);
 	case NODE_REJECTED: return (double)node->n_errors;
+	case NODE_HELD: return (double)node->n_held;
 	case NODE_DRIFTS: return (double)node->drifts;
 	case NODE_LEFT_OUT: return (double)node->health.left_out;
 	}
@@ -211,6 +212,8 @@ static const struct metric table[] = {
 	  NODE_LAG_SECONDS },
 	{ "sixpn_node_rejected_records", METRIC_GAUGE, "node", "Records that it could not apply; `sixpn node errors` lists them.", read_node,
 	  NODE_REJECTED },
+	{ "sixpn_node_held_deletes", METRIC_GAUGE, "node",
+	  "Deletes that came in masses and unexplained and that it holds back; `sixpn node release-held` lets them go.", read_node, NODE_HELD },
 	{ "sixpn_node_digest_mismatches_total", METRIC_COUNTER, "node", "Times that its copy differed from ours at the same V.", read_node,
 	  NODE_DRIFTS },
 	{ "sixpn_node_health_left_out_total", METRIC_COUNTER, "node", "Numbers of it that were not exported because they made no sense.",

@@ -17,6 +17,7 @@
 #define AWAIT_LIMIT_MS 1000
 #define NAMES_AGAIN_MS 1000
 #define ERRORS_PER_POLL 64
+#define APPLY_AGAIN_MS 5000
 #define AWAITS_PER_POLL 64
 
 /* ---- what roles get: the instances of this host ---- */
@@ -48,7 +49,7 @@ static int add_instance(void *ctx, const struct record *record)
 
 	memset(out, 0, sizeof *out);
 	if (instance_decode(record, &out->record, &why) != 0) {
-		log_limited(LOG_L_ERR, "apply", "an instance record cannot be read: %s, ignoring", why.text);
+		node_errors_add(&list->node->errors, record->kind, record->key, record->key_len, record->v, why.text);
 		return 0;
 	}
 	if (out->record.host != list->node->identity.host)
@@ -90,7 +91,6 @@ static int sync_roles(struct node *node)
 	replica_each(&node->replica, RECORD_INSTANCE, add_instance, &list);
 	qsort(list.items, list.n, sizeof *list.items, by_id);
 	desired = (struct role_desired){ .instances = list.items, .n_instances = list.n, .v = node->replica.v, .synced = node->sync && sync_is_synced(node->sync) };
-	node->n_errors = 0;
 	for (size_t i = 0; i < node->n_roles; i++)
 		node->roles[i]->sync(node->role_state[i], &desired);
 	free(list.items);
@@ -103,6 +103,86 @@ static void complain(struct node *node, const char *what, int e, const struct wh
 {
 	node->apply_errors++;
 	log_err("apply", "V %llu: %s: %s", (unsigned long long)node->replica.v, what, e > 0 && why ? why->text : strerror(e < 0 ? -e : EINVAL));
+}
+
+/* What only this machine's own record stands for. */
+static void complain_of_self(struct node *node, const char *what, int e, const struct why *why)
+{
+	char text[256];
+	uint8_t key[4];
+
+	complain(node, what, e, why);
+	put_u32(key, node->identity.host);
+	snprintf(text, sizeof text, "%s: %.200s", what, e > 0 ? why->text : strerror(-e));
+	node_errors_add(&node->errors, RECORD_NODE, key, sizeof key, node->replica.v, text);
+}
+
+struct unheard {
+	struct node *node;
+	int error;
+};
+
+/* An instance whose host may not be heard in its network. */
+static int note_unheard(void *ctx, const struct record *record)
+{
+	struct unheard *u = ctx;
+	const struct presence *pairs = &u->node->unheard;
+	struct instance_record i;
+	char text[160];
+
+	if (instance_decode(record, &i, NULL) != 0 || (!presence_has(pairs, i.network, i.host) && !presence_has(pairs, i.network, i.home_host)))
+		return 0;
+	snprintf(text, sizeof text, "its packets are dropped here: the map of who may speak does not take its host (%s)",
+		 u->error == -E2BIG ? "it is full" : strerror(-u->error));
+	node_errors_add(&u->node->errors, record->kind, record->key, record->key_len, record->v, text);
+	return 0;
+}
+
+static void complain_of_unheard(struct node *node, int e)
+{
+	struct unheard u = { node, e };
+
+	complain(node, "presence", e, NULL);
+	replica_each(&node->replica, RECORD_INSTANCE, note_unheard, &u);
+}
+
+static void apply_again_expired(struct loop_timer *timer)
+{
+	static const struct replica_change fabric = { .fabric = true };
+	struct node *node = container_of(timer, struct node, apply_again);
+
+	node_apply(node, &fabric);
+	if (node->sync)
+		sync_nudge(node->sync); /* an error less, or the same again */
+}
+
+static void apply_later(struct node *node)
+{
+	node->apply_again.expired = apply_again_expired;
+	if (loop_set_timer_in(node->loop, &node->apply_again, APPLY_AGAIN_MS) < 0)
+		log_err("apply", "no memory for a timer: what failed waits for the next change");
+}
+
+static void let_speak(struct node *node, const struct presence *wanted)
+{
+	int e = node->kernel->let_speak(node, wanted);
+
+	if (e == 0)
+		return;
+	complain_of_unheard(node, e);
+	apply_later(node);
+}
+
+static void reach(struct node *node)
+{
+	struct why why = { 0 };
+	int e = node->kernel->reach(node, &why);
+
+	node->unreached = e != 0;
+	if (e == 0)
+		return;
+	complain_of_self(node, "mesh", e, &why);
+	apply_later(node);
 }
 
 static void names_again_expired(struct loop_timer *timer);
@@ -160,21 +240,19 @@ static void forget_settled(struct node *node, const struct presence *wanted)
 void node_apply(struct node *node, const struct replica_change *change)
 {
 	struct presence wanted = { 0 };
-	struct why why = { 0 };
 	int e = presence_wanted(&node->replica, &wanted);
 	bool presence_known = e == 0; /* else what is there stays: an empty set would silence every network */
 
 	node->applying = true;
 	node->applies++;
-	if (e == 0)
-		e = node->kernel->let_speak(node, &wanted);
+	node_errors_clear(&node->errors);
+	loop_cancel_timer(&node->apply_again);
 	if (e < 0)
 		complain(node, "presence", e, NULL);
-	if (change->all || change->fabric) {
-		e = node->kernel->reach(node, &why);
-		if (e)
-			complain(node, "mesh", e, &why);
-	}
+	if (presence_known)
+		let_speak(node, &wanted);
+	if (change->all || change->fabric || node->unreached)
+		reach(node);
 	sync_names(node, change);
 	e = sync_roles(node);
 	if (e < 0)
@@ -271,19 +349,19 @@ static void on_fill_poll(void *ctx, struct Sixpn__PollRequest *poll)
 	static __thread struct poll_extras x; /* lives until the next call, as sync.h promises */
 	struct node *node = ctx;
 
-	for (size_t i = 0; i < node->n_errors && i < ERRORS_PER_POLL; i++) {
-		struct node_error *e = &node->errors[i];
+	for (size_t i = 0; i < node->errors.n && i < ERRORS_PER_POLL; i++) {
+		struct node_error *e = &node->errors.items[i];
 
 		sixpn__record_error__init(&x.errors[i]);
 		x.errors[i].kind = e->kind;
-		x.errors[i].key = (ProtobufCBinaryData){ strlen(e->id), (uint8_t *)e->id };
+		x.errors[i].key = (ProtobufCBinaryData){ e->key_len, e->key };
 		x.errors[i].v = e->v;
 		x.errors[i].text = (ProtobufCBinaryData){ strlen(e->text), (uint8_t *)e->text };
 		x.error_list[i] = &x.errors[i];
 		poll->n_errors = i + 1;
 	}
 	poll->errors = x.error_list;
-	poll->errors_total = (uint32_t)node->n_errors;
+	poll->errors_total = (uint32_t)node->errors.n;
 	for (struct node_await *a = node->awaits; a && poll->n_await < AWAITS_PER_POLL; a = a->next) {
 		Sixpn__Await *out = &x.awaits[poll->n_await];
 
@@ -343,36 +421,11 @@ static void role_report(void *ctx, const char *instance_id, const struct observe
 		reports_send(node->reports);
 }
 
-/* The place of a record's error: one per record, however often it fails between two syncs. NULL = no memory. */
-static struct node_error *error_of(struct node *node, uint32_t kind, const char *id)
-{
-	for (size_t i = 0; i < node->n_errors; i++)
-		if (node->errors[i].kind == kind && !strcmp(node->errors[i].id, id))
-			return &node->errors[i];
-	if (node->n_errors == node->cap_errors) {
-		size_t cap = node->cap_errors ? 2 * node->cap_errors : 16;
-		struct node_error *bigger = realloc(node->errors, cap * sizeof *bigger);
-
-		if (!bigger)
-			return NULL;
-		node->errors = bigger;
-		node->cap_errors = cap;
-	}
-	return &node->errors[node->n_errors++];
-}
-
 static void role_record_error(void *ctx, uint32_t kind, const char *instance_id, uint64_t v, const char *text)
 {
 	struct node *node = ctx;
-	struct node_error *e;
 
-	log_err("apply", "%s %s: %s", record_kind_name(kind), instance_id, text);
-	e = error_of(node, kind, instance_id);
-	if (!e)
-		return;
-	*e = (struct node_error){ .kind = kind, .v = v };
-	snprintf(e->id, sizeof e->id, "%s", instance_id);
-	snprintf(e->text, sizeof e->text, "%s", text);
+	node_errors_add(&node->errors, kind, instance_id, strlen(instance_id), v, text);
 	if (!node->applying && node->sync)
 		sync_nudge(node->sync);
 }

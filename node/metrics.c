@@ -59,7 +59,7 @@ static void read_journal(void *ctx, const struct metric *row, struct metric_out 
 	metric_histogram(out, &times, METRIC_LABELS(s->node->identity.name));
 }
 
-enum number { VERSION, SYNCED, LAST_REPLY, REJECTED, REPORTS, SOCKETS };
+enum number { VERSION, SYNCED, LAST_REPLY, REJECTED, HELD, REPORTS, SOCKETS };
 
 /* The clock that counts replies has nothing to do with Unix time: both are read now. */
 static double last_reply(const struct node *node)
@@ -75,7 +75,8 @@ static double number(const struct node *node, enum number what)
 	case VERSION: return (double)node->replica.v;
 	case SYNCED: return sync_is_synced(node->sync);
 	case LAST_REPLY: return last_reply(node);
-	case REJECTED: return (double)node->n_errors;
+	case REJECTED: return (double)node->errors.n;
+	case HELD: return (double)node->replica.n_held;
 	case REPORTS: return (double)reports_waiting(node->reports);
 	case SOCKETS: return (double)link_client_stats(node->link)->dials;
 	}
@@ -125,6 +126,7 @@ static const struct metric table[] = {
 	{ "sixpn_node_last_reply_timestamp_seconds", METRIC_GAUGE, "node",
 	  "Unix time of the controller's last reply; what is served may be as old as that. 0 = none since the start.", read_number, LAST_REPLY },
 	{ "sixpn_node_rejected_records", METRIC_GAUGE, "node", "Records that could not be applied.", read_number, REJECTED },
+	{ "sixpn_node_held_deletes", METRIC_GAUGE, "node", "Deletes that came in masses and unexplained and are held back.", read_number, HELD },
 	{ "sixpn_node_reports_waiting", METRIC_GAUGE, "node", "Instances whose state the controller has not yet recorded.", read_number, REPORTS },
 	{ "sixpn_node_link_dials_total", METRIC_COUNTER, "node", "Connections to the controller that were begun.", read_number, SOCKETS },
 	{ "sixpn_node_link_drops_total", METRIC_COUNTER, "node reason", "Frames of the controller that were not obeyed, by reason.",

@@ -70,9 +70,9 @@ static int connect_mesh(struct node *node, struct why *why)
 
 static int let_speak(struct node *node, const struct presence *wanted)
 {
-	size_t added;
+	size_t added = 0;
 
-	return presence_add(node->datapath, wanted, &added);
+	return presence_add(node->datapath, wanted, &node->unheard, &added);
 }
 
 static int reach(struct node *node, struct why *why)
@@ -342,6 +342,7 @@ void node_stop(struct node *node)
 	node->n_roles = 0;
 	node_forget_awaits(node);
 	loop_cancel_timer(&node->names_again);
+	loop_cancel_timer(&node->apply_again);
 	if (node->link)
 		link_client_stop(node->link);
 	node->dns = dns_server_stop(node->dns);
@@ -359,7 +360,8 @@ void node_stop(struct node *node)
 	node->rtnl = rtnl_free(node->rtnl);
 	replica_deinit(&node->replica);
 	free(node->settled);
-	free(node->errors);
+	node_errors_deinit(&node->errors);
+	presence_deinit(&node->unheard);
 	identity_wipe(&node->identity);
 }
 

@@ -5,6 +5,7 @@
 #include "lib/bpf/datapath.h"
 #include "lib/dns/server.h"
 #include "lib/link/nng_client.h"
+#include "node/errors.h"
 #include "node/ground.h"
 #include "node/identity.h"
 #include "node/journal.h"
@@ -33,20 +34,13 @@ struct node_await {
 	struct loop_timer limit;
 };
 
-struct node_error { /* a record that could not be applied */
-	uint32_t kind;
-	char id[NAME_INSTANCE_ID_SIZE];
-	uint64_t v;
-	char text[256];
-};
-
 /* What a node does to its machine by itself; the rest goes through roles (attach_ops, runtime_ops). A table, so that the order of
  * an apply can be judged without a kernel, and whole nodes run in the simulator. The first three are called once, in this order. */
 struct kernel_ops {
 	int (*lay)(struct node *node, struct why *why);          /* what refuses: routes, rules, gate; programs are loaded */
 	int (*connect_mesh)(struct node *node, struct why *why); /* the mesh device: guarded first, then up */
 	int (*serve)(struct node *node, struct why *why);        /* names may be asked for */
-	int (*let_speak)(struct node *node, const struct presence *wanted); /* adds presence that is new */
+	int (*let_speak)(struct node *node, const struct presence *wanted); /* adds presence that is new; unheard: what could not be added */
 	int (*reach)(struct node *node, struct why *why);                   /* mesh peers of the node records; E_REFUSED with why */
 	int (*silence)(struct node *node, const struct presence *wanted);   /* removes presence that is not wanted */
 	int (*settle)(struct node *node); /* every device has its programs: what an earlier version left may go */
@@ -99,8 +93,10 @@ struct node {
 	struct node_await *awaits;
 	uint32_t *settled; /* networks in which everybody knows that we speak */
 	size_t n_settled;
-	struct node_error *errors;
-	size_t n_errors, cap_errors;
+	struct node_errors errors;
+	struct presence unheard; /* pairs that the last let_speak could not add */
+	bool unreached; /* the mesh is not as the records want it */
+	struct loop_timer apply_again; /* what the kernel refused may be possible later */
 	uint64_t started_ms, presence_timeouts, apply_errors, applies;
 	bool applying;
 	struct status *status;

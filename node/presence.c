@@ -1,6 +1,8 @@
 /* presence - see presence.h. */
 #include "node/presence.h"
 
+#include "lib/base/log.h"
+
 #include <stdlib.h>
 
 static int compare(const void *a, const void *b)
@@ -101,16 +103,22 @@ bool presence_has(const struct presence *p, uint32_t network, uint32_t host)
 	return p->n && bsearch(&key, p->pairs, p->n, sizeof key, compare);
 }
 
-int presence_add(struct bpf_datapath *datapath, const struct presence *wanted, size_t *ret_added)
+int presence_add(struct bpf_datapath *datapath, const struct presence *wanted, struct presence *ret_refused, size_t *ret_added)
 {
+	struct gather refused = { .n = 0 };
+	int first = 0;
+
 	for (size_t i = 0; i < wanted->n; i++) {
 		int e = bpf_presence_set(datapath, wanted->pairs[i].network, wanted->pairs[i].host);
 
-		if (e < 0)
-			return e;
-		++*ret_added;
+		*ret_added += e == 0;
+		if (e < 0 && add_pair(&refused, wanted->pairs[i].network, wanted->pairs[i].host) < 0)
+			log_limited(LOG_L_ERR, "presence", "no memory to name what the map does not take");
+		first = first ? first : e;
 	}
-	return 0;
+	presence_deinit(ret_refused);
+	*ret_refused = (struct presence){ .pairs = refused.pairs, .n = refused.n };
+	return first;
 }
 
 struct removal {

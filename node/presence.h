@@ -18,7 +18,8 @@ int presence_wanted(const struct replica *replica, struct presence *ret_presence
 void presence_deinit(struct presence *p);
 bool presence_has(const struct presence *p, uint32_t network, uint32_t host);
 
-/* Adds what is missing in the map. */
-int presence_add(struct bpf_datapath *datapath, const struct presence *wanted, size_t *ret_added);
+/* Adds what is missing in the map. What it does not take is in *ret_refused (which may hold those of before), the rest is added; the
+ * first error. */
+int presence_add(struct bpf_datapath *datapath, const struct presence *wanted, struct presence *ret_refused, size_t *ret_added);
 /* Removes from the map what is not wanted. */
 int presence_remove(struct bpf_datapath *datapath, const struct presence *wanted, size_t *ret_removed);

@@ -200,13 +200,17 @@ static json_t *errors_json(const struct node *node)
 {
 	json_t *out = json_array();
 
-	for (size_t i = 0; i < node->n_errors; i++) {
+	for (size_t i = 0; i < node->errors.n; i++) {
+		const struct node_error *e = &node->errors.items[i];
+		struct record r = { .kind = e->kind, .key_len = e->key_len };
 		json_t *one = json_object();
+		char key[80];
 
-		json_object_set_new(one, "kind", json_string(record_kind_name(node->errors[i].kind)));
-		json_object_set_new(one, "id", json_string(node->errors[i].id));
-		json_object_set_new(one, "v", number(node->errors[i].v));
-		json_object_set_new(one, "text", json_string(node->errors[i].text));
+		memcpy(r.key, e->key, e->key_len);
+		json_object_set_new(one, "kind", json_string(record_kind_name(e->kind)));
+		json_object_set_new(one, "id", json_string(record_key_text(&r, key, sizeof key)));
+		json_object_set_new(one, "v", number(e->v));
+		json_object_set_new(one, "text", json_string(e->text));
 		json_array_append_new(out, one);
 	}
 	return out;

@@ -9,6 +9,7 @@ struct rig {
 	struct reports *reports; /* for the names alone: the node has nobody to report to */
 	char steps[256];
 	int fail; /* what every step to the kernel returns */
+	bool full; /* the map has no room for MADE_HOST3 in MADE_NET2 */
 	size_t n_instances;
 	char first[NAME_INSTANCE_ID_SIZE], app[NAME_SIZE], org[NAME_SIZE];
 	bool has_spec;
@@ -38,7 +39,15 @@ static int presence_step(struct node *node, const char *step, const struct prese
 
 static int let_speak(struct node *node, const struct presence *wanted)
 {
-	return presence_step(node, "speak", wanted);
+	struct rig *rig = (struct rig *)node;
+
+	presence_deinit(&node->unheard);
+	if (rig->full) {
+		node->unheard = (struct presence){ .pairs = calloc(1, sizeof *node->unheard.pairs), .n = 1 };
+		node->unheard.pairs[0] = (struct presence_pair){ MADE_NET2, MADE_HOST3 };
+	}
+	presence_step(node, "speak", wanted);
+	return rig->full ? -E2BIG : rig->fail;
 }
 
 static int silence(struct node *node, const struct presence *wanted)
@@ -94,6 +103,9 @@ static struct rig *rig_new(void)
 
 static void rig_end(struct rig *rig)
 {
+	loop_cancel_timer(&rig->node.apply_again);
+	node_errors_deinit(&rig->node.errors);
+	presence_deinit(&rig->node.unheard);
 	rig->node.names = names_free(rig->node.names);
 	rig->reports = reports_free(rig->reports);
 	rig->node.views = dns_views_free(rig->node.views);
@@ -163,6 +175,64 @@ static void a_step_that_fails_is_counted_and_the_others_are_made(void **state)
 	rig_end(rig);
 }
 
+static void g9_what_the_map_does_not_take_is_an_error_of_the_instance_and_all_else_applies(void **state)
+{
+	struct rig *rig = rig_new();
+	struct instance_record far = made_instance_record(MADE_NET2, MADE_HOST3, 3);
+
+	(void)state;
+	rig->full = true;
+	assert_string_equal(apply(rig, made_world()), "speak:2 reach roles+names silence:2+names ");
+	assert_int_equal(rig->node.errors.n, 1);
+	assert_int_equal(rig->node.errors.items[0].kind, RECORD_INSTANCE);
+	assert_int_equal(rig->node.errors.items[0].key_len, NAME_INSTANCE_ID_LEN);
+	assert_memory_equal(rig->node.errors.items[0].key, far.id, NAME_INSTANCE_ID_LEN);
+	assert_int_equal(rig->node.errors.items[0].v, 13);
+	assert_non_null(strstr(rig->node.errors.items[0].text, "full"));
+	rig->full = false;
+	apply(rig, made_new(SIXPN__POLL_KIND__POLL_NOTHING, 20, 21));
+	assert_int_equal(rig->node.errors.n, 0);
+	rig_end(rig);
+}
+
+static void what_the_kernel_refused_is_tried_again_without_a_change(void **state)
+{
+	struct rig *rig = rig_new();
+
+	(void)state;
+	rig->fail = -EIO;
+	apply(rig, made_world());
+	assert_int_equal(rig->node.errors.n, 1); /* the mesh: its own record stands for it */
+	assert_int_equal(rig->node.errors.items[0].kind, RECORD_NODE);
+	assert_string_equal(apply(rig, made_new(SIXPN__POLL_KIND__POLL_NOTHING, 20, 21)), "speak:2+names reach+names roles+names silence:2+names ");
+	assert_int_equal(rig->node.errors.n, 1);
+	rig->fail = 0;
+	rig->steps[0] = 0;
+	rig->node.apply_again.expired(&rig->node.apply_again);
+	assert_string_equal(rig->steps, "speak:2+names reach+names roles+names silence:2+names ");
+	assert_int_equal(rig->node.errors.n, 0);
+	rig_end(rig);
+}
+
+static void an_instance_record_that_cannot_be_read_is_an_error_with_its_key(void **state)
+{
+	struct rig *rig = rig_new();
+	struct instance_record bad = made_instance_record(MADE_NET, MADE_HOST2, 9);
+	struct made *m = made_delta(20, 21);
+	struct buf body = BUF_INIT(0);
+
+	(void)state;
+	apply(rig, made_world());
+	buf_add_str(&body, "\xff\xff");
+	made_add(m, instance_envelope(&bad), 21, body);
+	apply(rig, m);
+	assert_int_equal(rig->node.errors.n, 1);
+	assert_memory_equal(rig->node.errors.items[0].key, bad.id, NAME_INSTANCE_ID_LEN);
+	assert_int_equal(rig->node.errors.items[0].v, 21);
+	assert_int_equal(rig->n_instances, 2);
+	rig_end(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +240,9 @@ int main(void)
 		cmocka_unit_test(g15_what_is_gone_loses_its_name_before_its_presence),
 		cmocka_unit_test(roles_are_given_the_instances_of_this_host_with_what_belongs_to_them),
 		cmocka_unit_test(a_step_that_fails_is_counted_and_the_others_are_made),
+		cmocka_unit_test(g9_what_the_map_does_not_take_is_an_error_of_the_instance_and_all_else_applies),
+		cmocka_unit_test(what_the_kernel_refused_is_tried_again_without_a_change),
+		cmocka_unit_test(an_instance_record_that_cannot_be_read_is_an_error_with_its_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
