@@ -116,6 +116,13 @@ static void refuse_error(struct api_call *call, int error)
 	case -ESTALE:
 		why_set(&why, "fenced", "", "another controller writes this store now: nothing was changed");
 		break;
+	case -EIDRM:
+	case -EBADMSG:
+	case -EROFS:
+	case -EIO:
+		log_err("api", "%s %s (request %s): %s", call->route->method, call->route->pattern, call->request->id, strerror(-error));
+		why_set(&why, "store_broken", "", "the controller's store can no longer be used: nothing was changed");
+		break;
 	case -ECANCELED:
 		why_set(&why, "unavailable", "", "the controller is being stopped: nothing was changed");
 		break;

@@ -19,6 +19,7 @@ struct api_node_state {
 	uint32_t roles; /* ROLE_HOST | ROLE_GATEWAY */
 	bool ready;     /* polled within 3 park times; else its state is unknown */
 	bool draining;
+	bool cloned;    /* another machine with its identity was fenced in the last minute */
 	uint64_t applied_v, lag; /* changes of its scope that it has not applied */
 	uint64_t last_poll_ago_ms; /* UINT64_MAX = never */
 	char version[32];

@@ -73,6 +73,7 @@ static void mix(void *ctx, const struct api_node_state *state)
 		json_object_set_new(node, "state", json_string(!state->ready ? "unknown" : state->draining ? "drain" : "ready"));
 		json_object_set_new(node, "applied_v", json_integer((json_int_t)state->applied_v));
 		json_object_set_new(node, "lag", json_integer((json_int_t)state->lag));
+		json_object_set_new(node, "cloned", json_boolean(state->cloned));
 	}
 }
 

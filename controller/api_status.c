@@ -34,15 +34,15 @@ static void add_node(void *ctx, const struct api_node_state *node)
 	const char *state = !node->ready ? "unknown" : node->draining ? "drain" : "ready";
 
 	survey->total++;
-	if (node->ready && node->lag == 0 && node->n_errors == 0 && node->n_held == 0)
+	if (node->ready && node->lag == 0 && node->n_errors == 0 && node->n_held == 0 && !node->cloned)
 		survey->current++;
 	json_array_append_new(survey->nodes,
-			      json_pack("{s:s,s:o,s:s,s:s,s:I,s:I,s:o,s:o,s:I,s:o,s:I,s:o}", "name", node->name, "roles", api_roles_json(node->roles),
+			      json_pack("{s:s,s:o,s:s,s:s,s:I,s:I,s:o,s:o,s:I,s:o,s:I,s:o,s:b}", "name", node->name, "roles", api_roles_json(node->roles),
 					"region", node->region, "state", state, "v", (json_int_t)node->applied_v, "lag",
 					(json_int_t)node->lag, "last_poll_ms",
 					node->last_poll_ago_ms == UINT64_MAX ? json_null() : json_integer((json_int_t)node->last_poll_ago_ms),
 					"version", api_json_str(node->version), "n_errors", (json_int_t)node->n_errors, "errors",
-					errors_json(node), "n_held", (json_int_t)node->n_held, "held", held_json(node)));
+					errors_json(node), "n_held", (json_int_t)node->n_held, "held", held_json(node), "cloned", node->cloned));
 }
 
 static int status(struct api_call *call, struct why *why)

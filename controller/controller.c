@@ -213,7 +213,10 @@ static void committed(void *arg, struct record *record, uint64_t committed_ms)
 
 static void broken(void *arg, int error)
 {
-	controller_must_stop(arg, error == -ESTALE ? "another controller writes this store now" : "the store can no longer be written");
+	controller_must_stop(arg, error == -ESTALE  ? "another controller writes this store now" :
+				  error == -EIDRM   ? "the file of the store was moved away or replaced while it was in use" :
+				  error == -EBADMSG ? "the store is damaged; restore a backup: sixpn backup restore FILE" :
+						      "the store can no longer be written");
 }
 
 /* ---- the link ---- */
@@ -335,7 +338,8 @@ int controller_new(const struct controller_config *config, const struct controll
 		controller_free(c);
 		return r;
 	}
-	controller_wake(c, c->seen_due_ms);
+	c->ours_due_ms = c->started_mono_ms + SESSION_OURS_MS;
+	controller_wake(c, c->ours_due_ms);
 	*ret_controller = c;
 	return 0;
 }
@@ -376,7 +380,11 @@ void controller_tick(struct controller *c)
 		session_store_seen(c);
 		c->seen_due_ms = now + SESSION_SEEN_MS;
 	}
-	next = c->seen_due_ms;
+	if (now >= c->ours_due_ms) {
+		session_check_ours(c);
+		c->ours_due_ms = now + SESSION_OURS_MS;
+	}
+	next = c->seen_due_ms < c->ours_due_ms ? c->seen_due_ms : c->ours_due_ms;
 	at = poll_expire(c);
 	next = at < next ? at : next;
 	at = wait_run(c);

@@ -30,10 +30,10 @@ struct controller {
 	struct wait *waits;
 	bool waits_due;   /* something that waits look at has changed */
 	bool settle_due;  /* something that awaits look at has changed */
-	bool reseeding, stopping;
+	bool reseeding, stopping, checking_ours;
 	bool told_to_stop;
 	size_t n_ops;
-	uint64_t started_mono_ms, wake_ms, seen_due_ms;
+	uint64_t started_mono_ms, wake_ms, seen_due_ms, ours_due_ms;
 	struct controller_stats stats;
 };
 

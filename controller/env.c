@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CLONE_SHOWN_MS 60000 /* a fenced machine asks again every few seconds */
+
 static uint64_t current_v(void *ctx)
 {
 	return controller_head(ctx);
@@ -25,6 +27,7 @@ static void fill_state(const struct controller *c, const struct node_entry *node
 		.roles = node->roles,
 		.ready = controller_is_ready(c, node),
 		.draining = node->draining,
+		.cloned = node->cloned_ms != NODE_NEVER && clock_mono_ms(&c->clock) - node->cloned_ms < CLONE_SHOWN_MS,
 		.applied_v = node->applied_v,
 		.lag = node->acked ? node->n_pending : controller_head(c),
 		.last_poll_ago_ms = node->polled_ms == NODE_NEVER ? UINT64_MAX : clock_mono_ms(&c->clock) - node->polled_ms,

@@ -99,6 +99,7 @@ static const struct error_code table[] = {
 	/* the store and the machine below */
 	{ "store_in_use", 503, 5, "end the other controller first" },
 	{ "store_corrupt", 503, 5, "restore a backup: sixpn backup restore" },
+	{ "store_broken", 503, 5, "the controller's log says why it ends; what runs goes on" },
 	{ "store_newer", 503, 5, "start a controller at least as new as the one that wrote it" },
 	{ "store_foreign", 503, 5, "choose another file" },
 	{ "store_unwritable", 503, 5, "mount it writable, or mend its owner and mode" },
@@ -140,6 +141,10 @@ int error_status_of(int result, const struct why *why)
 	case -ENOSPC:
 		return 507;
 	case -ESTALE:
+	case -EIDRM:
+	case -EBADMSG:
+	case -EROFS:
+	case -EIO:
 	case -ECANCELED:
 		return 503;
 	default:

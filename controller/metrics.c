@@ -1,6 +1,7 @@
 /* metrics - see metrics.h. Everything is read from memory in the loop's thread, but for two system calls about the store's file. */
 #include "controller/metrics.h"
 
+#include "controller/backup.h"
 #include "controller/controller_internal.h"
 #include "controller/store_stats.h"
 #include "lib/link/drop.h"
@@ -107,7 +108,16 @@ static void read_health(void *ctx, const struct metric *row, struct metric_out *
 
 /* ---- the log and the store ---- */
 
-enum number { LOG_VERSION, STORE_SIZE, STORE_FREE, STORE_FULL, WAITS, POLLS_PARKED, SNAPSHOTS_NOW, SESSIONS, UP_SINCE };
+enum number { LOG_VERSION, STORE_SIZE, STORE_FREE, STORE_FULL, WAITS, POLLS_PARKED, SNAPSHOTS_NOW, SESSIONS, UP_SINCE, BACKUP_MADE };
+
+static double last_backup_s(const struct controller *c)
+{
+	uint64_t made_ms = 0, v;
+
+	if (c->backups)
+		backups_latest(c->backups, &made_ms, &v);
+	return (double)made_ms / 1000;
+}
 
 static double number(const struct source *s, enum number what)
 {
@@ -120,6 +130,7 @@ static double number(const struct source *s, enum number what)
 	case POLLS_PARKED: return (double)s->c->parked.n;
 	case SNAPSHOTS_NOW: return (double)s->c->stats.snapshots_now;
 	case SESSIONS: return (double)s->link->sessions;
+	case BACKUP_MADE: return last_backup_s(s->c);
 	case UP_SINCE: return (double)s->c->env.started_ms / 1000;
 	}
 	return 0;
@@ -224,6 +235,8 @@ static const struct metric table[] = {
 	{ "sixpn_store_size_bytes", METRIC_GAUGE, "", "The database and its write-ahead log.", read_number, STORE_SIZE },
 	{ "sixpn_store_free_bytes", METRIC_GAUGE, "", "Room on the file system of the database.", read_number, STORE_FREE },
 	{ "sixpn_store_disk_full", METRIC_GAUGE, "", "1 = the disk is full, only deletes are accepted.", read_number, STORE_FULL },
+	{ "sixpn_backup_last_success_timestamp_seconds", METRIC_GAUGE, "", "When the newest backup was made and verified; 0 = there is none.",
+	  read_number, BACKUP_MADE },
 	{ "sixpn_waits", METRIC_GAUGE, "", "Requests that wait now until nodes have applied their change.", read_number, WAITS },
 	{ "sixpn_link_polls_parked", METRIC_GAUGE, "", "Polls that wait now for news.", read_number, POLLS_PARKED },
 	{ "sixpn_link_sessions", METRIC_GAUGE, "", "Sessions of nodes now.", read_number, SESSIONS },

@@ -46,6 +46,7 @@ struct node_entry {
 
 	/* its session */
 	uint32_t session;
+	uint64_t cloned_ms; /* monotonic, when another machine with its identity was fenced last; NODE_NEVER */
 	bool boot_conflict; /* the store knows a later boot of this identity: this session is a copy */
 	char version[32];
 	uint64_t polled_ms; /* monotonic, of the last poll; NODE_NEVER */

@@ -345,6 +345,7 @@ void poll_take(struct controller *c, const struct link_request *request)
 		return;
 	}
 	if (request->clone) {
+		node->cloned_ms = clock_mono_ms(&c->clock);
 		reply_fenced(c, request->handle, "another machine holds this identity and polls; this one is a copy");
 		return;
 	}
@@ -353,6 +354,7 @@ void poll_take(struct controller *c, const struct link_request *request)
 		return;
 	}
 	if (node->boot_conflict && node->session == request->session) {
+		node->cloned_ms = clock_mono_ms(&c->clock);
 		reply_fenced(c, request->handle, "a later start of this node is known; this machine runs from an old copy of its state");
 		return;
 	}

@@ -52,6 +52,7 @@ static void session_done(struct op *op)
 	if (op->result == E_REFUSED && node && node->session == s->session && !strcmp(op->why.code, "node_boot_conflict")) {
 		log_err("session", "node %s: %s; this session is fenced", node->name, op->why.text);
 		node->boot_conflict = true;
+		node->cloned_ms = clock_mono_ms(&c->clock);
 		if (node->handle) {
 			reply_fenced(c, node->handle, op->why.text);
 			controller_set_handle(c, node, 0);
@@ -195,6 +196,44 @@ void session_store_seen(struct controller *c)
 	}
 	if (s)
 		put_seen(c, s);
+}
+
+/* ---- a store that somebody else took ---- */
+
+struct ours_op {
+	struct op op;
+	struct controller *c;
+};
+
+static int run_ours(struct store *store, struct op *op)
+{
+	(void)op;
+	return store_check_ours(store); /* the store thread tells us if it is not */
+}
+
+static void ours_done(struct op *op)
+{
+	struct ours_op *s = container_of(op, struct ours_op, op);
+
+	controller_op_done(s->c);
+	s->c->checking_ours = false;
+	op_deinit(op);
+	free(s);
+}
+
+void session_check_ours(struct controller *c)
+{
+	struct principal who = principal_local("controller");
+	struct ours_op *s;
+
+	if (c->checking_ours || !(s = calloc(1, sizeof *s)))
+		return;
+	s->c = c;
+	op_init(&s->op, run_ours, ours_done, &who, NULL);
+	s->op.write = false;
+	c->checking_ours = controller_put(c, &s->op);
+	if (!c->checking_ours)
+		free(s);
 }
 
 /* ---- a store that was rolled back ---- */

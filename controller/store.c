@@ -183,6 +183,10 @@ int store_open(const struct store_options *options, struct store **ret_store, st
 		store_close(store);
 		return r;
 	}
+	if (!driver_in_place(store->driver)) { /* also notes the WAL as ours */
+		store_close(store);
+		return -EIDRM;
+	}
 	if (!store->full)
 		store_ballast_make(store);
 	*ret_store = store;

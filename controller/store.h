@@ -56,6 +56,9 @@ uint64_t store_head(const struct store *store); /* V of the last committed chang
 bool store_is_full(const struct store *store);  /* the ballast is gone and there is still no room */
 const struct clock *store_clock(const struct store *store);
 
+/* Nobody else took the store over, and its file is where it was: 0, -ESTALE, -EIDRM, -EBADMSG; after that nothing can be written. */
+int store_check_ours(struct store *store) MUST_CHECK;
+
 /* head_proof: keyed BLAKE2b over (log_id, V). Pure, so the loop may call it on its copy. */
 void store_head_proof(const struct store_identity *identity, uint64_t v, uint8_t ret_proof[32]);
 bool store_head_proof_valid(const struct store_identity *identity, uint64_t v, const void *proof, size_t proof_len);

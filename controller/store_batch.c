@@ -18,7 +18,39 @@ static void fail(struct op *op, int error)
 
 static bool is_final(int error)
 {
-	return error == -ESTALE || error == -EIO || error == -EBADMSG || error == -EROFS;
+	return error == -ESTALE || error == -EIDRM || error == -EIO || error == -EBADMSG || error == -EROFS;
+}
+
+static const char *say(int error)
+{
+	return error == -ESTALE	 ? "another controller writes it now" :
+	       error == -EIDRM	 ? "the file was moved away or replaced while it was in use" :
+	       error == -EBADMSG ? "it is damaged; restore a backup: sixpn backup restore FILE" :
+				   strerror(-error);
+}
+
+static void break_for_ever(struct store *store, int error)
+{
+	if (store->broken)
+		return;
+	store->broken = error;
+	log_err("store", "%s can no longer be written: %s", store->path, say(error));
+}
+
+int store_check_ours(struct store *store)
+{
+	int64_t epoch = 0;
+	int r = sql_get_int(store, &epoch, "SELECT epoch FROM meta WHERE id = 1", "");
+
+	if (r == 0 && (uint64_t)epoch != store->identity.epoch)
+		r = -ESTALE;
+	if (r == 0 && !driver_in_place(store->driver))
+		r = -EIDRM;
+	if (r == SQL_E_NONE)
+		r = -EBADMSG;
+	if (is_final(r) && r != -EIO)
+		break_for_ever(store, r);
+	return r;
 }
 
 /* The transaction is over, whoever ended it. */
@@ -104,8 +136,12 @@ static int run_writes(struct store *store, struct op **ops, size_t n_ops)
 			if (r == 0 && ops[i]->result == -ESTALE)
 				r = -ESTALE;
 		}
+	if (r == 0 && driver_is_damaged(store->driver))
+		r = -EBADMSG;
 	if (r == 0)
 		r = commit(store);
+	if (r == 0 && !driver_in_place(store->driver)) /* committed, but to a file that nobody will find again */
+		r = -EIDRM;
 	if (r > 0)
 		r = -EIO;
 	if (r != 0)
@@ -124,10 +160,8 @@ void store_run_batch(struct store *store, struct op **ops, size_t n_ops)
 		r = run_writes(store, ops, n_ops);
 	if (r == -ENOSPC)
 		store_ballast_drop(store);
-	if (is_final(r) && !store->broken) {
-		store->broken = r;
-		log_err("store", "%s can no longer be written: %s", store->path, strerror(-r));
-	}
+	if (is_final(r))
+		break_for_ever(store, r);
 	for (size_t i = 0; i < n_ops; i++) {
 		if (ops[i]->write && r != 0)
 			fail(ops[i], r);
@@ -139,6 +173,8 @@ void store_run_batch(struct store *store, struct op **ops, size_t n_ops)
 			op_reset(ops[i]);
 			ops[i]->result = ops[i]->run(store, ops[i]);
 		}
+	if (driver_is_damaged(store->driver))
+		break_for_ever(store, -EBADMSG);
 }
 
 int store_run_now(struct store *store, struct op *op)

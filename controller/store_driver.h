@@ -20,8 +20,10 @@ int driver_open(const char *path, struct driver **ret_driver, struct why *why) M
 int driver_open_reader(const char *path, bool still, struct driver **ret_driver, struct why *why) MUST_CHECK;
 /* The lock of the one writer alone, for work on the file itself; until the descriptor is closed. E_REFUSED: store_in_use. */
 int driver_lock(const char *path, int *ret_fd, struct why *why) MUST_CHECK;
-/* Is the file that we have open still the one at its path? If not, what is written is lost. */
-bool driver_in_place(const struct driver *driver) MUST_CHECK;
+/* Are the file that we have open, and its WAL, still those at their paths? If not, what is written is lost. After the first COMMIT. */
+bool driver_in_place(struct driver *driver) MUST_CHECK;
+/* Did any call find damage in the file? For ever. */
+bool driver_is_damaged(const struct driver *driver);
 struct driver *driver_close(struct driver *driver);
 /* The version of the schema in the file; kept in the same transaction as the migration itself. */
 int driver_get_version(struct driver *driver, int *ret_version) MUST_CHECK;

@@ -36,10 +36,11 @@ static bool is_room_error(const struct driver *driver, int code)
 	return code != SQLITE_IOERR_FSYNC && code != SQLITE_IOERR_DIR_FSYNC && (e == ENOSPC || e == EDQUOT || e == EFBIG);
 }
 
-int driver_errno(const struct driver *driver, int code)
+int driver_errno(struct driver *driver, int code)
 {
 	if (is_room_error(driver, code))
 		return -ENOSPC;
+	driver->damaged = driver->damaged || (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 	switch (code & 0xff) {
 	case SQLITE_FULL:
 		return -ENOSPC;
@@ -185,17 +186,32 @@ static int note_file(struct driver *driver, const char *path)
 
 	if (stat(path, &st) < 0)
 		return -errno;
-	driver->device = st.st_dev;
-	driver->inode = st.st_ino;
+	driver->file = (struct driver_file){ st.st_dev, st.st_ino };
 	driver->path = strdup(path);
 	return driver->path ? 0 : -ENOMEM;
 }
 
-bool driver_in_place(const struct driver *driver)
+static bool is_file(const char *path, const struct driver_file *file)
 {
 	struct stat st;
 
-	return stat(driver->path, &st) == 0 && st.st_dev == driver->device && st.st_ino == driver->inode;
+	return stat(path, &st) == 0 && st.st_dev == file->device && st.st_ino == file->inode;
+}
+
+bool driver_in_place(struct driver *driver)
+{
+	char wal[PATH_MAX];
+	struct stat st;
+
+	snprintf(wal, sizeof wal, "%s-wal", driver->path);
+	if (!driver->wal.inode && stat(wal, &st) == 0) /* SQLite makes it at the first transaction and keeps it */
+		driver->wal = (struct driver_file){ st.st_dev, st.st_ino };
+	return is_file(driver->path, &driver->file) && is_file(wal, &driver->wal);
+}
+
+bool driver_is_damaged(const struct driver *driver)
+{
+	return driver->damaged;
 }
 
 static struct driver *driver_new(void)

@@ -10,10 +10,13 @@ struct driver {
 	sqlite3 *db;
 	int lock_fd; /* -1 = a reader */
 	char *path;
-	dev_t device; /* of the file as it was opened */
-	ino_t inode;
+	struct driver_file {
+		dev_t device;
+		ino_t inode;
+	} file, wal; /* as they were opened; wal zeros until it was seen */
+	bool damaged; /* SQLite found something that it could not have written */
 	struct map statements;
 };
 
-/* SQLite's code as driver_step gives it. */
-int driver_errno(const struct driver *driver, int code);
+/* SQLite's code as driver_step gives it; notes damage. */
+int driver_errno(struct driver *driver, int code);

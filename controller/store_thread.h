@@ -13,7 +13,8 @@ struct store_thread;
 struct store_thread_events {
 	/* One committed record, on the loop's thread, in V order, before done of the op that made it. The callee owns it (free()). */
 	void (*committed)(void *arg, struct record *record, uint64_t committed_ms);
-	/* The store can no longer be written (-ESTALE: another controller took it; else the error of the disk). Once. */
+	/* The store can no longer be written (-ESTALE: another controller took it; -EIDRM: its file was moved
+	 * away; -EBADMSG: it is damaged; else the error of the disk). Once. */
 	void (*broken)(void *arg, int error);
 	void *arg;
 };

@@ -23,7 +23,9 @@ static void add_notes(const json_t *nodes)
 		long long held = json_integer_value(json_object_get(node, "n_held"));
 		char note[300] = "";
 
-		if (held) {
+		if (json_is_true(json_object_get(node, "cloned"))) {
+			snprintf(note, sizeof note, "TWO MACHINES use its identity, one is fenced: end one, join it anew");
+		} else if (held) {
 			snprintf(note, sizeof note, "holds back %lld deletes: sixpn node release-held", held);
 		} else if (n) {
 			CLEAN_BUF struct buf text = BUF_INIT(4096);

@@ -38,7 +38,7 @@ static const struct cli_noun region = {
 static const struct cli_noun node = {
 	"node", "/v1/nodes", "name", "machines: hosts and gateways",
 	COLUMNS({ "NAME", "name" }, { "REGION", "region" }, { "ROLES", "roles" }, { "STATE", "state" }, { "INSTANCES", "instances" },
-		{ "ENDPOINTS", "endpoints" }, { "VERSION", "version" }),
+		{ "ENDPOINTS", "endpoints" }, { "VERSION", "version" }, { "CLONED", "cloned" }),
 	"name region",
 };
 static const struct cli_noun node_token = {

@@ -506,6 +506,43 @@ static void see_node(void *ctx, const struct api_node_state *node)
 	*(struct api_node_state *)ctx = *node;
 }
 
+static void a_copy_of_a_node_is_shown_in_its_state_until_it_is_gone(void **state)
+{
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+	struct test_node *a = add_running(w, "ord"), *copy = add_machine(w, a);
+	static struct api_node_state seen;
+
+	(void)state;
+	controller_env(w->c)->ops->each_node(w->c, see_node, &seen);
+	assert_false(seen.cloned);
+	copy->hold = true;
+	link_client_start(copy->client);
+	send_poll(copy);
+	world_run(w, 1000);
+	controller_env(w->c)->ops->each_node(w->c, see_node, &seen);
+	assert_true(seen.cloned);
+	assert_true(seen.ready); /* the holder goes on */
+	world_run(w, 120000);
+	controller_env(w->c)->ops->each_node(w->c, see_node, &seen);
+	assert_false(seen.cloned);
+	world_free(w);
+}
+
+static void g14_a_controller_whose_store_was_taken_ends_itself_without_being_asked_to_write(void **state)
+{
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+
+	(void)state;
+	world_run(w, 10000);
+	assert_string_equal(w->stopped, "");
+	assert_int_equal(driver_exec(w->store->driver, "UPDATE meta SET epoch = epoch + 1"), 0);
+	world_run(w, 5000);
+	assert_non_null(strstr(w->stopped, "another controller"));
+	world_free(w);
+}
+
 static void g21_held_deletes_are_seen_and_a_release_lets_them_go(void **state)
 {
 	uint32_t acme;
@@ -716,6 +753,8 @@ int main(void)
 		cmocka_unit_test(g18_a_node_is_ready_while_it_polls_and_unknown_after_three_park_times),
 		cmocka_unit_test(g18_after_a_start_all_nodes_count_as_live_for_three_park_times),
 		cmocka_unit_test(a_controller_whose_store_was_taken_ends_itself),
+		cmocka_unit_test(g14_a_controller_whose_store_was_taken_ends_itself_without_being_asked_to_write),
+		cmocka_unit_test(a_copy_of_a_node_is_shown_in_its_state_until_it_is_gone),
 		cmocka_unit_test(nodes_that_poll_are_stored_as_seen_once_a_minute),
 	};
 

@@ -148,6 +148,58 @@ static void a_taken_over_store_is_written_no_more(void **state)
 	op_deinit(&b.op);
 }
 
+static void g14_a_taken_over_store_is_noticed_without_a_write(void **state)
+{
+	struct fixture *f = *state;
+	struct job job;
+
+	assert_int_equal(store_check_ours(f->store), 0);
+	assert_int_equal(driver_exec(f->store->driver, "UPDATE meta SET epoch = epoch + 1"), 0);
+	assert_int_equal(store_check_ours(f->store), -ESTALE);
+	assert_int_equal(driver_exec(f->store->driver, "UPDATE meta SET epoch = epoch - 1"), 0);
+	job_init(f, &job, "acme"); /* for ever: nobody knows what the other one did */
+	assert_int_equal(store_run_now(f->store, &job.op), -ESTALE);
+	op_deinit(&job.op);
+}
+
+/* What is committed to a file that is not at its path is lost, so it must not be acknowledged. */
+static void assert_moved_is_noticed(struct fixture *f, const char *suffix, bool replaced)
+{
+	char path[160], away[170];
+	struct job job;
+	FILE *file;
+
+	make_region(f, "ord");
+	snprintf(path, sizeof path, "%s%s", f->path, suffix);
+	snprintf(away, sizeof away, "%s.away", path);
+	assert_int_equal(rename(path, away), 0);
+	if (replaced) {
+		file = fopen(path, "w");
+		fclose(file);
+	}
+	job_init(f, &job, "acme");
+	assert_int_equal(store_run_now(f->store, &job.op), -EIDRM);
+	assert_int_equal(job.op.v, 0);
+	assert_int_equal(store_check_ours(f->store), -EIDRM);
+	op_deinit(&job.op);
+	assert_int_equal(rename(away, path), 0);
+}
+
+static void a_store_whose_file_is_moved_away_acknowledges_nothing(void **state)
+{
+	assert_moved_is_noticed(*state, "", false);
+}
+
+static void a_store_whose_file_is_replaced_acknowledges_nothing(void **state)
+{
+	assert_moved_is_noticed(*state, "", true);
+}
+
+static void a_store_whose_wal_is_removed_acknowledges_nothing(void **state)
+{
+	assert_moved_is_noticed(*state, "-wal", false);
+}
+
 static bool has_ballast(struct fixture *f)
 {
 	char path[160];
@@ -365,6 +417,10 @@ int main(void)
 		T(records_come_in_v_order_with_the_bytes_of_the_log),
 		T(reads_of_a_batch_see_what_its_writes_committed),
 		T(a_taken_over_store_is_written_no_more),
+		T(g14_a_taken_over_store_is_noticed_without_a_write),
+		T(a_store_whose_file_is_moved_away_acknowledges_nothing),
+		T(a_store_whose_file_is_replaced_acknowledges_nothing),
+		T(a_store_whose_wal_is_removed_acknowledges_nothing),
 		T(a_full_disk_costs_the_ballast_and_answers_507_until_there_is_room),
 		T(the_thread_gives_all_back_in_v_order_records_before_done),
 		T(stopping_the_thread_runs_and_delivers_what_waits),
