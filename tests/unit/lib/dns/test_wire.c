@@ -221,6 +221,30 @@ static void a_record_that_does_not_fit_leaves_none_and_tc(void **state)
 	ldns_pkt_free(p);
 }
 
+static void a_hint_that_does_not_fit_is_left_out_and_the_answer_is_not(void **state)
+{
+	static const struct dns_hint hint = { DNS_HINT_STALE, "ten octets" };
+
+	(void)state;
+	for (size_t spare = 0; spare < 40; spare++) {
+		uint8_t bytes[512], message[DNS_UDP_MAX];
+		struct dns_query q;
+		struct dns_reply r;
+		uint16_t rcode;
+		size_t n = make_query(bytes, 1, "a.internal", DNS_TYPE_TXT, 512);
+
+		assert_int_equal(dns_query_parse(bytes, n, &q, &rcode), 0);
+		dns_reply_begin(&r, &q, message, 512);
+		r.hint = &hint;
+		assert_non_null(dns_reply_answer(&r, dns_reply_left(&r) - spare, 1));
+		n = dns_reply_end(&r);
+		assert_int_equal(get_u16(message + 6), 1);
+		assert_int_equal(n, 512 - spare + (spare >= 16 ? 16 : 0)); /* 4 + 2 + 10 */
+		if (spare >= 16)
+			assert_memory_equal(message + n - 16, "\0\17\0\14\0\3ten octets", 16);
+	}
+}
+
 static void names_from_text_are_labels(void **state)
 {
 	uint8_t wire[DNS_NAME_MAX];
@@ -253,6 +277,7 @@ int main(void)
 		cmocka_unit_test(flags_are_echoed_only_where_they_mean_something),
 		cmocka_unit_test(a_reply_has_an_opt_only_if_the_query_had_one),
 		cmocka_unit_test(a_record_that_does_not_fit_leaves_none_and_tc),
+		cmocka_unit_test(a_hint_that_does_not_fit_is_left_out_and_the_answer_is_not),
 		cmocka_unit_test(names_from_text_are_labels),
 	};
 
