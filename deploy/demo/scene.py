@@ -32,6 +32,7 @@ def spec(org, app):
 
 def operator(told, cluster):
     told.title("1. the operator: a controller, three regions, four machines")
+    cluster.start_outside()
     cluster.start_controller()
     cluster.sixpn("init")
     for region in ("ord", "nrt", "dev"):

@@ -5,6 +5,7 @@ from .common import APP, Row, notes
 from .machines import no_link_but_the_port, nodes_ready, withdrawal
 from .mesh import mesh_form, one_prefix_per_node, underlay
 from .names import fetch, names_aaaa, names_lists, names_negative, names_txt, names_views, near_first
+from .outside import outside_names, upstream_stopped
 from .sabotage import (NO_RESOLVER, address_label, all_gates_away, api_on_the_underlay, chatter, database_unroutable, mesh_program_away,
                        on_host_of, only_gate_away, only_programs_away, stop_daemon, view_of_another, wrong_allowed_ip)
 from .walls import gate_alone, infrastructure, isolation, programs_alone
@@ -13,11 +14,11 @@ __all__ = ["rows", "notes"]
 
 # What needs the name server of a machine, and what needs the programs of its mesh device.
 RESOLVER = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "gate-alone", "underlay",
-            "withdrawal")
+            "withdrawal", "outside")
 MESH = ("fetch", "isolation", "infrastructure", "gate-alone", "programs-alone", "underlay")
 # What needs the programs of an instance's device: which instance it is depends on placement.
 SAME_HOST = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "isolation",
-             "infrastructure", "gate-alone", "programs-alone", "mesh-form", "withdrawal", "underlay")
+             "infrastructure", "gate-alone", "programs-alone", "mesh-form", "withdrawal", "underlay", "outside")
 
 
 def rows():
@@ -49,6 +50,8 @@ def rows():
             ("isolation", "infrastructure", "mesh-form", "one-prefix", "underlay", "gate-alone", "programs-alone")),
         Row("near-first", names, "getent ahosts gives the near instance first in each region", near_first,
             "the far address is preferred by the instance's own gai.conf", address_label),
+        Row("outside", names, "a name outside .internal resolves through an upstream in the underlay, over UDP and TCP; it never hears "
+            "of a private name", outside_names, "the upstream says nothing any more", upstream_stopped),
         Row("isolation", walls, "no packet of globex reaches acme: ICMP, UDP, TCP; true and forged sources; natural and mesh form",
             isolation, "programs detached and the second gate open on one machine", all_gates_away, SAME_HOST),
         Row("infrastructure", walls, "neither host nor controller answers an instance", infrastructure,

@@ -1,8 +1,9 @@
 """The mesh: one prefix per node, the two forms of an address, and what the underlay gets to see."""
+import ipaddress
 import time
 
 from fixture import packet
-from fixture.cluster import LINK_PORT, MESH_PORT, wait_until
+from fixture.cluster import LINK_PORT, MESH_PORT, OUTSIDE_ADDRESS, wait_until
 from fixture.judge import Judge
 from scene import WEB_PORT
 
@@ -76,7 +77,7 @@ def underlay(cluster):
         names_on_the_link(cluster)
         cluster.restart_node("nrt-1")  # a handshake and a first poll are listened to as well
         seen = [what_is(p) for p in capture.drain() + controller.drain()]
-        strange = sorted({s for s in seen if s not in ("mesh", "link", "neighbours")})
+        strange = sorted({s for s in seen if s not in ("mesh", "link", "outside", "neighbours")})
         expect(strange[:5], [], "packets on the underlay that are neither UDP 51821 nor the link")
         if "mesh" not in seen or "link" not in seen:
             raise Wrong("the captures hold no mesh or no link packets")
@@ -114,4 +115,6 @@ def what_is(p):
         return "mesh"
     if protocol == 6 and LINK_PORT in ports:
         return "link"
+    if 53 in ports and ipaddress.ip_address(OUTSIDE_ADDRESS).packed in (p[12:16], p[16:20]):
+        return "outside"  # a machine asks its upstream name server; what it asks is the claim "outside"
     return f"IPv4 protocol {protocol} ports {sorted(ports)}"
