@@ -1,0 +1,132 @@
+"""What a write that returned means: applied at every node, or the ones where it is not are named; and no name server gives an answer
+that is older than a change that was acknowledged. TRIALS=n changes how often the last is tried, SECONDS=n how long at most."""
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from fixture.cluster import wait_until
+
+NODES = [("ord-1", "ord"), ("ord-2", "ord"), ("nrt-1", "nrt")]
+SLEEPER = {"schema": 1, "command": ["/bin/sleep", "100000"], "drain_ms": 0}
+TRIALS, SECONDS = int(os.environ.get("TRIALS", "10000")), float(os.environ.get("SECONDS", "240"))
+PROBER = pathlib.Path(__file__).with_name("prober.py")
+
+
+def prepare(lab):
+    lab.deploy("acme", "web", ["ord", "ord", "nrt"], SLEEPER)
+    lab.settle()
+
+
+class Api:
+    """One connection that stays open, to the controller's local socket."""
+
+    def __init__(self, lab):
+        self.http = http.client.HTTPConnection("localhost", timeout=30)
+        self.http.sock = socket.socket(socket.AF_UNIX)
+        self.http.sock.connect(str(lab.controller.path("/run/sixpn/controller.sock")))
+
+    def ask(self, method, path, body=None):
+        self.http.request(method, path, json.dumps(body) if body is not None else None)
+        reply = self.http.getresponse()
+        return reply.status, reply.getheader("Sixpn-Version"), json.loads(reply.read())
+
+
+def freeze(lab, name):
+    lab.nodes[name].signal("sixpn-node", signal.SIGSTOP)
+
+
+def thaw(lab, name):
+    lab.nodes[name].signal("sixpn-node", signal.SIGCONT)
+    wait_until(lab.ready, 20, f"{name} polls again")
+
+
+def test_a_node_that_stands_still_is_named_within_the_deadline(lab):
+    api = Api(lab)
+    freeze(lab, "nrt-1")
+    try:
+        started = time.monotonic()
+        status, version, body = api.ask("POST", "/v1/apps?wait=applied&timeout=1s", {"org": "acme", "name": "late"})
+        assert status == 202 and body["applied"] is False, body
+        assert body["laggards"] == ["nrt-1"] and body["unknown"] == [] and body["nodes"] == 3, body
+        assert int(version) == body["v"]
+        assert time.monotonic() - started < 10
+        done = lab._run("app", "create", "later", "--org", "acme", "--wait=2s")
+        assert done.returncode == 6 and "nrt-1" in done.stderr, (done.returncode, done.stderr)
+        assert "is on 2 of 3 nodes, not yet on nrt-1" in done.stderr, done.stderr
+        wait_until(lambda: lab.json("status")["nodes"][[n["name"] for n in lab.json("status")["nodes"]].index("nrt-1")]["state"]
+                   == "unknown", 20, "three park times")
+        done = lab._run("app", "create", "latest", "--org", "acme")
+        assert done.returncode == 6 and "unknown: nrt-1" in done.stderr, (done.returncode, done.stderr)
+        status, _, body = api.ask("POST", "/v1/apps?wait=applied&timeout=500ms&strict=1", {"org": "acme", "name": "strict"})
+        assert status == 202 and body["unknown"] == ["nrt-1"], body
+    finally:
+        thaw(lab, "nrt-1")
+    status, _, body = api.ask("GET", body["continue"])
+    assert status == 200 and body["applied"] is True and body["unknown"] == [] == body["laggards"], body
+
+
+def test_a_workload_that_a_host_cannot_run_is_told_with_its_key_and_the_rest_applies(lab):
+    api = Api(lab)
+    status, _, body = api.ask("POST", "/v1/instances?wait=applied&timeout=2s",
+                              {"app": "acme/web", "host": "ord-1", "spec": {"schema": 1, "command": ["/bin/true"], "runtime": "hook"}})
+    assert status == 202 and body["laggards"] == [] and body["counts"]["errors"] == 1, body
+    assert body["errors"][0]["node"] == "ord-1" and body["errors"][0]["record"] == f"workload {body['id']}", body
+    assert "hook" in body["errors"][0]["text"]
+    done = lab._run("node", "errors", "ord-1")
+    assert body["id"] in done.stdout, done.stdout
+    status, _, other = api.ask("POST", "/v1/apps?wait=applied", {"org": "acme", "name": "good"})
+    assert status == 201 and other["applied"] and other["errors"] == [], other
+    lab.sixpn("instance", "delete", body["id"], "--yes", "--force")
+    wait_until(lambda: all(n["n_errors"] == 0 for n in lab.json("status")["nodes"]), 20, "the error goes with its record")
+
+
+def test_no_name_server_is_older_than_an_acknowledged_change(lab):
+    records = [r for r in lab.instances("acme", "web") if r["observed"]["state"] == "started"]
+    hosts = {r["host"]: lab.instance("acme", "web", r["host"]) for r in records}
+    assert sorted(hosts) == ["nrt-1", "ord-1", "ord-2"], "one instance on each node, to ask from"
+    target = records[0]
+    prober = subprocess.Popen([sys.executable, PROBER, "web.internal", *[str(i.pid) for i in hosts.values()]], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert prober.stdout.readline() == "ready\n"
+    api, old, trials, started, writing = Api(lab), [], 0, time.monotonic(), 0.0
+    while trials < TRIALS and time.monotonic() - started < SECONDS:
+        skip = trials % 2 == 0
+        began = time.monotonic()
+        status, _, body = api.ask("PATCH", f"/v1/instances/{target['id']}?wait=applied&timeout=10s", {"dns_skip": skip})
+        writing += time.monotonic() - began
+        assert status == 200 and body["applied"] and not body["unknown"] and not body["errors"], body
+        prober.stdin.write(f"{int(not skip)} {target['address']}\n")
+        prober.stdin.flush()
+        verdict = prober.stdout.readline().strip()
+        if verdict != "ok":
+            old.append(f"V {body['v']}: {verdict}")
+        trials += 1
+    prober.stdin.close()
+    prober.wait()
+    print(f"   {trials} acknowledged changes, {len(hosts)} name servers asked after each: {len(old)} old answers"
+          f" ({1000 * writing / trials:.1f} ms per write)")
+    assert not old, old[:5]
+    assert trials == TRIALS or trials > 100
+
+
+def test_what_a_full_map_refuses_is_told_with_its_key_and_all_else_applies(lab):
+    """The map of who may speak, frozen: it takes nothing more. Last in this file, since a frozen map stays frozen."""
+    pins = lab.nodes["ord-1"].out("find", "/sys/fs/bpf/sixpn", "-name", "*presence*").split()
+    assert pins, "the map is pinned"
+    for pin in pins:
+        lab.nodes["ord-1"].out("/usr/sbin/bpftool", "map", "freeze", "pinned", pin)
+    api, here = Api(lab), lab.instance("acme", "web", "ord-1")
+    status, _, body = api.ask("POST", "/v1/instances?wait=applied&timeout=10s", {"app": "acme/web", "host": "nrt-1", "spec": SLEEPER})
+    assert status == 201 and body["applied"] and body["observed"] == "started", body
+    assert [(e["node"], e["record"]) for e in body["errors"]] == [("ord-1", f"instance {body['id']}")], body["errors"]
+    assert "dropped here" in body["errors"][0]["text"]
+    assert body["address"] in here.dig(f"{body['id']}.vm.web.internal", "AAAA"), "its name is answered at that node all the same"
+    done = lab._run("instance", "update", body["id"], "--metadata", "a=b")
+    assert done.returncode == 7 and f"ord-1 could not apply instance {body['id']}" in done.stderr, (done.returncode, done.stderr)
+    assert lab._run("status").returncode == 1, "degraded"
