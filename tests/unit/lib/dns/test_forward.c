@@ -10,7 +10,9 @@ static void plain(struct fake_query *q)
 	struct wire_out o;
 
 	fake_begin(q, &o, 0);
-	if (q->type == DNS_TYPE_AAAA)
+	if (q->type == DNS_TYPE_NS)
+		out_record(&o, 0, NULL, DNS_TYPE_NS, 60, "\1a", 3);
+	else if (q->type == DNS_TYPE_AAAA)
 		out_aaaa(&o, NULL, 60, "2001:db8::1");
 	else
 		out_a(&o, NULL, 60, "192.0.2.1");
@@ -91,14 +93,1187 @@ static void a_name_is_asked_and_answered(void **state)
 	assert_int_equal(gauge(forward, DNS_FORWARD_NOW_SOCKETS), 0);
 }
 
+static void ids_ports_and_letters_are_new_each_time(void **state)
+{
+	enum { N = 40 };
+	size_t same_id = 0, same_port = 0, same_letters = 0;
+	char letters[N][32], name[64];
+	uint16_t ids[N], ports[N];
+
+	(void)state;
+	for (size_t i = 0; i < N; i++) {
+		/* asked by another network each time, so the cache knows nothing */
+		snprintf(name, sizeof name, "fdaa:1234:%zx:a111:1:7:7777:2", i + 1);
+		ask_and_wait("abcdefghijklmnop.example", (struct how){ .source = name });
+		ids[i] = get_u16(up.last.bytes);
+		ports[i] = up.last.from.sin_port;
+		snprintf(letters[i], sizeof letters[i], "%.16s", up.last.name);
+		for (size_t k = 0; k < i; k++) {
+			same_id += ids[k] == ids[i];
+			same_port += ports[k] == ports[i];
+			same_letters += !strcmp(letters[k], letters[i]);
+		}
+	}
+	/* 780 pairs: 0.01 equal ids, 0.03 equal ports and 0.01 equal letterings are to be expected */
+	assert_true(same_id <= 2);
+	assert_true(same_port <= 4);
+	assert_true(same_letters <= 2);
+	assert_int_equal(up.n_udp, N);
+}
+
+/* ---- forgeries: each is sent before the true reply; the asker must get the truth ---- */
+
+static void forged(struct fake_query *q, const void *bytes, size_t n)
+{
+	fake_send(q, bytes, n);
+	q->fake->forgeries++;
+}
+
+static void begin_forged(const struct fake_query *q, struct wire_out *o, uint16_t flags)
+{
+	fake_begin(q, o, flags);
+	out_a(o, NULL, 600, FORGED_ADDRESS);
+}
+
+static void forge_id(struct fake_query *q)
+{
+	struct wire_out o;
+
+	begin_forged(q, &o, 0);
+	for (unsigned bit = 0; bit < 16; bit++) {
+		put_u16(o.bytes, get_u16(q->bytes) ^ (uint16_t)(1u << bit));
+		forged(q, o.bytes, o.n);
+	}
+}
+
+static void forge_question(struct fake_query *q)
+{
+	struct wire_out o;
+
+	begin_forged(q, &o, 0);
+	o.bytes[13] ^= 1; /* another letter */
+	forged(q, o.bytes, o.n);
+	begin_forged(q, &o, 0);
+	o.bytes[q->question_end - 3] ^= 2; /* type */
+	forged(q, o.bytes, o.n);
+	begin_forged(q, &o, 0);
+	o.bytes[q->question_end - 1] = 3; /* class */
+	forged(q, o.bytes, o.n);
+	begin_forged(q, &o, 0);
+	o.bytes[5] = 2; /* two questions */
+	forged(q, o.bytes, o.n);
+	begin_forged(q, &o, 0);
+	o.bytes[5] = 0;
+	forged(q, o.bytes, o.n);
+	begin_forged(q, &o, 0);
+	memcpy(o.bytes + 12, "\xc0\x0c", 2); /* a name that points to itself */
+	forged(q, o.bytes, o.n);
+}
+
+static void forge_letters(struct fake_query *q)
+{
+	struct wire_out o;
+
+	begin_forged(q, &o, 0);
+	for (size_t i = 13; i < q->question_end - 5; i++)
+		o.bytes[i] = (uint8_t)tolower(o.bytes[i]);
+	if (memcmp(o.bytes + 12, q->bytes + 12, q->question_end - 16)) /* 1 in 2^16 times it is no forgery */
+		forged(q, o.bytes, o.n);
+}
+
+static void forge_header(struct fake_query *q)
+{
+	struct wire_out o;
+
+	begin_forged(q, &o, 0);
+	o.bytes[2] &= 0x7f; /* QR */
+	forged(q, o.bytes, o.n);
+	begin_forged(q, &o, 1 << 11); /* opcode 1 */
+	forged(q, o.bytes, o.n);
+	begin_forged(q, &o, 5 << 11);
+	forged(q, o.bytes, o.n);
+}
+
+/* Every prefix, every byte count that lies. */
+static void forge_length(struct fake_query *q)
+{
+	struct wire_out o;
+
+	begin_forged(q, &o, 0);
+	for (size_t n = 0; n < o.n && n < 30; n++)
+		forged(q, o.bytes, n);
+}
+
+static void forge_cut_records(struct fake_query *q)
+{
+	struct wire_out o;
+
+	begin_forged(q, &o, 0);
+	for (size_t n = q->question_end; n < o.n; n++)
+		forged(q, o.bytes, n);
+}
+
+static void forge_counts(struct fake_query *q)
+{
+	struct wire_out o;
+
+	for (unsigned at = 6; at < 12; at += 2)
+		for (unsigned v = 2; v < 65536; v = v * 16 + 1) {
+			begin_forged(q, &o, 0);
+			put_u16(o.bytes + at, (uint16_t)v);
+			forged(q, o.bytes, o.n);
+		}
+}
+
+static void forge_names(struct fake_query *q)
+{
+	static const struct {
+		const char *owner;
+		size_t n;
+	} owners[] = {
+		{ "\xc0\xff", 2 }, { "\xc0\x00", 2 }, { "\x80\x01", 2 }, { "\x40", 1 }, { "\xc0", 1 }, { "\x3f", 1 },
+	};
+	struct wire_out o;
+
+	for (size_t i = 0; i < ARRAY_LEN(owners); i++) {
+		uint8_t rest[14] = { 0, 1, 0, 1, 0, 0, 1, 0, 0, 4, 203, 0, 113, 66 };
+
+		fake_begin(q, &o, 0);
+		out_bytes(&o, owners[i].owner, owners[i].n);
+		out_bytes(&o, rest, sizeof rest);
+		o.bytes[7] = 1;
+		forged(q, o.bytes, o.n);
+	}
+	/* an owner that points to itself, and two that point to each other */
+	for (unsigned i = 0; i < 2; i++) {
+		uint16_t here = (uint16_t)q->question_end;
+
+		fake_begin(q, &o, 0);
+		out_u16(&o, (uint16_t)(0xc000 | (here + 2 * i)));
+		out_u16(&o, (uint16_t)(0xc000 | here));
+		out_bytes(&o, (uint8_t[]){ 0, 1, 0, 1, 0, 0, 1, 0, 0, 4, 203, 0, 113, 66 }, 14);
+		o.bytes[7] = 1;
+		forged(q, o.bytes, o.n);
+	}
+	/* names in rdata that loop */
+	fake_begin(q, &o, 0);
+	uint8_t loop_to[2];
+	put_u16(loop_to, (uint16_t)(0xc000 | (q->question_end + 12)));
+	out_record(&o, 0, NULL, 5, 60, loop_to, 2);
+	forged(q, o.bytes, o.n);
+}
+
+static void forge_content(struct fake_query *q)
+{
+	struct wire_out o;
+
+	fake_begin(q, &o, 0); /* somebody else's address beside the answer */
+	out_a(&o, NULL, 60, FORGED_ADDRESS);
+	out_a(&o, "bank.example", 60, FORGED_ADDRESS);
+	forged(q, o.bytes, o.n);
+	fake_begin(q, &o, 0); /* an alias that nobody asked for */
+	out_a(&o, NULL, 60, FORGED_ADDRESS);
+	out_cname(&o, "bank.example", 60, "evil.example");
+	forged(q, o.bytes, o.n);
+	fake_begin(q, &o, 0); /* another type */
+	out_aaaa(&o, NULL, 60, FORGED_ADDRESS_V6);
+	forged(q, o.bytes, o.n);
+	fake_begin(q, &o, 0); /* an address of the wrong length */
+	out_record(&o, 0, NULL, DNS_TYPE_A, 60, "\xcb\x00\x71\x42\x00", 5);
+	forged(q, o.bytes, o.n);
+	fake_begin(q, &o, 3); /* it does not exist, and here it is */
+	out_a(&o, NULL, 60, FORGED_ADDRESS);
+	forged(q, o.bytes, o.n);
+	begin_forged(q, &o, 0); /* two OPTs */
+	out_opt(&o, 0);
+	out_opt(&o, 0);
+	forged(q, o.bytes, o.n);
+	fake_begin(q, &o, 0); /* an OPT as the answer */
+	out_record(&o, 0, "", DNS_TYPE_OPT, 0, "", 0);
+	forged(q, o.bytes, o.n);
+	fake_begin(q, &o, 0); /* another class */
+	out_a(&o, NULL, 60, FORGED_ADDRESS);
+	o.bytes[q->question_end + 5] = 3;
+	forged(q, o.bytes, o.n);
+}
+
+static void forge_chain(struct fake_query *q)
+{
+	struct wire_out o;
+	char from[32], to[32];
+
+	fake_begin(q, &o, 0); /* more aliases than anybody follows */
+	out_cname(&o, NULL, 60, "a0.example");
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(from, sizeof from, "a%u.example", i);
+		snprintf(to, sizeof to, "a%u.example", i + 1);
+		out_cname(&o, from, 60, to);
+	}
+	out_a(&o, "a20.example", 60, FORGED_ADDRESS);
+	forged(q, o.bytes, o.n);
+	fake_begin(q, &o, 0); /* a chain with a link missing */
+	out_cname(&o, NULL, 60, "a0.example");
+	out_a(&o, "a1.example", 60, FORGED_ADDRESS);
+	forged(q, o.bytes, o.n);
+}
+
+static void forge_random(struct fake_query *q)
+{
+	static uint32_t seed = 7;
+	uint8_t bytes[600];
+
+	for (unsigned n = 0; n < 25; n++) {
+		for (size_t i = 0; i < sizeof bytes; i++)
+			bytes[i] = (uint8_t)((seed = seed * 1103515245 + 12345) >> 16);
+		memcpy(bytes, q->bytes, 12 + n % 3 * 8); /* it knows the id, or more */
+		bytes[2] |= 0x80;
+		bytes[2] &= 0xfd; /* TC would be a reason to ask by TCP */
+		forged(q, bytes, 20 + n * 20);
+	}
+}
+
+/* From everywhere but the upstream: the kernel drops it, since the socket is connected. */
+static void forge_source(struct fake_query *q)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	struct wire_out o;
+
+	begin_forged(q, &o, 0);
+	for (unsigned i = 0; i < 40; i++) {
+		int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+		from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + i % 4);
+		from.sin_port = i % 4 ? htons(q->fake->port) : 0; /* the right port of a wrong address, or the other way round */
+		if (bind(fd, (struct sockaddr *)&from, sizeof from) == 0 &&
+		    sendto(fd, o.bytes, o.n, 0, (struct sockaddr *)&q->from, sizeof q->from) == (ssize_t)o.n)
+			q->fake->forgeries++;
+		close(fd);
+	}
+}
+
+/* As fast as it can, by somebody who has found the port: ids in turn. */
+static void forge_flood(struct fake_query *q)
+{
+	struct wire_out o;
+
+	begin_forged(q, &o, 0);
+	for (unsigned i = 0; i < 3000; i++) {
+		uint16_t id = (uint16_t)(i * 21 + get_u16(q->bytes) + 1);
+
+		if (id == get_u16(q->bytes))
+			continue;
+		put_u16(o.bytes, id);
+		forged(q, o.bytes, o.n);
+	}
+}
+
+static void (*forge)(struct fake_query *q);
+
+static void forge_then_tell(struct fake_query *q)
+{
+	if (!q->tcp)
+		forge(q);
+	plain(q);
+}
+
+static uint64_t all_forgeries, all_forged_questions;
+
+static void no_forgery_is_believed(void **state)
+{
+	static void (*const all[])(struct fake_query *) = {
+		forge_id, forge_question, forge_letters, forge_header, forge_length, forge_cut_records, forge_counts, forge_names,
+		forge_content, forge_chain, forge_random, forge_source, forge_flood,
+	};
+	uint64_t sum[DNS_FORWARD_COUNTER_COUNT] = { 0 };
+	struct dns_forward_stats s;
+	char list[64];
+
+	(void)state;
+	snprintf(list, sizeof list, "127.0.0.1:%u", up.port);
+	up.script = forge_then_tell;
+	for (size_t i = 0; i < 20 * ARRAY_LEN(all); i++) {
+		restart_with(list, 0); /* it would remember what it saw, and go to TCP at once */
+		forge = all[i / 20];
+		assert_string_equal(ask_and_wait("www.some-letters.example", (struct how){ .edns = 1232 * (i & 1) }), "NOERROR A 192.0.2.1 60");
+		all_forged_questions++;
+		dns_forward_stats(forward, &s);
+		for (size_t k = 0; k < DNS_FORWARD_COUNTER_COUNT; k++)
+			sum[k] += s.counters[k];
+	}
+	all_forgeries += up.forgeries;
+	for (int i = DNS_FORWARD_DROPPED_WRONG_ID; i <= DNS_FORWARD_DROPPED_UNSOUND; i++)
+		printf("           %s %llu\n", dns_forward_counter_name(i), (unsigned long long)sum[i]);
+	assert_int_equal(sum[DNS_FORWARD_ANSWERED], 20 * ARRAY_LEN(all));
+	assert_true(sum[DNS_FORWARD_DROPPED_WRONG_ID] >= 20 * 16);
+	assert_true(sum[DNS_FORWARD_DROPPED_NOT_REPLY] >= 20 * 3);
+	assert_true(sum[DNS_FORWARD_DROPPED_WRONG_QUESTION] >= 20 * 4);
+	assert_true(sum[DNS_FORWARD_DROPPED_WRONG_CASE] >= 15);
+	assert_true(sum[DNS_FORWARD_DROPPED_MALFORMED] >= 20 * 20);
+	assert_true(sum[DNS_FORWARD_DROPPED_UNSOUND] >= 20 * 5);
+	assert_true(sum[DNS_FORWARD_FLOODED] >= 20);
+	assert_int_equal(sum[DNS_FORWARD_FOLDED], sum[DNS_FORWARD_DROPPED_WRONG_CASE]);
+}
+
+static void only_forgeries(struct fake_query *q)
+{
+	if (!q->tcp)
+		forge(q);
+}
+
+static void forgeries_alone_give_no_answer(void **state)
+{
+	static void (*const all[])(struct fake_query *) = { forge_id, forge_question, forge_header, forge_content, forge_source, forge_flood };
+	static struct asked a;
+	char source[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		char list[64];
+
+		snprintf(list, sizeof list, "127.0.0.1:%u", up.port);
+		restart_with(list, 400);
+		up.script = only_forgeries;
+		forge = all[i];
+		snprintf(source, sizeof source, "fdaa:1234:%zx:a111:1:7:7777:2", i + 1);
+		ask(forward, &a, "www.some-letters.example", (struct how){ .source = source, .edns = 512 });
+		await(loop, &a);
+		assert_string_equal(a.text, "SERVFAIL");
+		all_forged_questions++;
+	}
+	all_forgeries += up.forgeries;
+	assert_int_equal(n_believed, 0);
+}
+
+/* ---- what upstreams say ---- */
+
+static void folds(struct fake_query *q)
+{
+	for (size_t i = 12; i < q->question_end - 4; i++)
+		q->bytes[i] = (uint8_t)tolower(q->bytes[i]);
+	plain(q);
+}
+
+static void an_upstream_that_does_not_keep_letters_is_asked_by_tcp_from_then_on(void **state)
+{
+	(void)state;
+	up.script = folds;
+	assert_string_equal(ask_and_wait("www.some-letters.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 60");
+	assert_int_equal(up.n_udp, 1);
+	assert_int_equal(up.n_tcp, 1);
+	assert_string_equal(ask_and_wait("other.some-letters.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 60");
+	assert_int_equal(up.n_udp, 1);
+	assert_int_equal(up.n_tcp, 2);
+}
+
+static void big(struct fake_query *q)
+{
+	struct wire_out o;
+
+	fake_begin(q, &o, q->tcp ? 0 : 0x0200);
+	for (unsigned i = 0; q->tcp && i < 200; i++) {
+		char address[32];
+
+		snprintf(address, sizeof address, "192.0.2.%u", i);
+		out_a(&o, NULL, 60, address);
+	}
+	fake_send(q, o.bytes, o.n);
+}
+
+static void an_answer_that_does_not_fit_is_fetched_by_tcp(void **state)
+{
+	static struct asked a;
+
+	(void)state;
+	up.script = big;
+	ask(forward, &a, "big.example", (struct how){ .edns = 4096 });
+	await(loop, &a);
+	assert_string_equal(a.text, "NOERROR tc"); /* it does not fit this asker's UDP either */
+	assert_true(a.n <= DNS_UDP_MAX);
+	ask(forward, &a, "big.example", (struct how){ .tcp = true });
+	await(loop, &a);
+	assert_int_equal(a.n, 12 + 13 + 4 + 200 * 16);
+	assert_int_equal(up.n_tcp, 1); /* the second came from the cache */
+	assert_int_equal(counted(forward, DNS_FORWARD_TRUNCATED), 1);
+	ask(forward, &a, "big.example", (struct how){ 0 });
+	await(loop, &a);
+	assert_string_equal(a.text, "NOERROR tc");
+}
+
+static void oversized(struct fake_query *q)
+{
+	struct wire_out o;
+
+	fake_begin(q, &o, 0);
+	for (unsigned i = 0; i < (q->tcp ? 1 : 300); i++)
+		out_a(&o, NULL, 60, q->tcp ? "192.0.2.1" : FORGED_ADDRESS);
+	fake_send(q, o.bytes, o.n);
+}
+
+static void more_by_udp_than_we_take_is_fetched_by_tcp(void **state)
+{
+	(void)state;
+	up.script = oversized;
+	assert_string_equal(ask_and_wait("big.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 60");
+	assert_int_equal(counted(forward, DNS_FORWARD_OVERSIZE), 1);
+}
+
+static enum { STREAM_RESET, STREAM_END, STREAM_HALF_LENGTH, STREAM_HALF, STREAM_ZERO, STREAM_SHORT, STREAM_TC, STREAM_OTHER_ID, STREAM_KINDS } stream_kind;
+
+static void bad_stream(struct fake_query *q)
+{
+	struct linger reset = { 1, 0 };
+	struct wire_out o;
+
+	if (!q->tcp) {
+		fake_begin(q, &o, 0x0200);
+		fake_send(q, o.bytes, o.n);
+		return;
+	}
+	begin_forged(q, &o, stream_kind == STREAM_TC ? 0x0200 : 0);
+	switch (stream_kind) {
+	case STREAM_RESET:
+		setsockopt(q->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+		break;
+	case STREAM_HALF_LENGTH:
+		assert_int_equal(send(q->fd, "\0", 1, 0), 1);
+		return; /* and silence */
+	case STREAM_HALF:
+		assert_int_equal(send(q->fd, "\0\100abcdefghijkl", 14, 0), 14);
+		return;
+	case STREAM_ZERO:
+		assert_int_equal(send(q->fd, "\0\0", 2, 0), 2);
+		return;
+	case STREAM_SHORT:
+		assert_int_equal(send(q->fd, "\0\4abcd", 6, 0), 6);
+		return;
+	case STREAM_OTHER_ID:
+		o.bytes[0] ^= 1;
+		fake_send(q, o.bytes, o.n);
+		return;
+	case STREAM_TC:
+		fake_send(q, o.bytes, o.n);
+		return;
+	default:
+		break;
+	}
+	close(q->fd);
+	q->fd = -1;
+}
+
+static void streams_that_break_off_are_failures_and_nothing_leaks(void **state)
+{
+	static struct asked a;
+	char list[64];
+
+	(void)state;
+	snprintf(list, sizeof list, "127.0.0.1:%u", up.port);
+	for (stream_kind = 0; stream_kind < STREAM_KINDS; stream_kind++) {
+		restart_with(list, 500);
+		up.script = bad_stream;
+		ask(forward, &a, "www.example", (struct how){ .edns = 512 });
+		await(loop, &a);
+		assert_string_equal(a.text, "SERVFAIL");
+		assert_true(a.ede == 22 || a.ede == 23);
+		assert_int_equal(gauge(forward, DNS_FORWARD_NOW_SOCKETS), 0);
+	}
+}
+
+static void a_bad_stream_of_one_upstream_does_not_hide_the_other(void **state)
+{
+	(void)state;
+	restart_with_both(0);
+	for (stream_kind = 0; stream_kind < STREAM_KINDS; stream_kind++) {
+		char name[32];
+
+		up.script = bad_stream;
+		snprintf(name, sizeof name, "www%u.example", stream_kind);
+		assert_string_equal(ask_and_wait(name, (struct how){ 0 }), "NOERROR A 192.0.2.1 60");
+	}
+}
+
+static uint16_t refuse_rcode;
+static bool refuse_bare; /* the header alone */
+
+static void no_edns(struct fake_query *q)
+{
+	struct wire_out o;
+
+	if (!q->has_opt) {
+		plain(q);
+		return;
+	}
+	fake_begin(q, &o, refuse_rcode & 15);
+	if (refuse_rcode > 15)
+		out_opt(&o, (uint8_t)(refuse_rcode >> 4));
+	if (refuse_bare)
+		memset(o.bytes + 4, 0, 8);
+	fake_send(q, o.bytes, refuse_bare ? 12 : o.n);
+}
+
+static void an_upstream_without_edns_is_asked_without(void **state)
+{
+	static const struct {
+		uint16_t rcode;
+		bool bare;
+	} rows[] = { { DNS_FORMERR, false }, { DNS_FORMERR, true }, { DNS_NOTIMP, false }, { DNS_NOTIMP, true }, { DNS_BADVERS, false } };
+	char list[64];
+
+	(void)state;
+	snprintf(list, sizeof list, "127.0.0.1:%u", up.port);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		restart_with(list, 0);
+		up.script = no_edns;
+		up.n_udp = 0;
+		refuse_rcode = rows[i].rcode;
+		refuse_bare = rows[i].bare;
+		assert_string_equal(ask_and_wait("www.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 60");
+		assert_int_equal(up.n_udp, 2);
+		assert_string_equal(ask_and_wait("www2.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 60");
+		assert_int_equal(up.n_udp, 3); /* it is remembered */
+		assert_int_equal(counted(forward, DNS_FORWARD_WITHOUT_EDNS), 1);
+	}
+}
+
+static void refuses(struct fake_query *q)
+{
+	struct wire_out o;
+
+	fake_begin(q, &o, refuse_rcode);
+	fake_send(q, o.bytes, o.n);
+}
+
+static void an_upstream_that_refuses_means_the_next_and_at_last_servfail(void **state)
+{
+	static const uint16_t rcodes[] = { DNS_FORMERR, DNS_SERVFAIL, DNS_NOTIMP, DNS_REFUSED, 6, 9, 11 };
+	static struct asked a;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rcodes); i++) {
+		restart_with_both(0);
+		refuse_rcode = rcodes[i];
+		up.script = refuses;
+		second.script = plain;
+		assert_string_equal(ask_and_wait("www.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 60");
+		second.script = refuses;
+		ask(forward, &a, "www2.example", (struct how){ .edns = 512 });
+		await(loop, &a);
+		assert_string_equal(a.text, "SERVFAIL");
+		assert_int_equal(a.ede, 0);
+	}
+}
+
+static void refers(struct fake_query *q)
+{
+	uint8_t target[DNS_NAME_MAX];
+	struct wire_out o;
+
+	fake_begin(q, &o, 0);
+	out_record(&o, 1, "example", DNS_TYPE_NS, 60, target, dns_name_from_text("ns.example", target));
+	fake_send(q, o.bytes, o.n);
+}
+
+static void a_referral_is_no_answer(void **state)
+{
+	(void)state;
+	up.script = refers;
+	assert_string_equal(ask_and_wait("www.example", (struct how){ 0 }), "SERVFAIL");
+}
+
+static void aliases(struct fake_query *q)
+{
+	struct wire_out o;
+
+	fake_begin(q, &o, 0);
+	out_a(&o, "c.example", 30, "192.0.2.9"); /* in any order */
+	out_cname(&o, NULL, 300, "b.example");
+	out_cname(&o, "b.example", 20, "c.example");
+	fake_send(q, o.bytes, o.n);
+}
+
+static void a_chain_of_aliases_is_answered_whole_and_kept_for_the_shortest_time(void **state)
+{
+	struct dns_forward_stats s;
+
+	(void)state;
+	up.script = aliases;
+	assert_string_equal(ask_and_wait("www.example", (struct how){ 0 }),
+			    "NOERROR A 192.0.2.9 30 CNAME b.example. 300 CNAME c.example. 20");
+	dns_forward_stats(forward, &s);
+	assert_int_equal(s.gauges[DNS_FORWARD_NOW_CACHED], 1);
+}
+
+static uint32_t ttl;
+
+static void with_ttl(struct fake_query *q)
+{
+	struct wire_out o;
+
+	fake_begin(q, &o, 0);
+	out_a(&o, NULL, ttl, "192.0.2.1");
+	fake_send(q, o.bytes, o.n);
+}
+
+static void ttls_at_the_edges(void **state)
+{
+	static const struct {
+		uint32_t ttl;
+		const char *answer;
+		bool kept;
+	} rows[] = {
+		{ 0, "NOERROR A 192.0.2.1 0", false },
+		{ 5, "NOERROR A 192.0.2.1 5", true },
+		{ 86400, "NOERROR A 192.0.2.1 86400", true },
+		{ 86401, "NOERROR A 192.0.2.1 86400", true },
+		{ 0x7fffffff, "NOERROR A 192.0.2.1 86400", true },
+		{ 0x80000000, "NOERROR A 192.0.2.1 0", false },
+		{ 0xffffffff, "NOERROR A 192.0.2.1 0", false },
+	};
+	char name[32];
+
+	(void)state;
+	up.script = with_ttl;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t hits = counted(forward, DNS_FORWARD_HIT);
+
+		ttl = rows[i].ttl;
+		snprintf(name, sizeof name, "t%zu.example", i);
+		assert_string_equal(ask_and_wait(name, (struct how){ 0 }), rows[i].answer);
+		ask_and_wait(name, (struct how){ 0 });
+		assert_int_equal(counted(forward, DNS_FORWARD_HIT) - hits, rows[i].kept);
+	}
+}
+
+static bool with_soa;
+
+static void negative(struct fake_query *q)
+{
+	struct wire_out o;
+
+	fake_begin(q, &o, q->name[0] == 'x' || q->name[0] == 'X' ? DNS_NXDOMAIN : 0);
+	if (with_soa)
+		out_soa(&o, "example", 100000, 100000);
+	fake_send(q, o.bytes, o.n);
+}
+
+static void negative_answers_are_kept_by_their_soa_alone(void **state)
+{
+	(void)state;
+	up.script = negative;
+	with_soa = true;
+	assert_string_equal(ask_and_wait("x.example", (struct how){ 0 }), "NXDOMAIN / SOA . . 0 0 0 0 100000 900");
+	assert_string_equal(ask_and_wait("n.example", (struct how){ 0 }), "NOERROR / SOA . . 0 0 0 0 100000 900");
+	assert_string_equal(ask_and_wait("x.example", (struct how){ 0 }), "NXDOMAIN / SOA . . 0 0 0 0 100000 900");
+	assert_int_equal(up.n_udp, 2);
+	with_soa = false;
+	assert_string_equal(ask_and_wait("x2.example", (struct how){ 0 }), "NXDOMAIN");
+	assert_string_equal(ask_and_wait("x2.example", (struct how){ 0 }), "NXDOMAIN");
+	assert_int_equal(up.n_udp, 4);
+}
+
+static void signed_answer(struct fake_query *q)
+{
+	struct wire_out o;
+
+	fake_begin(q, &o, 0x0020); /* AD */
+	out_a(&o, NULL, 60, "192.0.2.1");
+	out_record(&o, 1, "example", DNS_TYPE_NS, 60, "\2ns\300\14", 5);
+	out_record(&o, 2, "ns.example", DNS_TYPE_A, 60, "\300\0\2\1", 4);
+	fake_send(q, o.bytes, o.n);
+}
+
+static void do_and_cd_go_through_and_ad_does_not_come_back(void **state)
+{
+	static struct asked a;
+
+	(void)state;
+	up.script = signed_answer;
+	ask(forward, &a, "www.example", (struct how){ .edns = 1232 });
+	await(loop, &a);
+	assert_string_equal(a.text, "NOERROR A 192.0.2.1 60"); /* what was not asked for is not given out */
+	assert_true(up.last.has_opt && !up.last.dnssec_ok && !up.last.checking_disabled);
+	ask(forward, &a, "www.example", (struct how){ .edns = 1232, .dnssec_ok = true });
+	await(loop, &a);
+	assert_true(strstr(a.text, "/ NS") != NULL);
+	assert_true(up.last.dnssec_ok && !up.last.checking_disabled);
+	ask(forward, &a, "www.example", (struct how){ .edns = 1232, .checking_disabled = true });
+	await(loop, &a);
+	assert_true(!up.last.dnssec_ok && up.last.checking_disabled);
+	assert_int_equal(up.n_udp, 3); /* three questions, three entries */
+}
+
+/* ---- slow, silent, dead ---- */
+
+static void silent(struct fake_query *q)
+{
+	(void)q;
+}
+
+static void a_silent_upstream_costs_a_moment_and_then_nothing(void **state)
+{
+	(void)state;
+	restart_with_both(0);
+	up.script = silent;
+	assert_string_equal(ask_and_wait("a.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 60");
+	assert_int_equal(counted(forward, DNS_FORWARD_HEDGED), 1);
+	assert_int_equal(counted(forward, DNS_FORWARD_UPSTREAM_SLOW), 1);
+	for (unsigned i = 0; i < 5; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "b%u.example", i);
+		assert_string_equal(ask_and_wait(name, (struct how){ 0 }), "NOERROR A 192.0.2.1 60");
+	}
+	assert_int_equal(counted(forward, DNS_FORWARD_HEDGED), 1); /* the good one is asked first now */
+}
+
+static void an_upstream_that_comes_back_is_found_by_a_probe(void **state)
+{
+	struct dns_upstreams u;
+
+	(void)state;
+	restart_with_both(0);
+	up.script = silent;
+	ask_and_wait("a.example", (struct how){ 0 });
+	dns_forward_upstreams(forward, &u);
+	assert_true(u.all[0].suspect);
+	assert_false(u.all[1].suspect);
+	up.script = plain;
+	for (uint64_t start_ms = loop_now_ms(loop); u.all[0].suspect;) {
+		assert_int_equal(loop_round(loop, 100), 0);
+		dns_forward_upstreams(forward, &u);
+		assert_true(loop_now_ms(loop) - start_ms < 20000);
+	}
+	assert_true(fake_saw(&up, " 2")); /* the root's name servers */
+	assert_true(counted(forward, DNS_FORWARD_PROBES) >= 1);
+}
+
+static void all_silent_is_servfail_before_the_asker_gives_up_and_then_at_once(void **state)
+{
+	static struct asked a;
+
+	(void)state;
+	restart_with_both(600);
+	up.script = second.script = silent;
+	ask(forward, &a, "a.example", (struct how){ .edns = 512 });
+	await(loop, &a);
+	assert_string_equal(a.text, "SERVFAIL");
+	assert_int_equal(a.ede, 22);
+	size_t seen = up.n_udp + second.n_udp;
+
+	assert_true(seen >= 3); /* each, and again */
+	ask(forward, &a, "a.example", (struct how){ .edns = 512 });
+	assert_int_equal(a.answered, 1); /* before this returned: nobody was asked */
+	assert_string_equal(a.text, "SERVFAIL");
+	assert_int_equal(a.ede, 13);
+	assert_int_equal(counted(forward, DNS_FORWARD_HIT_FAILURE), 1);
+	/* another name is tried all the same */
+	second.script = plain;
+	assert_string_equal(ask_and_wait("b.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 60");
+}
+
+static void nobody_at_the_port_is_servfail_at_once(void **state)
+{
+	static struct asked a;
+	char list[64];
+
+	(void)state;
+	snprintf(list, sizeof list, "127.0.0.1:%u", second.port);
+	fake_stop(&second);
+	restart_with(list, 5000);
+	ask(forward, &a, "a.example", (struct how){ .edns = 512 });
+	await(loop, &a);
+	assert_string_equal(a.text, "SERVFAIL");
+	assert_int_equal(a.ede, 23);
+	assert_true(counted(forward, DNS_FORWARD_UPSTREAM_UNREACHABLE) >= 1);
+	fake_start(&second, loop, 0);
+}
+
+static void no_upstream_is_said(void **state)
+{
+	static struct asked a;
+	struct dns_forward_options options = { .upstreams = "auto", .resolv_conf = "/nonexistent", .own = addr_resolver(), .clock = clock_real() };
+
+	(void)state;
+	forward = dns_forward_free(forward);
+	assert_int_equal(dns_forward_new(loop, &options, &forward, NULL), 0);
+	ask(forward, &a, "a.example", (struct how){ .edns = 512 });
+	assert_string_equal(a.text, "SERVFAIL");
+	assert_int_equal(a.ede, 22);
+	assert_int_equal(counted(forward, DNS_FORWARD_NO_UPSTREAM), 1);
+}
+
+static void let_pass(uint64_t ms)
+{
+	for (uint64_t until = loop_now_ms(loop) + ms; loop_now_ms(loop) < until;)
+		assert_int_equal(loop_round(loop, 50), 0);
+}
+
+static void what_was_known_is_given_out_when_nobody_answers(void **state)
+{
+	static struct asked a;
+
+	(void)state;
+	restart_with_both(500);
+	up.script = second.script = with_ttl;
+	ttl = 1;
+	assert_string_equal(ask_and_wait("a.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 1");
+	up.script = second.script = silent;
+	let_pass(1100); /* the TTL is in whole seconds */
+	ask(forward, &a, "a.example", (struct how){ .edns = 512 });
+	await(loop, &a);
+	assert_string_equal(a.text, "NOERROR A 192.0.2.1 30");
+	assert_int_equal(a.ede, 3);
+	assert_int_equal(counted(forward, DNS_FORWARD_STALE), 1);
+	ask(forward, &a, "a.example", (struct how){ .edns = 512 });
+	assert_int_equal(a.answered, 1);
+	assert_string_equal(a.text, "NOERROR A 192.0.2.1 30");
+	assert_int_equal(counted(forward, DNS_FORWARD_HIT_STALE), 1);
+}
+
+static void a_stale_nxdomain_is_never_given_out(void **state)
+{
+	(void)state;
+	restart_with_both(500);
+	up.script = second.script = negative;
+	with_soa = true;
+	assert_string_equal(ask_and_wait("x.example", (struct how){ 0 }), "NXDOMAIN / SOA . . 0 0 0 0 100000 900");
+	/* the cache's time is tested in test_cache; here: what is not in time is asked for */
+	assert_int_equal(counted(forward, DNS_FORWARD_HIT), 0);
+	assert_string_equal(ask_and_wait("x.example", (struct how){ .checking_disabled = true }), "NXDOMAIN / SOA . . 0 0 0 0 100000 900");
+	assert_int_equal(up.n_udp + second.n_udp, 2);
+}
+
+/* ---- many askers ---- */
+
+static void equal_questions_share_one_exchange(void **state)
+{
+	static struct asked a[20];
+	char source[64];
+
+	(void)state;
+	up.script = silent;
+	for (size_t i = 0; i < 20; i++) {
+		snprintf(source, sizeof source, "fdaa:1234:5678:a111:1:7:%zx:2", 0x7000 + i);
+		ask(forward, &a[i], i % 2 ? "WWW.example" : "www.EXAMPLE", (struct how){ .source = source });
+	}
+	assert_int_equal(gauge(forward, DNS_FORWARD_NOW_QUESTIONS), 1);
+	assert_int_equal(gauge(forward, DNS_FORWARD_NOW_WAITING), 20);
+	up.script = plain; /* the next try is answered */
+	for (size_t i = 0; i < 20; i++) {
+		await(loop, &a[i]);
+		assert_string_equal(a[i].text, "NOERROR A 192.0.2.1 60");
+	}
+	assert_true(up.n_udp <= 3);
+	assert_int_equal(counted(forward, DNS_FORWARD_COALESCED), 19);
+	assert_int_equal(counted(forward, DNS_FORWARD_ANSWERED), 20);
+}
+
+static void the_same_query_sent_again_gets_one_answer(void **state)
+{
+	static struct asked first, again;
+
+	(void)state;
+	up.script = silent;
+	ask(forward, &first, "www.example", (struct how){ .id = 77 });
+	ask(forward, &again, "www.example", (struct how){ .id = 77 });
+	assert_int_equal(again.dropped, 1);
+	up.script = plain;
+	await(loop, &first);
+	assert_int_equal(again.answered, 0);
+	assert_int_equal(counted(forward, DNS_FORWARD_REPEATED), 1);
+}
+
+static void networks_share_neither_exchange_nor_cache(void **state)
+{
+	(void)state;
+	ask_and_wait("www.example", (struct how){ 0 });
+	ask_and_wait("www.example", (struct how){ .source = "fdaa:abcd:1:a111:1:7:7777:2" });
+	ask_and_wait("www.example", (struct how){ .source = "fdaa:1234:5678:a111:2:8:8888:2" }); /* the first network, another host */
+	assert_int_equal(up.n_udp, 2);
+	assert_int_equal(counted(forward, DNS_FORWARD_HIT), 1);
+}
+
+/* N askers of one source or many, each with a name of its own. */
+static struct asked *ask_many(size_t n, const char *format)
+{
+	struct asked *all = calloc(n, sizeof *all);
+	char source[64], name[64];
+
+	assert_non_null(all);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(source, sizeof source, format, i % 200 + 0x7000);
+		snprintf(name, sizeof name, "n%zu.example", i);
+		ask(forward, &all[i], name, (struct how){ .source = source, .edns = 512 });
+	}
+	return all;
+}
+
+static void one_source_cannot_have_all_questions(void **state)
+{
+	static struct asked other;
+	struct asked *all;
+
+	(void)state;
+	restart_with_both(800);
+	up.script = second.script = silent;
+	all = ask_many(40, "fdaa:1234:5678:a111:1:7:7777:2");
+	for (size_t i = 0; i < 40; i++)
+		assert_int_equal(all[i].answered, i >= 32);
+	assert_string_equal(all[39].text, "SERVFAIL");
+	assert_int_equal(counted(forward, DNS_FORWARD_OVER_SOURCE), 8);
+	up.script = plain;
+	ask(forward, &other, "other.example", (struct how){ .source = "fdaa:1234:5678:a111:1:7:8888:2" });
+	await(loop, &other);
+	assert_string_equal(other.text, "NOERROR A 192.0.2.1 60");
+	for (size_t i = 0; i < 40; i++)
+		await(loop, &all[i]);
+	free(all);
+}
+
+static void one_network_cannot_have_all_questions_and_others_do_not_notice(void **state)
+{
+	static struct asked other[30];
+	struct asked *all;
+	size_t refused = 0;
+
+	(void)state;
+	restart_with_both(1500);
+	up.script = second.script = silent;
+	all = ask_many(200, "fdaa:1234:5678:a111:1:7:%zx:2");
+	for (size_t i = 0; i < 200; i++)
+		refused += all[i].answered;
+	assert_int_equal(refused, 200 - 64);
+	assert_int_equal(counted(forward, DNS_FORWARD_OVER_NETWORK), 200 - 64);
+	up.script = second.script = plain;
+	for (size_t i = 0; i < 30; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "n%zu.example", i);
+		ask(forward, &other[i], name, (struct how){ .source = "fdaa:abcd:1:a111:1:7:7777:2" });
+		await(loop, &other[i]);
+		assert_string_equal(other[i].text, "NOERROR A 192.0.2.1 60");
+	}
+	for (size_t i = 0; i < 200; i++)
+		await(loop, &all[i]);
+	free(all);
+}
+
+static void when_all_is_full_the_one_with_most_gives_way(void **state)
+{
+	static struct asked late[8];
+	struct asked *all[4];
+
+	(void)state;
+	restart_with_both(1500);
+	up.script = second.script = silent;
+	for (size_t i = 0; i < 4; i++) {
+		char format[64];
+
+		snprintf(format, sizeof format, "fdaa:1234:%zx:a111:1:7:%%zx:2", i + 1);
+		all[i] = ask_many(64, format);
+	}
+	assert_int_equal(gauge(forward, DNS_FORWARD_NOW_QUESTIONS), 256);
+	for (size_t i = 0; i < 8; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "late%zu.example", i);
+		ask(forward, &late[i], name, (struct how){ .source = "fdaa:abcd:1:a111:1:7:7777:2" });
+		assert_int_equal(late[i].answered, 0);
+	}
+	assert_int_equal(counted(forward, DNS_FORWARD_JOSTLED), 8);
+	assert_int_equal(gauge(forward, DNS_FORWARD_NOW_QUESTIONS), 256);
+	for (size_t i = 0; i < 8; i++)
+		await(loop, &late[i]);
+	for (size_t i = 0; i < 4; i++) {
+		for (size_t k = 0; k < 64; k++)
+			await(loop, &all[i][k]);
+		free(all[i]);
+	}
+}
+
+static void who_goes_away_is_forgotten_and_the_answer_kept(void **state)
+{
+	static struct asked gone, next;
+
+	(void)state;
+	ask(forward, &gone, "www.example", (struct how){ 0 });
+	dns_forward_cancel(forward, &gone.waiter);
+	assert_int_equal(gauge(forward, DNS_FORWARD_NOW_WAITING), 0);
+	while (gauge(forward, DNS_FORWARD_NOW_QUESTIONS))
+		assert_int_equal(loop_round(loop, 100), 0);
+	ask(forward, &next, "www.example", (struct how){ 0 });
+	assert_int_equal(next.answered, 1);
+	assert_int_equal(gone.answered, 0);
+	assert_int_equal(up.n_udp, 1);
+}
+
+static void the_end_answers_whoever_waits(void **state)
+{
+	static struct asked a;
+
+	(void)state;
+	up.script = silent;
+	ask(forward, &a, "www.example", (struct how){ 0 });
+	forward = dns_forward_free(forward);
+	assert_string_equal(a.text, "SERVFAIL");
+	start_with("127.0.0.1", 0);
+}
+
+/* ---- what must not happen ---- */
+
+static struct asked returned;
+
+static void returns(struct fake_query *q)
+{
+	/* the upstream asks us, as it was asked: with our letters, but an id of its own */
+	ask(forward, &returned, q->name, (struct how){ .source = "fdaa:abcd:1:a111:1:7:7777:2" });
+	plain(q);
+}
+
+static void a_question_of_ours_that_comes_back_is_not_sent_again(void **state)
+{
+	(void)state;
+	up.script = returns;
+	assert_string_equal(ask_and_wait("www.a-rather-long-name.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 60");
+	assert_int_equal(returned.answered, 1);
+	assert_string_equal(returned.text, "SERVFAIL");
+	assert_int_equal(counted(forward, DNS_FORWARD_LOOPED), 1);
+	assert_int_equal(up.n_udp, 1);
+}
+
+static void private_names_do_not_leave_even_if_they_get_here(void **state)
+{
+	static const char *const names[] = {
+		"my-db.internal", "internal", "x.flycast", "2.0.0.0.0.a.a.d.f.ip6.arpa", "1.d.f.ip6.arpa", "1.10.in-addr.arpa",
+		"1.16.172.in-addr.arpa", "1.168.192.in-addr.arpa", "localhost", "a.localhost", "a.invalid", "a.test", "a.onion", "a.local",
+		"_dns.resolver.arpa", "a.home.arpa", "use-application-dns.net", "1.254.169.in-addr.arpa", "1.b.e.f.ip6.arpa",
+	};
+	static struct asked a;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		ask(forward, &a, names[i], (struct how){ 0 });
+		assert_string_equal(a.text, "SERVFAIL");
+	}
+	ask_and_wait("www.example", (struct how){ 0 });
+	assert_int_equal(counted(forward, DNS_FORWARD_PRIVATE), ARRAY_LEN(names));
+	assert_int_equal(up.n_seen, 1);
+	assert_true(fake_saw(&up, "www.example 1"));
+}
+
+/* ---- the list of upstreams ---- */
+
+static void write_conf(const char *path, const char *text)
+{
+	char temporary[80];
+	FILE *file;
+
+	snprintf(temporary, sizeof temporary, "%s.new", path);
+	file = fopen(temporary, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+	assert_int_equal(rename(temporary, path), 0);
+}
+
+static void another_resolv_conf_is_noticed(void **state)
+{
+	struct dns_forward_options options = { .upstreams = "auto", .own = addr_resolver(), .clock = clock_real() };
+	struct dns_upstreams u;
+	char path[] = "/tmp/test_forward.XXXXXX", name[32];
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	options.resolv_conf = path;
+	write_conf(path, "nameserver fdaa::3\nnameserver 127.0.0.1\n");
+	forward = dns_forward_free(forward);
+	assert_int_equal(dns_forward_new(loop, &options, &forward, NULL), 0);
+	dns_forward_upstreams(forward, &u);
+	assert_int_equal(u.n, 1);
+	assert_string_equal(u.all[0].text, "127.0.0.1:53");
+	write_conf(path, "# nothing\n");
+	for (unsigned i = 0; u.n; i++) { /* it looks once a second, when somebody asks */
+		static struct asked a;
+
+		snprintf(name, sizeof name, "n%u.example", i);
+		ask(forward, &a, name, (struct how){ 0 });
+		await(loop, &a);
+		let_pass(100);
+		dns_forward_upstreams(forward, &u);
+		assert_true(i < 100);
+	}
+	assert_int_equal(counted(forward, DNS_FORWARD_RELOADED), 2); /* the first was from nothing */
+	unlink(path);
+}
+
+static size_t descriptors(void)
+{
+	char path[32];
+	size_t n = 0;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+		n += access(path, F_OK) == 0;
+	}
+	return n;
+}
+
+static size_t descriptors_before;
+
+static void no_descriptor_is_left(void **state)
+{
+	(void)state;
+	assert_int_equal(descriptors(), descriptors_before);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_name_is_asked_and_answered),
+		T(ids_ports_and_letters_are_new_each_time),
+		T(no_forgery_is_believed),
+		T(forgeries_alone_give_no_answer),
+		T(an_upstream_that_does_not_keep_letters_is_asked_by_tcp_from_then_on),
+		T(an_answer_that_does_not_fit_is_fetched_by_tcp),
+		T(more_by_udp_than_we_take_is_fetched_by_tcp),
+		T(streams_that_break_off_are_failures_and_nothing_leaks),
+		T(a_bad_stream_of_one_upstream_does_not_hide_the_other),
+		T(an_upstream_without_edns_is_asked_without),
+		T(an_upstream_that_refuses_means_the_next_and_at_last_servfail),
+		T(a_referral_is_no_answer),
+		T(a_chain_of_aliases_is_answered_whole_and_kept_for_the_shortest_time),
+		T(ttls_at_the_edges),
+		T(negative_answers_are_kept_by_their_soa_alone),
+		T(do_and_cd_go_through_and_ad_does_not_come_back),
+		T(a_silent_upstream_costs_a_moment_and_then_nothing),
+		T(an_upstream_that_comes_back_is_found_by_a_probe),
+		T(all_silent_is_servfail_before_the_asker_gives_up_and_then_at_once),
+		T(nobody_at_the_port_is_servfail_at_once),
+		T(no_upstream_is_said),
+		T(what_was_known_is_given_out_when_nobody_answers),
+		T(a_stale_nxdomain_is_never_given_out),
+		T(equal_questions_share_one_exchange),
+		T(the_same_query_sent_again_gets_one_answer),
+		T(networks_share_neither_exchange_nor_cache),
+		T(one_source_cannot_have_all_questions),
+		T(one_network_cannot_have_all_questions_and_others_do_not_notice),
+		T(when_all_is_full_the_one_with_most_gives_way),
+		T(who_goes_away_is_forgotten_and_the_answer_kept),
+		T(the_end_answers_whoever_waits),
+		T(a_question_of_ours_that_comes_back_is_not_sent_again),
+		T(private_names_do_not_leave_even_if_they_get_here),
+		T(another_resolv_conf_is_noticed),
+		cmocka_unit_test(no_descriptor_is_left),
 	};
+	int failed;
 
-	(void)restart_with_both;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	descriptors_before = descriptors();
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	printf("forged replies sent: %llu, to %llu questions; believed: %llu\n", (unsigned long long)all_forgeries,
+	       (unsigned long long)all_forged_questions, (unsigned long long)n_believed);
+	return failed || n_believed;
 }
