@@ -24,8 +24,9 @@ void backup_name(uint64_t made_ms, uint64_t v, char ret_name[BACKUP_NAME_SIZE])
 	char text[32];
 
 	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &tm);
-	snprintf(ret_name, BACKUP_NAME_SIZE, "sixpn-%s-v%llu" BACKUP_SUFFIX, text, (unsigned long long)v);
+	strftime(text, sizeof text, "%Y%m%dT%H%M%S", &tm);
+	snprintf(ret_name, BACKUP_NAME_SIZE, "sixpn-%s.%03uZ-v%llu" BACKUP_SUFFIX, text, (unsigned)(made_ms % 1000),
+		 (unsigned long long)v);
 }
 
 static bool is_backup_name(const char *name)

@@ -12,7 +12,7 @@ struct backup_info {
 	char problem[200];
 };
 
-/* "sixpn-20251125T183256Z-v1042.backup" */
+/* "sixpn-20251125T183256.042Z-v1042.backup" */
 void backup_name(uint64_t made_ms, uint64_t v, char ret_name[BACKUP_NAME_SIZE]);
 /* Newest first; a folder that is not there is empty. The list is the caller's (free()). */
 int backup_dir_list(const char *dir, struct backup_info **ret_list, size_t *ret_n) MUST_CHECK;

@@ -219,7 +219,7 @@ static json_t *errors_json(const struct node *node)
 static json_t *status_json(struct node *node)
 {
 	json_t *out = json_object();
-	char host[16];
+	char host[16], log_id[2 * sizeof node->replica.log_id + 1];
 
 	snprintf(host, sizeof host, "%04x:%x", node->identity.host >> 16, node->identity.host & 0xffff);
 	json_object_set_new(out, "name", json_string(node->identity.name));
@@ -229,6 +229,8 @@ static json_t *status_json(struct node *node)
 	json_object_set_new(out, "started_ms", number(node->started_ms));
 	json_object_set_new(out, "v", number(node->replica.v));
 	json_object_set_new(out, "epoch", number(node->replica.epoch));
+	crypto_hex(node->replica.log_id, sizeof node->replica.log_id, log_id);
+	json_object_set_new(out, "log_id", json_string(node->replica.has_log_id ? log_id : ""));
 	json_object_set_new(out, "records", number(node->replica.records.n));
 	json_object_set_new(out, "held_deletes", number(node->replica.n_held));
 	json_object_set_new(out, "unknown_kinds", number(replica_unknown_kinds(&node->replica)));
