@@ -229,6 +229,49 @@ static int parse_wait(struct api_call *call, struct why *why)
 	return 0;
 }
 
+/* ---- from memory, now or when there is news ---- */
+
+static void answer(struct api_call *call)
+{
+	struct why why;
+
+	if (call->route->answer(call, &why))
+		refuse(call, &why);
+	else
+		succeed(call, success_status(call));
+}
+
+static void watched(void *ctx)
+{
+	struct api_call *call = ctx;
+
+	call->api->n_waits--;
+	answer(call);
+}
+
+static void start_watch(struct api_call *call)
+{
+	const struct api_env *env = &call->api->env;
+	const char *after = api_query(call, "after");
+	struct why why;
+
+	if (!*after || strlen(after) > 19 || after[strspn(after, "0123456789")]) {
+		why_set(&why, "value_invalid", "after", "query parameter \"after\" is \"%.30s\": it must be the number of a reply before", after);
+		refuse(call, &why);
+		return;
+	}
+	if (call->api->n_waits >= API_WAITS_MAX) {
+		refuse_busy(call, "too many requests wait");
+		return;
+	}
+	call->api->n_waits++;
+	if (!env->ops->watch ||
+	    env->ops->watch(env->ctx, call->route->watch_events, strtoull(after, NULL, 10), call->wait.timeout_ms, watched, call) < 0) {
+		call->api->n_waits--;
+		answer(call);
+	}
+}
+
 /* ---- the store ---- */
 
 static int run_on_store(struct store *store, struct op *op)
@@ -378,6 +421,10 @@ static void authenticated(struct api_call *call)
 	}
 	if (call->route->start) {
 		start_long(call);
+		return;
+	}
+	if (call->route->watch && api_query(call, "after")) {
+		start_watch(call);
 		return;
 	}
 	if (call->route->answer(call, &why))

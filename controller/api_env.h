@@ -6,10 +6,12 @@
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/loop.h"
+#include "lib/base/recent.h"
 #include "lib/sixpn/record.h"
 
 #define API_NODE_ERRORS_MAX 8
 
+struct event;
 struct http_stats;
 
 /* One node as the controller sees it now. */
@@ -29,6 +31,7 @@ struct api_node_state {
 	} errors[API_NODE_ERRORS_MAX];
 	size_t n_held; /* deletes that it holds back; the first are in held */
 	char held[API_NODE_ERRORS_MAX][80];
+	struct recent_summary applied; /* commit to acknowledgement, of the last hour */
 };
 
 /* Waits until every node that is not unknown has applied V; with `instance`, also until that instance's observed state has
@@ -73,6 +76,15 @@ struct api_env_ops {
 	/* May be NULL: then wait=applied is refused with a clear text. Calls done exactly once; 0 or -errno (then never). */
 	int (*wait)(void *ctx, const struct api_wait *wait, void (*done)(void *done_ctx, const struct api_wait_result *result),
 		    void *done_ctx);
+	/* Rises whenever the status would be told differently. */
+	uint64_t (*revision)(void *ctx);
+	/* Commit to acknowledgement of all nodes, of the last hour. */
+	struct recent_summary (*recent)(void *ctx);
+	/* What happened after that number, oldest first; the newest 256 are known. */
+	void (*each_event)(void *ctx, uint64_t after, void (*visit)(void *visit_ctx, const struct event *event), void *visit_ctx);
+	/* Calls done once: when the revision (events_only: the newest event) is not `after` any more, or the time is up. 0 or -errno
+	 * (then never). */
+	int (*watch)(void *ctx, bool events_only, uint64_t after, uint32_t timeout_ms, void (*done)(void *done_ctx), void *done_ctx);
 	/* What /metrics says, the API's own numbers included. */
 	void (*metrics)(void *ctx, const struct http_stats *http, struct buf *text);
 	/* Tells the node to let go the deletes that it holds back: how many those are, 0 = none. -ENOENT: no such node;

@@ -175,6 +175,8 @@ static int take_sendable(struct controller *c, const struct record *r, uint64_t 
 		log_warn("controller", "no memory for the window of changes: nodes that are behind get snapshots");
 	if (e == 0)
 		touch_concerned(c, &entry->record, &change);
+	if (e == 0)
+		events_note_record(c, &entry->record, old);
 	memory_record_unref(old);
 	memory_record_unref(entry);
 	return e;
@@ -194,6 +196,8 @@ static void committed(void *arg, struct record *record, uint64_t committed_ms)
 	} else if (ring_push(&c->ring, NULL, committed_ms, snapshot_oldest_v(c)) < 0) {
 		log_warn("controller", "no memory for the window of changes: nodes that are behind get snapshots");
 	}
+	if (!RECORD_SENDABLE(record->kind))
+		events_note_record(c, record, NULL);
 	if (e < 0) { /* nodes must not be told half of the truth: a new start reads it from the store */
 		log_err("controller", "V %llu cannot be taken into memory: %s", (unsigned long long)record->v, strerror(-e));
 		controller_must_stop(c, "memory and store differ");
@@ -262,6 +266,8 @@ static void cloned(void *ctx, const struct link_clone *clone)
 	const struct node_entry *node = node_table_find(&c->nodes, clone->host);
 
 	c->stats.clones++;
+	if (node)
+		events_add_node(c, node, "clone", "a second machine uses its identity and is fenced");
 	log_err("controller", "two machines use the identity of node %s: the holder started %llu times, the other %llu; the other is fenced",
 		node ? node->name : "?", (unsigned long long)clone->holder_boot_count, (unsigned long long)clone->clone_boot_count);
 }
@@ -331,6 +337,7 @@ int controller_new(const struct controller_config *config, const struct controll
 	c->clock = config->clock;
 	c->wake_ms = UINT64_MAX;
 	c->started_mono_ms = clock_mono_ms(&c->clock);
+	events_init(&c->event_log, clock_real_ms(&c->clock));
 	c->seen_due_ms = c->started_mono_ms + SESSION_SEEN_MS;
 	r = start(c);
 	crypto_wipe(c->config.link_key, sizeof c->config.link_key);
@@ -391,6 +398,8 @@ void controller_tick(struct controller *c)
 	next = at < next ? at : next;
 	at = snapshot_expire(c);
 	next = at < next ? at : next;
+	at = events_run(c); /* last: it tells what all of the above made of it */
+	next = at < next ? at : next;
 	controller_wake(c, next);
 }
 
@@ -406,9 +415,11 @@ void controller_stop(struct controller *c)
 	session_store_seen(c);
 	c->stopping = true;
 	wait_end_all(c);
+	events_end_all(c);
 	backups_stop(c->backups);
 	c->thread = store_thread_stop(c->thread);
 	wait_end_all(c);
+	events_end_all(c);
 }
 
 struct controller *controller_free(struct controller *c)

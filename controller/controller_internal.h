@@ -1,6 +1,7 @@
 /* controller_internal - what the files of the core share with each other and with nobody else. */
 #pragma once
 #include "controller/controller.h"
+#include "controller/events.h"
 #include "controller/memory.h"
 #include "controller/node_table.h"
 #include "controller/ring.h"
@@ -35,6 +36,7 @@ struct controller {
 	size_t n_ops;
 	uint64_t started_mono_ms, wake_ms, seen_due_ms, ours_due_ms;
 	struct controller_stats stats;
+	struct event_log event_log;
 };
 
 /* Makes sure of a tick at that time. */

@@ -26,17 +26,21 @@ void convergence_note(const struct controller *c, struct node_entry *node, uint6
 
 struct recent_summary convergence_recent(const struct controller *c, const struct node_entry *node)
 {
-	const struct recent **list = calloc(c->nodes.by_host.n + 1, sizeof *list);
+	const struct recent *own = node ? &node->convergence.recent : NULL, **list;
+	uint64_t now = clock_mono_ms(&c->clock);
 	struct recent_summary sum = { 0 };
 	const struct node_entry *one;
 	size_t n = 0;
 
+	if (node)
+		return recent_summarize(&own, 1, now);
+	list = calloc(c->nodes.by_host.n + 1, sizeof *list);
 	if (!list)
 		return sum;
 	for (size_t i = 0; (one = node_table_next(&c->nodes, &i));)
-		if (node ? one == node : !one->revoked)
+		if (!one->revoked)
 			list[n++] = &one->convergence.recent;
-	sum = recent_summarize(list, n, clock_mono_ms(&c->clock));
+	sum = recent_summarize(list, n, now);
 	free(list);
 	return sum;
 }

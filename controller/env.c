@@ -33,6 +33,7 @@ static void fill_state(const struct controller *c, const struct node_entry *node
 		.last_poll_ago_ms = node->polled_ms == NODE_NEVER ? UINT64_MAX : clock_mono_ms(&c->clock) - node->polled_ms,
 		.n_errors = node->n_errors,
 		.n_held = node->n_held,
+		.applied = convergence_recent(c, node),
 	};
 	/* what it has applied includes all that does not concern it */
 	if (node->acked)
@@ -77,6 +78,26 @@ static int start_wait(void *ctx, const struct api_wait *wait, void (*done)(void 
 	return wait_start(ctx, wait, done, done_ctx);
 }
 
+static uint64_t revision(void *ctx)
+{
+	return ((struct controller *)ctx)->event_log.revision;
+}
+
+static struct recent_summary recent(void *ctx)
+{
+	return convergence_recent(ctx, NULL);
+}
+
+static void each_event(void *ctx, uint64_t after, void (*visit)(void *visit_ctx, const struct event *event), void *visit_ctx)
+{
+	events_each(&((struct controller *)ctx)->event_log, after, visit, visit_ctx);
+}
+
+static int watch(void *ctx, bool events_only, uint64_t after, uint32_t timeout_ms, void (*done)(void *done_ctx), void *done_ctx)
+{
+	return events_watch(ctx, events_only, after, timeout_ms, done, done_ctx);
+}
+
 static void metrics(void *ctx, const struct http_stats *http, struct buf *text)
 {
 	controller_metrics(ctx, http, text);
@@ -103,6 +124,10 @@ const struct api_env_ops controller_env_ops = {
 	.each_node = each_node,
 	.live_nodes = live_nodes,
 	.wait = start_wait,
+	.revision = revision,
+	.recent = recent,
+	.each_event = each_event,
+	.watch = watch,
 	.metrics = metrics,
 	.release_held = release_held,
 };

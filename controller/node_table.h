@@ -31,6 +31,9 @@ struct node_held { /* a delete that the node holds back */
 #define NODE_RECORDS_MAX 64 /* of errors and of held deletes, kept per node; the counts are whole */
 #define NODE_RELEASES_MAX 3 /* a release is told again if the node still holds, but not for ever */
 
+/* As the status last told it. */
+enum node_shown { NODE_SHOWN_WAITED_FOR, NODE_SHOWN_READY, NODE_SHOWN_UNKNOWN };
+
 struct snapshot;
 
 struct node_entry {
@@ -76,6 +79,7 @@ struct node_entry {
 	uint64_t healed_ms;        /* monotonic, the last heal; NODE_NEVER */
 
 	/* what can be seen of it */
+	enum node_shown shown;
 	uint64_t back_ms; /* Unix time of its first poll after it was away, or ever */
 	uint64_t drifts;  /* its copy differed at equal V */
 	struct convergence convergence;

@@ -40,8 +40,10 @@ static void acknowledge(struct controller *c, struct node_entry *node, const str
 		convergence_note(c, node, node->applied_v, q->applied_v);
 	node->acked = true;
 	node->applied_v = q->applied_v;
-	if (moved)
+	if (moved) {
 		count_pending(c, node);
+		events_touch(c);
+	}
 	c->waits_due = c->settle_due = true; /* even if it did not move, it is no longer unknown */
 	controller_wake_now(c);
 }
@@ -175,6 +177,7 @@ static bool check_digest(struct controller *c, struct node_entry *node, const st
 		return heal(c, node, q);
 	c->stats.drifts++;
 	node->drifts++;
+	events_add_node(c, node, "drift", "holds something else than we do at V %llu", (unsigned long long)node->applied_v);
 	log_warn("poll", "node %s holds something else at V %llu than we do: asking for the digests of its parts", node->name,
 		 (unsigned long long)node->applied_v);
 	reply_nothing(c, node, true);
@@ -325,6 +328,7 @@ static void take(struct controller *c, struct node_entry *node, const struct lin
 	} else {
 		if (!controller_is_ready(c, node))
 			node->back_ms = clock_real_ms(&c->clock);
+		events_note_said(c, node, q.n_errors, q.n_errors_kept ? q.errors[0].text : NULL, q.n_held);
 		keep_said(node, &q);
 		session_note_poll(c, node, request, &q);
 		if (c->reseeding)

@@ -231,7 +231,7 @@ int route_check_query(const struct route *route, const struct http_target *targe
 
 		if (!in_words(route->query, name) && !(route->write && in_words("wait timeout strict on dry_run", name)) &&
 		    !(route->waits && in_words("timeout strict on", name)) &&
-		    !(route->list && in_words("after limit prefix", name)))
+		    !(route->list && in_words("after limit prefix", name)) && !(route->watch && in_words("after timeout", name)))
 			return why_set(why, "field_unknown", name, "query parameter \"%.60s\" is not known here", name);
 		if (check_query_value(name, target->query[i].value, why))
 			return E_REFUSED;
@@ -326,6 +326,8 @@ static json_t *describe_parameters(const struct route *r)
 		describe_words(parameters, "timeout strict on");
 	if (r->list)
 		describe_words(parameters, "after limit prefix");
+	if (r->watch)
+		describe_words(parameters, "after timeout");
 	return parameters;
 }
 

@@ -43,6 +43,8 @@ struct route {
 	bool write; /* takes wait, timeout, strict, on, dry_run */
 	bool waits; /* reads, and waits as a write with wait=applied does: takes timeout, strict, on */
 	bool list;  /* takes after, limit, prefix */
+	bool watch; /* takes after (a revision) and timeout: answered once there is something newer */
+	bool watch_events; /* ... an event, not only another state */
 	bool frees; /* a delete: allowed on a full disk */
 	unsigned success;  /* HTTP status of success, 0 = 200 */
 	const char *query; /* further query parameters, separated by spaces */

@@ -274,6 +274,7 @@ void session_roll_back(struct controller *c, struct node_entry *node, uint64_t p
 	struct node_entry *other;
 
 	c->stats.roll_backs++;
+	events_add_node(c, node, "roll_back", "proves that the store is an old copy");
 	log_err("session", "node %s proves that this log once reached V %llu, and the store ends at %llu: it is an old copy", node->name,
 		(unsigned long long)proven_v, (unsigned long long)controller_head(c));
 	if (s) {

@@ -237,5 +237,6 @@ void snapshot_start(struct controller *c, struct node_entry *node, const struct 
 	node->snapshot = s;
 	c->stats.snapshots_now++;
 	*(n_heal ? &c->stats.heals : &c->stats.snapshots) += 1;
+	events_add_node(c, node, "snapshot", n_heal ? "gets the parts that differ anew" : "gets everything anew");
 	send_part(c, node);
 }

@@ -3,6 +3,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/json.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 /* Exit statuses. */
@@ -75,6 +76,7 @@ struct cli {
 	size_t n_given;
 	char *const *rest; /* after "--", NULL-ended; NULL = no "--" */
 	struct connection *connection; /* made on first use */
+	const volatile sig_atomic_t *stop; /* set: a request that is under way ends; NULL = nobody will */
 };
 
 /* The whole program but for the process's exit. */

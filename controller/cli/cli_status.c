@@ -3,6 +3,7 @@
 
 #include "controller/cli/output.h"
 #include "controller/cli/request.h"
+#include "controller/cli/watch.h"
 
 #include <string.h>
 
@@ -10,7 +11,7 @@ enum { STATUS_HEALTHY = 0, STATUS_DEGRADED = 1, STATUS_DOWN = 2 };
 
 static const struct cli_column columns[] = {
 	{ "NODE", "name" }, { "ROLES", "roles" }, { "REGION", "region" }, { "STATE", "state" }, { "V", "v" }, { "LAG", "lag" },
-	{ "POLL ms", "last_poll_ms" }, { "VERSION", "version" }, { "NOTE", "note" }, { 0 },
+	{ "APPLIED p99", "applied_p99" }, { "VERSION", "version" }, { "NOTE", "note" }, { 0 },
 };
 
 static void add_notes(const json_t *nodes)
@@ -21,7 +22,8 @@ static void add_notes(const json_t *nodes)
 	json_array_foreach(nodes, i, node) {
 		long long n = json_integer_value(json_object_get(node, "n_errors"));
 		long long held = json_integer_value(json_object_get(node, "n_held"));
-		char note[300] = "";
+		const json_t *p99 = json_object_get(json_object_get(node, "applied"), "p99_ms");
+		char note[300] = "", applied[32] = "";
 
 		if (json_is_true(json_object_get(node, "cloned"))) {
 			snprintf(note, sizeof note, "TWO MACHINES use its identity, one is fenced: end one, join it anew");
@@ -35,7 +37,10 @@ static void add_notes(const json_t *nodes)
 		} else if (!strcmp(json_string_value(json_object_get(node, "state")) ?: "", "unknown")) {
 			snprintf(note, sizeof note, "does not poll");
 		}
+		if (p99)
+			snprintf(applied, sizeof applied, "%lld ms", (long long)json_integer_value(p99));
 		json_object_set_new(node, "note", json_string(note));
+		json_object_set_new(node, "applied_p99", json_string(applied));
 	}
 }
 
@@ -53,43 +58,115 @@ static int judge(const json_t *body)
 	return total && !any_ready ? STATUS_DOWN : STATUS_DEGRADED;
 }
 
+/* "41 d", in the unit in which it has two digits. */
+static void print_age(struct cli *cli, long long seconds)
+{
+	static const struct {
+		long long seconds;
+		const char *unit;
+	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (seconds >= 2 * units[i].seconds || units[i].seconds == 1) {
+			fprintf(cli->out, "%lld %s", seconds / units[i].seconds, units[i].unit);
+			return;
+		}
+}
+
 static void tell_controller(struct cli *cli, const json_t *body)
 {
 	const json_t *controller = json_object_get(body, "controller"), *backup = json_object_get(body, "backup");
-	long long minutes = json_integer_value(json_object_get(backup, "age_ms")) / 60000;
 
-	fprintf(cli->out, "\ncontroller %s, up %lld s, ", json_string_value(json_object_get(controller, "version")),
-		(long long)json_integer_value(json_object_get(controller, "up_ms")) / 1000);
-	if (json_is_object(backup))
-		fprintf(cli->out, "last backup %lld %s ago\n", minutes < 120 ? minutes : minutes / 60, minutes < 120 ? "min" : "h");
-	else
-		fprintf(cli->out, "no backup: sixpn backup create\n");
+	fprintf(cli->out, "\ncontroller %s, up ", json_string_value(json_object_get(controller, "version")));
+	print_age(cli, (long long)json_integer_value(json_object_get(controller, "up_ms")) / 1000);
+	if (json_is_object(backup)) {
+		fputs(", last backup ", cli->out);
+		print_age(cli, (long long)json_integer_value(json_object_get(backup, "age_ms")) / 1000);
+		fputs(" ago\n", cli->out);
+	} else {
+		fputs(", no backup: sixpn backup create\n", cli->out);
+	}
+}
+
+static void tell_headline(struct cli *cli, const json_t *body, int status)
+{
+	static const char *const words[] = { "healthy", "degraded", "down" };
+	const json_t *applied = json_object_get(body, "applied");
+
+	fprintf(cli->out, "%s: %lld of %lld nodes hold V %lld", words[status],
+		(long long)json_integer_value(json_object_get(body, "nodes_current")),
+		(long long)json_integer_value(json_object_get(body, "nodes_total")), (long long)json_integer_value(json_object_get(body, "v")));
+	if (json_is_object(applied))
+		fprintf(cli->out, ", slowest change in the last hour %lld ms (p50 %lld, p99 %lld)",
+			(long long)json_integer_value(json_object_get(applied, "slowest_ms")),
+			(long long)json_integer_value(json_object_get(applied, "p50_ms")),
+			(long long)json_integer_value(json_object_get(applied, "p99_ms")));
+	fputs(json_integer_value(json_object_get(body, "nodes_total")) ? "\n\n" : "; no machine has joined yet: sixpn node token create\n", cli->out);
+}
+
+static void tell_table(struct cli *cli, const json_t *body, int status)
+{
+	const json_t *nodes = json_object_get(body, "nodes");
+	bool for_people = !cli_has(cli, "tsv") && !cli_has(cli, "q");
+
+	if (for_people)
+		tell_headline(cli, body, status);
+	add_notes(nodes);
+	if (json_array_size(nodes))
+		output_list(cli, nodes, columns, "name");
+}
+
+/* ---- watching ---- */
+
+static int show(struct cli *cli, const json_t *body)
+{
+	const json_t *events = json_object_get(body, "events");
+	int status = judge(body);
+
+	if (cli_has(cli, "json")) {
+		json_dumpf(body, cli->out, JSON_COMPACT);
+		fputc('\n', cli->out);
+		return status;
+	}
+	tell_table(cli, body, status);
+	if (!cli_has(cli, "tsv") && !cli_has(cli, "q") && json_array_size(events)) {
+		fputc('\n', cli->out);
+		events_print(cli, events);
+	}
+	return status;
+}
+
+static int show_lost(struct cli *cli, const char *error)
+{
+	if (cli_has(cli, "json"))
+		fputs("{\"healthy\":false,\"reachable\":false}\n", cli->out);
+	else if (!cli_has(cli, "tsv") && !cli_has(cli, "q"))
+		fprintf(cli->out, "down: the controller does not answer; what runs goes on\n\n%s", error);
+	return STATUS_DOWN;
+}
+
+static int watch(struct cli *cli)
+{
+	static const struct watch status = { .path = "/v1/status", .number = "revision", .show = show, .show_lost = show_lost, .repaint = true };
+
+	return watch_run(cli, &status);
 }
 
 int cli_status(struct cli *cli)
 {
-	static const char *const words[] = { "healthy", "degraded", "down" };
 	struct request_reply reply;
-	const json_t *nodes;
-	int r = request_send(cli, "GET", "/v1/status", NULL, false, &reply), status;
+	int r, status;
 
+	if (cli_has(cli, "watch"))
+		return watch(cli);
+	r = request_send(cli, "GET", "/v1/status", NULL, false, &reply);
 	if (r)
 		return r == EXIT_UNREACHABLE ? STATUS_DOWN : r;
-	nodes = json_object_get(reply.body, "nodes");
 	status = judge(reply.body);
 	if (cli_has(cli, "json")) {
 		output_json(cli, reply.body);
 	} else {
-		if (!cli_has(cli, "tsv") && !cli_has(cli, "q"))
-			fprintf(cli->out, "%s: %lld of %lld nodes hold V %lld%s\n%s", words[status],
-				(long long)json_integer_value(json_object_get(reply.body, "nodes_current")),
-				(long long)json_integer_value(json_object_get(reply.body, "nodes_total")),
-				(long long)json_integer_value(json_object_get(reply.body, "v")),
-				json_array_size(nodes) ? "" : "; no machine has joined yet: sixpn node token create",
-				json_array_size(nodes) ? "\n" : "");
-		add_notes(nodes);
-		if (json_array_size(nodes))
-			output_list(cli, nodes, columns, "name");
+		tell_table(cli, reply.body, status);
 		if (!cli_has(cli, "tsv") && !cli_has(cli, "q"))
 			tell_controller(cli, reply.body);
 	}

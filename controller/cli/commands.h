@@ -4,6 +4,7 @@
 
 int cli_init(struct cli *cli);
 int cli_status(struct cli *cli);
+int cli_events(struct cli *cli);
 int cli_version(struct cli *cli);
 int cli_whoami(struct cli *cli);
 int cli_completion(struct cli *cli);
@@ -33,5 +34,7 @@ int cli_backup_verify(struct cli *cli);
 int cli_backup_restore(struct cli *cli);
 int cli_store_check(struct cli *cli);
 
+/* A line per event of an array. */
+void events_print(struct cli *cli, const json_t *events);
 /* A request whose reply holds a secret in "token": the place first, then the request; body is taken. */
 int cli_create_secret(struct cli *cli, const char *path, json_t *body, const char *what);

@@ -46,6 +46,17 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
 	return buf_failed(body) ? 0 : size * n;
 }
 
+static int may_go_on(void *arg, curl_off_t all_down, curl_off_t down, curl_off_t all_up, curl_off_t up)
+{
+	const struct cli *cli = arg;
+
+	(void)all_down;
+	(void)down;
+	(void)all_up;
+	(void)up;
+	return cli->stop && *cli->stop;
+}
+
 static int connect_to(struct cli *cli)
 {
 	struct connection *c = calloc(1, sizeof *c);
@@ -82,9 +93,10 @@ void request_disconnect(struct cli *cli)
 	cli->connection = NULL;
 }
 
-static CURLcode perform(struct connection *c, const char *method, const char *path, const char *body, struct buf *ret_body,
+static CURLcode perform(struct cli *cli, const char *method, const char *path, const char *body, struct buf *ret_body,
 			long *ret_status)
 {
+	struct connection *c = cli->connection;
 	bool local = !strncmp(c->context.url, "unix:", 5);
 	char url[4096];
 	CURLcode code;
@@ -103,6 +115,9 @@ static CURLcode perform(struct connection *c, const char *method, const char *pa
 	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, c->headers);
 	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, TOTAL_MS);
+	curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(c->curl, CURLOPT_XFERINFOFUNCTION, may_go_on); /* at least once a second */
+	curl_easy_setopt(c->curl, CURLOPT_XFERINFODATA, cli);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, ret_body);
 	if (body)
@@ -181,7 +196,7 @@ int request_send(struct cli *cli, const char *method, const char *path, json_t *
 	r = cli->connection ? 0 : connect_to(cli);
 	if (r)
 		return r;
-	code = perform(cli->connection, method, path, text, &in, &reply.status);
+	code = perform(cli, method, path, text, &in, &reply.status);
 	if (code != CURLE_OK)
 		return tell_unreachable(cli, code);
 	reply.body = in.len ? json_loadb((const char *)in.data, in.len, 0, NULL) : NULL;
