@@ -45,9 +45,9 @@ static void read_histogram(void *ctx, const struct metric *row, struct metric_ou
 static void a_family_has_its_help_and_type_once_and_label_values_are_escaped(void **state)
 {
 	static const struct metric table[] = {
-		{ "sixpn_a_total", METRIC_COUNTER, "", "Says \\ a\nthing.", read_plain },
-		{ "sixpn_none", METRIC_GAUGE, "", "Not there.", read_nothing },
-		{ "sixpn_b", METRIC_GAUGE, "one two", "Two labels.", read_labelled },
+		{ "sixpn_a_total", METRIC_COUNTER, "", "Says \\ a\nthing.", read_plain, 0 },
+		{ "sixpn_none", METRIC_GAUGE, "", "Not there.", read_nothing, 0 },
+		{ "sixpn_b", METRIC_GAUGE, "one two", "Two labels.", read_labelled, 0 },
 	};
 	CLEAN_BUF struct buf text = BUF_INIT(1 << 16);
 	uint64_t n = UINT64_MAX;
@@ -65,7 +65,7 @@ static void a_family_has_its_help_and_type_once_and_label_values_are_escaped(voi
 
 static void a_histogram_is_cumulative_in_seconds_and_ends_with_infinity(void **state)
 {
-	static const struct metric table[] = { { "sixpn_h_seconds", METRIC_HISTOGRAM, "l", "H.", read_histogram } };
+	static const struct metric table[] = { { "sixpn_h_seconds", METRIC_HISTOGRAM, "l", "H.", read_histogram, 0 } };
 	CLEAN_BUF struct buf text = BUF_INIT(1 << 16);
 
 	(void)state;
@@ -80,7 +80,7 @@ static void a_histogram_is_cumulative_in_seconds_and_ends_with_infinity(void **s
 
 static void an_exposition_that_grows_too_large_is_seen_as_failed(void **state)
 {
-	static const struct metric table[] = { { "sixpn_h_seconds", METRIC_HISTOGRAM, "l", "H.", read_histogram } };
+	static const struct metric table[] = { { "sixpn_h_seconds", METRIC_HISTOGRAM, "l", "H.", read_histogram, 0 } };
 	CLEAN_BUF struct buf text = BUF_INIT(100);
 
 	(void)state;
