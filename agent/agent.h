@@ -23,6 +23,8 @@ struct agent *agent_free(struct agent *agent);
 void agent_sync(struct agent *agent, const struct role_desired *desired);
 /* Looks at every instance whose time has come; the agent's own timer calls this. */
 void agent_tick(struct agent *agent);
+/* Compares all interfaces with what they must be, and puts them right (repair.c). */
+void agent_repair(struct agent *agent);
 /* Ends and removes everything. */
 void agent_wipe(struct agent *agent);
 /* Of one instance, for status and tests. NULL: not known. */

@@ -5,7 +5,7 @@
  * entry in the device map; what a failed call has made is gone when it returns. detach() takes away all of it; what is not
  * there is fine. */
 #pragma once
-#include "lib/sixpn/record.h"
+#include "node/role.h"
 
 struct rtnl;
 struct bpf_datapath;
@@ -20,7 +20,7 @@ struct attach_spec {
 	enum attach_kind kind;
 	const char *id, *folder; /* of the instance; the interface's name is kept in <folder>/device */
 	uint32_t network, home_host, instance;
-	int netns_fd;   /* ATTACH_NETNS */
+	int netns_fd;   /* ATTACH_NETNS; for check(): -1 = known, not to be looked at now */
 	bool suspended; /* all in place, nothing passes */
 };
 
@@ -30,10 +30,19 @@ enum {
 	ATTACH_E_PENDING = 2,
 };
 
+/* What check() found. */
+struct attach_sink {
+	void (*differs)(void *ctx, size_t spec, enum repair kind, const char *object); /* attach() will put it right */
+	struct repair_sink removed; /* what no spec asks for: it is gone now */
+	void *ctx;
+};
+
 struct attach_ops {
 	/* E_REFUSED with why: this kind is not to be had here, or the kernel or the programs said no; the sentence says which. */
 	int (*attach)(void *ctx, const struct attach_spec *spec, struct why *why);
 	int (*detach)(void *ctx, const char *folder);
+	/* Compares what attach() made for all the specs with what is there now. */
+	int (*check)(void *ctx, const struct attach_spec *specs, size_t n, const struct attach_sink *sink);
 	/* Interfaces of ours whose name is not in `keep` are leftovers of instances that nobody knows: away with them. */
 	int (*sweep)(void *ctx, const char *const *keep_folders, size_t n);
 };

@@ -9,7 +9,7 @@
  *
  * The folder's file `device` holds "<name> <ifindex>": written before the device is made (index 0), so that no crash leaves a
  * device that nobody knows. */
-#include "agent/attach.h"
+#include "agent/attach_netns.h"
 
 #include "lib/base/buf.h"
 #include "lib/base/crypto.h"
@@ -28,13 +28,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define INNER_NAME "6pn0"
 #define FOUND 1 /* what a list's callback returns to end the list */
 
-static const uint8_t outer_mac[6] = { 0x02, 0x53, 0x58, 0, 0, 1 };
-static const uint8_t inner_mac[6] = { 0x02, 0x53, 0x58, 0, 0, 2 };
-static const struct in6_addr outer_ll = { .s6_addr = { 0xfe, 0x80, [15] = 1 } };
-static const struct in6_addr inner_ll = { .s6_addr = { 0xfe, 0x80, [15] = 2 } };
+const uint8_t attach_outer_mac[6] = { 0x02, 0x53, 0x58, 0, 0, 1 };
+const uint8_t attach_inner_mac[6] = { 0x02, 0x53, 0x58, 0, 0, 2 };
+const struct in6_addr attach_outer_ll = { .s6_addr = { 0xfe, 0x80, [15] = 1 } };
+const struct in6_addr attach_inner_ll = { .s6_addr = { 0xfe, 0x80, [15] = 2 } };
 
 /* One attachment under way. */
 struct work {
@@ -58,7 +57,7 @@ void attach_name(const char *id, unsigned n, char ret_name[ATTACH_NAME_SIZE])
 	snprintf(ret_name, ATTACH_NAME_SIZE, "sx%s", hex);
 }
 
-static bool is_attach_name(const char *name)
+bool attach_is_name(const char *name)
 {
 	return strlen(name) == 10 && !strncmp(name, "sx", 2) && strspn(name + 2, "0123456789abcdef") == 8;
 }
@@ -70,7 +69,7 @@ static int note_path(const char *folder, char ret_path[PATH_MAX])
 	return (size_t)snprintf(ret_path, PATH_MAX, "%s/device", folder) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-static int note_read(const char *folder, char ret_name[ATTACH_NAME_SIZE], uint32_t *ret_ifindex)
+int attach_note_read(const char *folder, char ret_name[ATTACH_NAME_SIZE], uint32_t *ret_ifindex)
 {
 	CLEAN_BUF struct buf text = BUF_INIT(128);
 	char path[PATH_MAX], name[ATTACH_NAME_SIZE];
@@ -81,7 +80,7 @@ static int note_read(const char *folder, char ret_name[ATTACH_NAME_SIZE], uint32
 		r = file_read(path, 64, &text);
 	if (r < 0)
 		return r;
-	if (sscanf(buf_str(&text), "%15s %u", name, &ifindex) != 2 || !is_attach_name(name))
+	if (sscanf(buf_str(&text), "%15s %u", name, &ifindex) != 2 || !attach_is_name(name))
 		return -ENOENT;
 	memcpy(ret_name, name, sizeof name);
 	*ret_ifindex = ifindex;
@@ -107,7 +106,7 @@ static void note_remove(const char *folder)
 
 /* ---- the device ---- */
 
-static int remove_device(struct attach_netns *env, uint32_t ifindex)
+int attach_remove_device(struct attach_netns *env, uint32_t ifindex)
 {
 	struct rtnl_link link;
 	int r = rtnl_link_by_index(env->rtnl, ifindex, &link), first;
@@ -137,26 +136,30 @@ static int find_pair(struct work *w)
 {
 	struct rtnl_link outer, inner;
 	uint32_t ifindex;
-	int r = note_read(w->spec->folder, w->name, &ifindex);
+	int r = attach_note_read(w->spec->folder, w->name, &ifindex);
 
 	if (r < 0)
 		return -ENODEV;
 	r = rtnl_link_by_name(w->env->rtnl, w->name, &outer);
 	if (r == -ENODEV && ifindex && rtnl_link_by_index(w->env->rtnl, ifindex, &outer) == -ENODEV) {
-		r = remove_device(w->env, ifindex); /* gone from within: its entry and pins are still here */
+		r = attach_remove_device(w->env, ifindex); /* gone from within: its entry and pins are still here */
 		return r < 0 ? r : -ENODEV;
 	}
 	if (r < 0)
 		return r;
-	if (strcmp(outer.kind, "veth") || entry_is_foreign(w, outer.ifindex))
+	if (strcmp(outer.kind, "veth"))
 		return -ENODEV;
-	r = rtnl_link_by_name(w->inner, INNER_NAME, &inner);
+	r = rtnl_link_by_name(w->inner, ATTACH_INNER_NAME, &inner);
 	if (r == 0 && inner.peer_ifindex == outer.ifindex && outer.peer_ifindex == inner.ifindex) {
 		w->ifindex = outer.ifindex;
 		w->inner_ifindex = inner.ifindex;
 		return 0;
 	}
-	r = remove_device(w->env, outer.ifindex);
+	/* Not the other end of ours: if its entry is another instance's it is that one's, else a half of ours. What the entry of a
+	 * whole pair says is not asked, for it may have been tampered with. */
+	if (entry_is_foreign(w, outer.ifindex))
+		return -ENODEV;
+	r = attach_remove_device(w->env, outer.ifindex);
 	return r < 0 ? r : -ENODEV;
 }
 
@@ -200,9 +203,9 @@ static int make_pair(struct work *w)
 	w->ifindex = outer.ifindex;
 	r = rtnl_link_by_name(w->env->rtnl, peer_name, &inner);
 	if (r == 0)
-		r = rtnl_link_move(w->env->rtnl, inner.ifindex, w->spec->netns_fd, INNER_NAME);
+		r = rtnl_link_move(w->env->rtnl, inner.ifindex, w->spec->netns_fd, ATTACH_INNER_NAME);
 	if (r == 0)
-		r = rtnl_link_by_name(w->inner, INNER_NAME, &inner);
+		r = rtnl_link_by_name(w->inner, ATTACH_INNER_NAME, &inner);
 	if (r < 0)
 		return r;
 	w->inner_ifindex = inner.ifindex;
@@ -239,7 +242,7 @@ static int quieten(const char *device)
 static int quieten_inner(void *ctx)
 {
 	(void)ctx;
-	return quieten(INNER_NAME);
+	return quieten(ATTACH_INNER_NAME);
 }
 
 static int dress(struct rtnl *rtnl, uint32_t ifindex, const uint8_t mac[6])
@@ -268,19 +271,27 @@ static int set_up(struct rtnl *rtnl, uint32_t ifindex)
 
 static int step_outer(struct work *w)
 {
-	int r = dress(w->env->rtnl, w->ifindex, outer_mac);
+	int r = dress(w->env->rtnl, w->ifindex, attach_outer_mac);
 
 	return r < 0 ? r : quieten(w->name);
+}
+
+struct sixpn_device attach_entry(const struct attach_spec *spec)
+{
+	struct sixpn_device entry = { .network = spec->network, .host = spec->home_host, .instance = spec->instance };
+	struct in6_addr address = addr_instance(spec->network, spec->home_host, spec->instance);
+
+	memcpy(entry.address, &address, sizeof entry.address);
+	memcpy(entry.gateway, &attach_outer_ll, sizeof entry.gateway);
+	return entry;
 }
 
 /* Entry and programs while the device is still down. No entry = nothing passes: that is how a suspended network stands still. */
 static int step_filter(struct work *w)
 {
-	struct sixpn_device entry = { .network = w->spec->network, .host = w->spec->home_host, .instance = w->spec->instance };
+	struct sixpn_device entry = attach_entry(w->spec);
 	int r;
 
-	memcpy(entry.address, &w->address, sizeof entry.address);
-	memcpy(entry.gateway, &outer_ll, sizeof entry.gateway);
 	if (w->spec->suspended)
 		r = bpf_device_remove(w->env->datapath, w->ifindex);
 	else
@@ -288,53 +299,65 @@ static int step_filter(struct work *w)
 	return r < 0 ? r : bpf_attach(w->env->datapath, w->ifindex, w->name, BPF_DEVICE_INSTANCE);
 }
 
-static int step_inner(struct work *w)
+struct rtnl_route attach_inner_route(const struct attach_spec *spec, uint32_t ifindex)
 {
-	struct rtnl_route route = { .dst = addr_all_prefix(),
+	return (struct rtnl_route){ .dst = addr_all_prefix(),
 				    .dst_len = 16,
 				    .type = RTN_UNICAST,
 				    .has_via = true,
-				    .via = outer_ll,
+				    .via = attach_outer_ll,
 				    .has_source = true,
-				    .source = w->address,
-				    .oif = w->inner_ifindex,
+				    .source = addr_instance(spec->network, spec->home_host, spec->instance),
+				    .oif = ifindex,
 				    .table = RT_TABLE_MAIN };
+}
+
+struct rtnl_route attach_outer_route(const struct attach_spec *spec, uint32_t ifindex)
+{
+	struct rtnl_route route = { .dst = addr_instance(spec->network, spec->home_host, spec->instance),
+				    .dst_len = 112,
+				    .type = RTN_UNICAST,
+				    .has_via = true,
+				    .via = attach_inner_ll,
+				    .oif = ifindex,
+				    .table = ADDR_TABLE };
+
+	route.dst.s6_addr[14] = route.dst.s6_addr[15] = 0;
+	return route;
+}
+
+static int step_inner(struct work *w)
+{
+	struct rtnl_route route = attach_inner_route(w->spec, w->inner_ifindex);
 	struct rtnl_link lo;
 	int r = rtnl_link_by_name(w->inner, "lo", &lo);
 
 	if (r == 0)
 		r = set_up(w->inner, lo.ifindex);
 	if (r == 0)
-		r = dress(w->inner, w->inner_ifindex, inner_mac);
+		r = dress(w->inner, w->inner_ifindex, attach_inner_mac);
 	if (r == 0)
 		r = netns_call(w->spec->netns_fd, quieten_inner, NULL);
 	if (r == 0)
 		r = set_up(w->inner, w->inner_ifindex);
 	if (r == 0)
-		r = rtnl_addr_add(w->inner, w->inner_ifindex, &inner_ll, 64);
+		r = rtnl_addr_add(w->inner, w->inner_ifindex, &attach_inner_ll, 64);
 	if (r == 0)
 		r = rtnl_addr_add(w->inner, w->inner_ifindex, &w->address, 128);
 	if (r == 0)
-		r = rtnl_neigh_add(w->inner, w->inner_ifindex, &outer_ll, outer_mac);
+		r = rtnl_neigh_add(w->inner, w->inner_ifindex, &attach_outer_ll, attach_outer_mac);
 	return r == 0 ? rtnl_route_replace(w->inner, &route) : r;
 }
 
 static int step_route(struct work *w)
 {
-	struct rtnl_route route = { .dst = w->address,
-				    .dst_len = 112,
-				    .type = RTN_UNICAST,
-				    .has_via = true,
-				    .via = inner_ll,
-				    .oif = w->ifindex,
-				    .table = ADDR_TABLE };
+	struct rtnl_route route = attach_outer_route(w->spec, w->ifindex);
 	int r = set_up(w->env->rtnl, w->ifindex);
 
-	route.dst.s6_addr[14] = route.dst.s6_addr[15] = 0;
 	if (r == 0)
-		r = rtnl_addr_add(w->env->rtnl, w->ifindex, &outer_ll, 64);
+		r = rtnl_addr_add(w->env->rtnl, w->ifindex, &attach_outer_ll, 64);
 	if (r == 0)
-		r = rtnl_neigh_add(w->env->rtnl, w->ifindex, &inner_ll, inner_mac);
+		r = rtnl_neigh_add(w->env->rtnl, w->ifindex, &attach_inner_ll, attach_inner_mac);
 	return r == 0 ? rtnl_route_replace(w->env->rtnl, &route) : r;
 }
 
@@ -433,7 +456,7 @@ static int attach(void *ctx, const struct attach_spec *spec, struct why *why)
 	/* what stood before this call still has its programs: better a device that lacks a route than none */
 	if (r < 0 && made) {
 		if (w.ifindex)
-			remove_device(env, w.ifindex);
+			attach_remove_device(env, w.ifindex);
 		note_remove(spec->folder);
 	}
 	rtnl_free(w.inner);
@@ -446,7 +469,7 @@ static int detach(void *ctx, const char *folder)
 	char name[ATTACH_NAME_SIZE];
 	struct rtnl_link link;
 	uint32_t ifindex;
-	int r = note_read(folder, name, &ifindex);
+	int r = attach_note_read(folder, name, &ifindex);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
@@ -457,67 +480,10 @@ static int detach(void *ctx, const char *folder)
 		ifindex = 0; /* the number means another device by now */
 	else if (r != -ENODEV)
 		return r;
-	r = ifindex ? remove_device(env, ifindex) : 0;
+	r = ifindex ? attach_remove_device(env, ifindex) : 0;
 	if (r == 0)
 		note_remove(folder);
 	return r;
 }
 
-/* ---- leftovers ---- */
-
-struct leftovers {
-	char (*keep)[ATTACH_NAME_SIZE];
-	size_t n_keep;
-	uint32_t *found;
-	size_t n_found;
-	struct attach_netns *env;
-};
-
-static int note_leftover(void *ctx, const struct rtnl_link *link)
-{
-	struct leftovers *l = ctx;
-	uint32_t *more;
-
-	if (strcmp(link->kind, "veth") || !is_attach_name(link->name))
-		return 0;
-	for (size_t i = 0; i < l->n_keep; i++)
-		if (!strcmp(l->keep[i], link->name))
-			return 0;
-	more = realloc(l->found, (l->n_found + 1) * sizeof *more);
-	if (!more)
-		return -ENOMEM;
-	l->found = more;
-	l->found[l->n_found++] = link->ifindex;
-	return 0;
-}
-
-static int drop_dead_entry(void *ctx, uint32_t ifindex, const struct sixpn_device *device)
-{
-	struct leftovers *l = ctx;
-	struct rtnl_link link;
-
-	(void)device;
-	return rtnl_link_by_index(l->env->rtnl, ifindex, &link) == -ENODEV ? bpf_device_remove(l->env->datapath, ifindex) : 0;
-}
-
-static int sweep(void *ctx, const char *const *keep_folders, size_t n)
-{
-	struct leftovers l = { .env = ctx, .keep = calloc(n + 1, sizeof *l.keep) };
-	uint32_t ifindex;
-	int r = l.keep ? 0 : -ENOMEM;
-
-	for (size_t i = 0; r == 0 && i < n; i++)
-		if (note_read(keep_folders[i], l.keep[l.n_keep], &ifindex) == 0)
-			l.n_keep++;
-	if (r == 0)
-		r = rtnl_link_list(l.env->rtnl, note_leftover, &l);
-	for (size_t i = 0; r == 0 && i < l.n_found; i++)
-		r = remove_device(l.env, l.found[i]);
-	if (r == 0)
-		r = bpf_device_list(l.env->datapath, drop_dead_entry, &l);
-	free(l.keep);
-	free(l.found);
-	return r;
-}
-
-const struct attach_ops attach_netns_ops = { .attach = attach, .detach = detach, .sweep = sweep };
+const struct attach_ops attach_netns_ops = { .attach = attach, .detach = detach, .check = attach_netns_check, .sweep = attach_netns_sweep };

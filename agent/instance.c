@@ -272,21 +272,27 @@ static void attach_failed(struct instance *in, const char *text)
 	in->local.attach_waits = 0;
 }
 
+struct attach_spec instance_attach_spec(const struct instance *in, int netns_fd)
+{
+	return (struct attach_spec){ .kind = ATTACH_NETNS,
+				     .id = in->id,
+				     .folder = in->folder,
+				     .network = in->network,
+				     .home_host = in->home_host,
+				     .instance = in->instance,
+				     .netns_fd = netns_fd,
+				     .suspended = in->desired.suspended };
+}
+
 static int step_attach(struct instance *in)
 {
 	const struct agent_parts *parts = &in->agent->parts;
-	struct attach_spec spec = { .kind = ATTACH_NETNS,
-				    .id = in->id,
-				    .folder = in->folder,
-				    .network = in->network,
-				    .home_host = in->home_host,
-				    .instance = in->instance,
-				    .suspended = in->desired.suspended };
+	struct attach_spec spec;
 	CLEAN_CLOSE int netns = -1;
 	struct why why = { .text = "" };
 	int r = parts->runtime->netns(parts->runtime_ctx, in->id, &netns);
 
-	spec.netns_fd = netns;
+	spec = instance_attach_spec(in, netns);
 	if (r == 0)
 		r = parts->attach->attach(parts->attach_ctx, &spec, &why);
 	if (r == 0) {

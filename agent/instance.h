@@ -47,6 +47,8 @@ int instance_adopt(struct instance *instance) MUST_CHECK;
 void instance_update(struct instance *instance, const struct role_instance *in);
 /* Plans and acts until there is nothing to do now. May free the instance. */
 void instance_run(struct instance *instance);
+/* What its interface must be. netns_fd is borrowed. */
+struct attach_spec instance_attach_spec(const struct instance *instance, int netns_fd);
 /* Events. Each runs it. */
 void instance_ready(struct instance *instance);
 void instance_running(struct instance *instance);

@@ -73,6 +73,11 @@ static void role_sync(void *role, const struct role_desired *desired)
 	agent_sync(((struct host_role *)role)->agent, desired);
 }
 
+static void role_repair(void *role)
+{
+	agent_repair(((struct host_role *)role)->agent);
+}
+
 static void role_stop(void *role)
 {
 	role_free(role);
@@ -88,6 +93,7 @@ const struct role_ops agent_role = {
 	.bit = ROLE_HOST,
 	.start = role_start,
 	.sync = role_sync,
+	.repair = role_repair,
 	.stop = role_stop,
 	.wipe = role_wipe,
 };

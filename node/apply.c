@@ -260,9 +260,11 @@ void node_apply(struct node *node, const struct replica_change *change)
 	e = presence_known ? node->kernel->silence(node, &wanted) : 0;
 	if (e < 0)
 		complain(node, "presence", e, NULL);
-	if (presence_known)
+	if (presence_known) {
 		forget_settled(node, &wanted);
-	presence_deinit(&wanted);
+		presence_deinit(&node->presence);
+		node->presence = wanted;
+	}
 	node->applying = false;
 	if (node->reports)
 		reports_send(node->reports);
@@ -471,6 +473,13 @@ static void role_forget_await(void *ctx, void *arg)
 	}
 }
 
+static void role_repaired(void *ctx, enum repair kind, const char *object, int error)
+{
+	struct node *node = ctx;
+
+	drift_note(node->drift, kind, object, error);
+}
+
 void node_forget_awaits(struct node *node)
 {
 	while (node->awaits)
@@ -482,4 +491,5 @@ const struct role_node_ops node_role_ops = {
 	.record_error = role_record_error,
 	.await_presence = role_await_presence,
 	.forget_await = role_forget_await,
+	.repaired = role_repaired,
 };

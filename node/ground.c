@@ -15,15 +15,29 @@
 /* Metric of the catch-all: behind every real route. */
 #define REFUSE_METRIC 0x6000u
 
-static struct rtnl_route refuse(uint32_t table, uint8_t type)
+struct rtnl_route ground_refusal(uint32_t table)
 {
-	return (struct rtnl_route){ .dst = addr_all_prefix(), .dst_len = 16, .type = type, .table = table, .metric = REFUSE_METRIC };
+	return (struct rtnl_route){
+		.dst = addr_all_prefix(), .dst_len = 16, .type = RTN_UNREACHABLE, .table = table, .metric = REFUSE_METRIC
+	};
+}
+
+struct rtnl_route ground_mesh_route(uint32_t ifindex)
+{
+	return (struct rtnl_route){
+		.dst = addr_all_prefix(), .dst_len = 16, .type = RTN_UNICAST, .table = ADDR_TABLE, .oif = ifindex, .metric = 1024
+	};
+}
+
+struct rtnl_rule ground_rule(const struct ground *g)
+{
+	return (struct rtnl_rule){ .mark = g->mark, .mask = g->mark_mask, .table = ADDR_TABLE, .priority = ADDR_RULE_PRIORITY };
 }
 
 static int lay_routes(struct ground *g)
 {
-	struct rtnl_route in_main = refuse(RT_TABLE_MAIN, RTN_UNREACHABLE), in_ours = refuse(ADDR_TABLE, RTN_UNREACHABLE);
-	struct rtnl_rule rule = { .mark = g->mark, .mask = g->mark_mask, .table = ADDR_TABLE, .priority = ADDR_RULE_PRIORITY };
+	struct rtnl_route in_main = ground_refusal(RT_TABLE_MAIN), in_ours = ground_refusal(ADDR_TABLE);
+	struct rtnl_rule rule = ground_rule(g);
 	int e = rtnl_route_add(g->rtnl, &in_main);
 
 	if (e == 0)
@@ -31,48 +45,142 @@ static int lay_routes(struct ground *g)
 	return e == 0 ? rtnl_rule_add(g->rtnl, &rule) : e;
 }
 
-/* Before forwarding goes on: uplinks that live from router advertisements would otherwise lose their default route. */
-static int keep_ra(struct ground *g)
+/* ---- settings ---- */
+
+#define FORWARDING "net/ipv6/conf/all/forwarding"
+
+const struct ground_sysctl ground_sysctls[GROUND_SYSCTLS] = {
+	{ "net/ipv6/fwmark_reflect", "1" },    /* ping replies, RST and Packet-Too-Big find the way back by the mark */
+	{ "net/ipv4/tcp_fwmark_accept", "1" }, /* (IPv6 too) an accepted DNS connection answers with the query's mark */
+	{ "net/ipv6/conf/lo/disable_ipv6", "0" },
+	{ FORWARDING, "1" },
+};
+
+static bool has_value(const char *device, const char *key, const char *value)
 {
-	uint32_t links[32];
-	size_t n = 0;
-	int e = rtnl_ra_default_links(g->rtnl, links, ARRAY_LEN(links), &n);
+	char name[SYSCTL_NAME_MAX], now[SYSCTL_VALUE_MAX];
 
-	for (size_t i = 0; e == 0 && i < n; i++) {
-		char name[SYSCTL_NAME_MAX];
-		struct rtnl_link link;
+	snprintf(name, sizeof name, "net/ipv6/conf/%s/%s", device, key);
+	return sysctl_read(name, now, sizeof now) == 0 && !strcmp(now, value);
+}
 
-		e = rtnl_link_by_index(g->rtnl, links[i], &link);
-		if (e == 0) {
-			snprintf(name, sizeof name, "net/ipv6/conf/%s/accept_ra", link.name);
-			e = sysctl_ledger_set(&g->ledger, name, "2");
-			log_info("ground", "%s has its default route from router advertisements: accept_ra = 2", link.name);
-		}
+/* A machine that forwards takes router advertisements no longer where accept_ra is 1, the kernel's default; 2 says "all the same". What is
+ * 0 stays 0: there somebody else (a network manager) reads them, or nobody is to. */
+static int plan_ra_of(struct ground *g, const char *device)
+{
+	char name[SYSCTL_NAME_MAX];
+	int e;
+
+	if (!has_value(device, "accept_ra", "1"))
+		return 0;
+	snprintf(name, sizeof name, "net/ipv6/conf/%s/accept_ra", device);
+	e = sysctl_ledger_plan(&g->ledger, name, "2");
+	if (e == SYSCTL_DIFFERS)
+		log_info("ground", "%s lives from router advertisements, and a machine that forwards ignores them: accept_ra = 2", device);
+	return e;
+}
+
+struct ra_walk {
+	struct ground *ground;
+	uint32_t links[32]; /* that have a default route from an advertisement */
+	size_t n_links;
+	bool we_forward; /* it was us who switched it on, or will be */
+	bool differs;
+};
+
+/* Hardware without such a route may get it any moment: a machine that boots starts us before the first advertisement. */
+static int plan_ra_link(void *ctx, const struct rtnl_link *link)
+{
+	struct ra_walk *w = ctx;
+	bool lives = false;
+	int e;
+
+	for (size_t i = 0; i < w->n_links; i++)
+		lives |= w->links[i] == link->ifindex;
+	if (!lives && !(w->we_forward && !link->kind[0] && ground_is_uplink(w->ground, link)))
+		return 0;
+	e = plan_ra_of(w->ground, link->name);
+	w->differs |= e == SYSCTL_DIFFERS;
+	return e < 0 ? e : 0;
+}
+
+static bool is_in_ledger(const struct sysctl_ledger *ledger, const char *name)
+{
+	for (size_t i = 0; i < ledger->n; i++)
+		if (!strcmp(ledger->changes[i].name, name))
+			return true;
+	return false;
+}
+
+int ground_plan_ra(struct ground *g)
+{
+	struct ra_walk w = { .ground = g, .we_forward = has_value("all", "forwarding", "0") || is_in_ledger(&g->ledger, FORWARDING) };
+	int e = rtnl_ra_default_links(g->rtnl, w.links, ARRAY_LEN(w.links), &w.n_links);
+
+	if (e == 0)
+		e = rtnl_link_list(g->rtnl, plan_ra_link, &w);
+	return e < 0 ? e : w.differs ? SYSCTL_DIFFERS : 0;
+}
+
+/* Putting conf/all/forwarding back to 0 takes it from every device, also from those that had it before us. */
+static int expect_forwarding(void *ctx, const struct rtnl_link *link)
+{
+	struct ground *g = ctx;
+	char name[SYSCTL_NAME_MAX];
+
+	snprintf(name, sizeof name, "net/ipv6/conf/%s/forwarding", link->name);
+	return has_value(link->name, "forwarding", "1") ? sysctl_ledger_expect(&g->ledger, name, "1", "0") : 0;
+}
+
+static int plan_sysctls(struct ground *g, struct why *why)
+{
+	struct rtnl_link defaults = { .name = "default" };
+	int e = ground_plan_ra(g);
+
+	if (e >= 0 && has_value("all", "forwarding", "0")) {
+		e = rtnl_link_list(g->rtnl, expect_forwarding, g);
+		if (e == 0)
+			e = expect_forwarding(g, &defaults);
+	}
+	for (size_t i = 0; e >= 0 && i < GROUND_SYSCTLS; i++) {
+		e = sysctl_ledger_plan(&g->ledger, ground_sysctls[i].name, ground_sysctls[i].value);
+		if (e < 0)
+			why_set(why, "sysctl", ground_sysctls[i].name, "%s cannot be read: %s", ground_sysctls[i].name, strerror(-e));
+	}
+	return e < 0 ? e : 0;
+}
+
+/* Only what this start planned: an older entry may be of a device that is gone. */
+static int set_ra(void *ctx, const struct rtnl_link *link)
+{
+	struct ground *g = ctx;
+	char name[SYSCTL_NAME_MAX];
+
+	snprintf(name, sizeof name, "net/ipv6/conf/%s/accept_ra", link->name);
+	return is_in_ledger(&g->ledger, name) && has_value(link->name, "accept_ra", "1") ? sysctl_write(name, "2") : 0;
+}
+
+static int set_sysctls(struct ground *g, struct why *why)
+{
+	int e = rtnl_link_list(g->rtnl, set_ra, g);
+
+	for (size_t i = 0; e == 0 && i < GROUND_SYSCTLS; i++) {
+		e = sysctl_ledger_set(&g->ledger, ground_sysctls[i].name, ground_sysctls[i].value);
+		if (e < 0)
+			why_set(why, "sysctl", ground_sysctls[i].name, "%s cannot be set to %s: %s", ground_sysctls[i].name,
+				ground_sysctls[i].value, strerror(-e));
 	}
 	return e;
 }
 
+/* The ledger is on disk before the first change: whenever we are killed, `leave` knows what was. Advertisements come before forwarding. */
 static int lay_sysctls(struct ground *g, struct why *why)
 {
-	static const struct {
-		const char *name, *value;
-	} wanted[] = {
-		{ "net/ipv6/fwmark_reflect", "1" },      /* ping replies, RST and Packet-Too-Big find the way back by the mark */
-		{ "net/ipv4/tcp_fwmark_accept", "1" },   /* (IPv6 too) an accepted DNS connection answers with the query's mark */
-		{ "net/ipv6/conf/lo/disable_ipv6", "0" },
-		{ "net/ipv6/conf/all/forwarding", "1" },
-	};
-	int e = keep_ra(g), saved;
+	int e = plan_sysctls(g, why), saved = e == 0 ? sysctl_ledger_save(&g->ledger, g->ledger_path) : 0;
 
-	for (size_t i = 0; e == 0 && i < ARRAY_LEN(wanted); i++) {
-		e = sysctl_ledger_set(&g->ledger, wanted[i].name, wanted[i].value);
-		if (e < 0)
-			why_set(why, "sysctl", wanted[i].name, "%s cannot be set to %s: %s", wanted[i].name, wanted[i].value, strerror(-e));
-	}
-	saved = e == 0 ? sysctl_ledger_save(&g->ledger, g->ledger_path) : 0;
 	if (saved < 0) /* what could not be noted is not put back by `leave`; no reason to keep the machine's network down */
 		log_err("ground", "%s cannot be written: %s; going on", g->ledger_path, strerror(-saved));
-	return e;
+	return e == 0 ? set_sysctls(g, why) : e;
 }
 
 static int lay_forward(struct ground *g)
@@ -103,6 +211,7 @@ int ground_lay(struct ground *ground, struct rtnl *rtnl, const struct config *co
 	ground->gate.mark = ground->mark;
 	ground->gate.mask = ground->mark_mask;
 	snprintf(ground->ledger_path, sizeof ground->ledger_path, "%s/sysctl.json", config_str(config, "state_dir"));
+	snprintf(ground->underlay, sizeof ground->underlay, "%s", config_str(config, "underlay"));
 	if (inet_pton(AF_INET6, config_str(config, "listen"), &ground->resolver) != 1)
 		return why_set(why, "value_invalid", "listen", "listen = \"%s\" is not an IPv6 address", config_str(config, "listen"));
 	e = sysctl_ledger_load(&ground->ledger, ground->ledger_path, why);
@@ -143,16 +252,10 @@ int ground_lay(struct ground *ground, struct rtnl *rtnl, const struct config *co
 
 int ground_route_mesh(struct ground *ground, uint32_t ifindex)
 {
-	struct rtnl_route route = { .dst = addr_all_prefix(), .dst_len = 16, .type = RTN_UNICAST, .table = ADDR_TABLE, .oif = ifindex, .metric = 1024 };
+	struct rtnl_route route = ground_mesh_route(ifindex);
 
 	return rtnl_route_replace(ground->rtnl, &route);
 }
-
-struct guard {
-	struct bpf_datapath *datapath;
-	const char *devices;
-	unsigned guarded;
-};
 
 static bool listed(const char *devices, const char *name)
 {
@@ -164,15 +267,25 @@ static bool listed(const char *devices, const char *name)
 	return false;
 }
 
+bool ground_is_uplink(const struct ground *ground, const struct rtnl_link *link)
+{
+	if (!strncmp(link->name, "sx", 2) || !strncmp(link->name, "sixpn-", 6) || link->flags & IFF_LOOPBACK)
+		return false;
+	return strcmp(ground->underlay, "auto") ? listed(ground->underlay, link->name) : link->flags & IFF_UP;
+}
+
+struct guard {
+	const struct ground *ground;
+	struct bpf_datapath *datapath;
+	unsigned guarded;
+};
+
 static int guard_link(void *ctx, const struct rtnl_link *link)
 {
 	struct guard *g = ctx;
-	bool ours = !strncmp(link->name, "sx", 2) || !strncmp(link->name, "sixpn-", 6);
 	int e;
 
-	if (ours || (link->flags & IFF_LOOPBACK))
-		return 0;
-	if (strcmp(g->devices, "auto") ? !listed(g->devices, link->name) : !(link->flags & IFF_UP))
+	if (!ground_is_uplink(g->ground, link))
 		return 0;
 	e = bpf_attach(g->datapath, link->ifindex, link->name, BPF_DEVICE_UNDERLAY);
 	if (e < 0)
@@ -181,15 +294,15 @@ static int guard_link(void *ctx, const struct rtnl_link *link)
 	return e;
 }
 
-int ground_guard_underlay(struct ground *ground, struct bpf_datapath *datapath, const char *devices, struct why *why)
+int ground_guard_underlay(struct ground *ground, struct bpf_datapath *datapath, struct why *why)
 {
-	struct guard g = { .datapath = datapath, .devices = devices };
+	struct guard g = { .ground = ground, .datapath = datapath };
 	int e = rtnl_link_list(ground->rtnl, guard_link, &g);
 
 	if (e < 0)
-		return why_set(why, "underlay", "underlay", "uplinks (underlay = %s) cannot be guarded: %s", devices, strerror(-e));
+		return why_set(why, "underlay", "underlay", "uplinks (underlay = %s) cannot be guarded: %s", ground->underlay, strerror(-e));
 	if (!g.guarded)
-		return why_set(why, "underlay", "underlay", "no uplink fits underlay = %s", devices);
+		return why_set(why, "underlay", "underlay", "no uplink fits underlay = %s", ground->underlay);
 	return 0;
 }
 
@@ -201,8 +314,8 @@ void ground_deinit(struct ground *ground)
 
 void ground_wipe(struct ground *ground)
 {
-	struct rtnl_route in_main = refuse(RT_TABLE_MAIN, RTN_UNREACHABLE), in_ours = refuse(ADDR_TABLE, RTN_UNREACHABLE);
-	struct rtnl_rule rule = { .mark = ground->mark, .mask = ground->mark_mask, .table = ADDR_TABLE, .priority = ADDR_RULE_PRIORITY };
+	struct rtnl_route in_main = ground_refusal(RT_TABLE_MAIN), in_ours = ground_refusal(ADDR_TABLE);
+	struct rtnl_rule rule = ground_rule(ground);
 	struct rtnl_link lo;
 	unsigned removed;
 	size_t left;

@@ -1,37 +1,15 @@
 /* mesh - see mesh.h. The process behind the device may die: the device stays, its sessions go. Its pidfd tells the loop, which
  * starts another and gives it the whole configuration again. */
-#include "node/mesh.h"
+#include "node/mesh_internal.h"
 
+#include "lib/base/crypto.h"
 #include "lib/base/log.h"
-#include "lib/netlink/wg_process.h"
-#include "lib/netlink/wg_uapi.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
-
-#define RESTART_MS 100
-#define HANDSHAKE_FRESH_S 180
-
-struct mesh {
-	struct loop *loop;
-	struct rtnl *rtnl;
-	struct mesh_config config;
-	char region[NAME_REGION_SIZE], run_dir[96], log_file[200];
-	uint8_t private_key[WG_KEY_LEN];
-	struct wg_process_config process_config;
-	struct wg_process process;
-	struct loop_io death;
-	struct loop_timer restart;
-	struct wg_uapi uapi;
-	struct wg wg;
-	uint32_t ifindex;
-	uint64_t restarts;
-	struct node_record *nodes; /* the last desired set, to be replayed after a restart */
-	size_t n_nodes;
-};
 
 static int reconcile(struct mesh *mesh, bool greet, struct why *why)
 {
@@ -53,41 +31,7 @@ static int reconcile(struct mesh *mesh, bool greet, struct why *why)
 	return e;
 }
 
-static void watch_process(struct mesh *mesh);
-
-static void restart_expired(struct loop_timer *timer)
-{
-	struct mesh *mesh = container_of(timer, struct mesh, restart);
-	struct why why = { 0 };
-	bool started;
-	int e = wg_process_ensure(&mesh->process_config, &mesh->process, &started);
-
-	if (e == 0) {
-		watch_process(mesh);
-		e = rtnl_link_set_up(mesh->rtnl, mesh->ifindex, true);
-	}
-	if (e == 0)
-		e = reconcile(mesh, true, &why);
-	if (e) {
-		log_err("mesh", "%s: wireguard-go cannot be brought back: %s; trying again", MESH_DEVICE, e > 0 ? why.text : strerror(-e));
-		if (loop_set_timer_in(mesh->loop, &mesh->restart, 10 * RESTART_MS) < 0)
-			log_err("mesh", "no memory for a timer");
-		return;
-	}
-	log_info("mesh", "%s: wireguard-go runs again as pid %d, configuration replayed", MESH_DEVICE, (int)mesh->process.pid);
-}
-
-static void process_died(struct loop_io *io, uint32_t revents)
-{
-	struct mesh *mesh = container_of(io, struct mesh, death);
-
-	(void)revents;
-	log_err("mesh", "%s: wireguard-go (pid %d) has ended; starting it again", MESH_DEVICE, (int)mesh->process.pid);
-	loop_remove_io(&mesh->death);
-	wg_process_release(&mesh->process);
-	mesh->restarts++;
-	restart_expired(&mesh->restart);
-}
+static void process_died(struct loop_io *io, uint32_t revents);
 
 static void watch_process(struct mesh *mesh)
 {
@@ -111,6 +55,57 @@ static int make_device(struct mesh *mesh)
 	return e;
 }
 
+/* Whatever of it is there already stays. A device that was made anew has its programs before it is up. */
+static int bring_up(struct mesh *mesh)
+{
+	bool started = false;
+	int e = make_device(mesh);
+
+	if (e == 0)
+		e = mesh->config.guard(mesh->config.ctx, mesh->ifindex);
+	if (e == 0)
+		e = wg_process_ensure(&mesh->process_config, &mesh->process, &started);
+	if (e < 0)
+		return e;
+	log_info("mesh", "%s: wireguard-go pid %d %s", MESH_DEVICE, (int)mesh->process.pid, started ? "started" : "adopted");
+	mesh->unanswered = 0;
+	watch_process(mesh);
+	e = rtnl_link_set_up(mesh->rtnl, mesh->ifindex, true);
+	return e == 0 ? mesh->config.route(mesh->config.ctx, mesh->ifindex) : e;
+}
+
+static void restart_expired(struct loop_timer *timer)
+{
+	struct mesh *mesh = container_of(timer, struct mesh, restart);
+	uint32_t before = mesh->ifindex;
+	struct why why = { 0 };
+	int e = mesh->process.pidfd < 0 ? bring_up(mesh) : 0;
+
+	if (e == 0)
+		e = reconcile(mesh, true, &why);
+	if (mesh->ifindex != before)
+		mesh->config.sink.repaired(mesh->config.sink.ctx, REPAIR_MESH_DEVICE, MESH_DEVICE ", which was gone", e);
+	if (e) {
+		log_err("mesh", "%s: wireguard-go cannot be brought back: %s; trying again", MESH_DEVICE, e > 0 ? why.text : strerror(-e));
+		if (loop_set_timer_in(mesh->loop, &mesh->restart, 10 * MESH_RESTART_MS) < 0)
+			log_err("mesh", "no memory for a timer");
+		return;
+	}
+	log_info("mesh", "%s: configuration replayed", MESH_DEVICE);
+}
+
+static void process_died(struct loop_io *io, uint32_t revents)
+{
+	struct mesh *mesh = container_of(io, struct mesh, death);
+
+	(void)revents;
+	log_err("mesh", "%s: wireguard-go (pid %d) has ended; starting it again", MESH_DEVICE, (int)mesh->process.pid);
+	loop_remove_io(&mesh->death);
+	wg_process_release(&mesh->process);
+	mesh->restarts++;
+	restart_expired(&mesh->restart);
+}
+
 int mesh_new(struct loop *loop, struct rtnl *rtnl, const struct mesh_config *config, struct mesh **ret_mesh, struct why *why)
 {
 	struct mesh *mesh = calloc(1, sizeof *mesh);
@@ -123,6 +118,7 @@ int mesh_new(struct loop *loop, struct rtnl *rtnl, const struct mesh_config *con
 	snprintf(mesh->run_dir, sizeof mesh->run_dir, "%s", config->run_dir);
 	snprintf(mesh->log_file, sizeof mesh->log_file, "%s", config->log_file ? config->log_file : "");
 	memcpy(mesh->private_key, config->private_key, WG_KEY_LEN);
+	crypto_x25519_public(mesh->private_key, mesh->public_key);
 	mesh->process_config = (struct wg_process_config){ .name = MESH_DEVICE,
 							   .run_dir = mesh->run_dir,
 							   .log_file = mesh->log_file[0] ? mesh->log_file : NULL };
@@ -144,14 +140,7 @@ int mesh_new(struct loop *loop, struct rtnl *rtnl, const struct mesh_config *con
 
 int mesh_up(struct mesh *mesh)
 {
-	bool started = false;
-	int e = wg_process_ensure(&mesh->process_config, &mesh->process, &started);
-
-	if (e < 0)
-		return e;
-	log_info("mesh", "%s: wireguard-go pid %d %s", MESH_DEVICE, (int)mesh->process.pid, started ? "started" : "adopted");
-	watch_process(mesh);
-	return rtnl_link_set_up(mesh->rtnl, mesh->ifindex, true);
+	return bring_up(mesh);
 }
 
 struct mesh *mesh_free(struct mesh *mesh)
@@ -162,6 +151,7 @@ struct mesh *mesh_free(struct mesh *mesh)
 	loop_cancel_timer(&mesh->restart);
 	wg_process_release(&mesh->process);
 	explicit_bzero(mesh->private_key, sizeof mesh->private_key);
+	wg_observed_deinit(&mesh->before);
 	free(mesh->nodes);
 	free(mesh);
 	return NULL;
@@ -272,13 +262,17 @@ static void count_peer(void *ctx, const struct wg_peer_status *status)
 	struct up_count *c = ctx;
 
 	c->peers++;
-	c->up += status->last_handshake_s && status->last_handshake_s + HANDSHAKE_FRESH_S >= c->now;
+	c->up += status->last_handshake_s && status->last_handshake_s + MESH_HANDSHAKE_FRESH_S >= c->now;
 }
 
 void mesh_status(struct mesh *mesh, struct mesh_status *ret_status)
 {
 	struct up_count c = { .now = (uint64_t)time(NULL) };
 
-	wg_dump(&mesh->wg, count_peer, &c, NULL);
+	if (mesh->unanswered) /* who asks for the status is not to wait for a process that does not answer */
+		for (size_t i = 0; i < mesh->before.n; i++)
+			count_peer(&c, &mesh->before.peers[i]);
+	else
+		wg_dump(&mesh->wg, count_peer, &c, NULL);
 	*ret_status = (struct mesh_status){ .peers = c.peers, .peers_up = c.up, .restarts = mesh->restarts, .backend = mesh->wg.ops->name };
 }

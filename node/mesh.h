@@ -4,6 +4,7 @@
 #include "lib/netlink/rtnl.h"
 #include "lib/netlink/wg.h"
 #include "node/replica.h"
+#include "node/role.h"
 
 #define MESH_DEVICE "sixpn-mesh"
 
@@ -16,10 +17,17 @@ struct mesh_config {
 	uint16_t port;
 	const char *run_dir;         /* of the pid file */
 	const char *log_file;        /* of wireguard-go; NULL = none */
+	/* The device is there and down, perhaps a new one: its programs. An error leaves it down. */
+	int (*guard)(void *ctx, uint32_t ifindex);
+	/* It is up: the routes into it. */
+	int (*route)(void *ctx, uint32_t ifindex);
+	struct repair_sink sink; /* what had to be put right */
+	void *ctx;
 };
 
-/* Makes the device (down), adopts or starts the process behind it. The caller attaches programs and then calls mesh_up. */
+/* Makes the device (down). */
 int mesh_new(struct loop *loop, struct rtnl *rtnl, const struct mesh_config *config, struct mesh **ret_mesh, struct why *why);
+/* Guard, process (adopted or started), up, route. The same again whenever the device or the process is gone. */
 int mesh_up(struct mesh *mesh);
 /* Ends our part; device and process go on. */
 struct mesh *mesh_free(struct mesh *mesh);
@@ -39,3 +47,13 @@ struct mesh_status {
 	const char *backend;
 };
 void mesh_status(struct mesh *mesh, struct mesh_status *ret_status);
+
+/* ---- mesh_repair.c ---- */
+
+/* Outside an apply: device, key, port, peers and AllowedIPs as they must be, each difference told to the sink. A device that is gone is
+ * made anew and a process that does not answer for three rounds is ended; both come up by the steps of mesh_up. */
+void mesh_repair(struct mesh *mesh);
+/* A peer that moved speaks from where it is now, and its endpoint is no drift: such a desired endpoint is replaced by the observed one
+ * (pure). Moved: the handshake is fresh, and the endpoint did not change since `before` (NULL = not known) without a packet of its. */
+struct wg_observed;
+void mesh_keep_roamed(struct wg_peer *desired, size_t n, const struct wg_observed *before, const struct wg_observed *now, uint64_t now_s);

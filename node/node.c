@@ -9,6 +9,7 @@
 #include "lib/netlink/wg.h"
 #include "node/health.h"
 #include "node/metrics.h"
+#include "node/programs.h"
 #include "node/roles.h"
 #include "node/scrape.h"
 #include "node/statefile.h"
@@ -44,6 +45,49 @@ static int lay(struct node *node, struct why *why)
 	return 0;
 }
 
+/* Programs on the mesh device, which is down if it is new. Behind our maps must be what the records say, or all would stand still for a
+ * moment. Where an earlier version's maps are all that is known, its programs stay until the first apply. */
+static int guard_mesh(void *ctx, uint32_t ifindex)
+{
+	struct node *node = ctx;
+	struct bpf_layouts found = bpf_pins_found(node->datapath);
+	struct bpf_attachment on = { 0 };
+
+	if (node->mesh_guard_due && bpf_attach_query(node->datapath, ifindex, &on) == 0 && on.ingress_id && on.egress_id) {
+		log_info("mesh", "%s keeps the programs of layout %u until the controller has spoken", MESH_DEVICE, found.newest);
+		return 0;
+	}
+	return bpf_attach(node->datapath, ifindex, MESH_DEVICE, BPF_DEVICE_MESH);
+}
+
+static int route_mesh(void *ctx, uint32_t ifindex)
+{
+	return ground_route_mesh(&((struct node *)ctx)->ground, ifindex);
+}
+
+static void repaired(void *ctx, enum repair kind, const char *object, int error)
+{
+	drift_note(((struct node *)ctx)->drift, kind, object, error);
+}
+
+/* Before the programs that read the map are at work. */
+static int fill_presence(struct node *node)
+{
+	struct presence wanted = { 0 };
+	size_t added = 0;
+	int e;
+
+	if (!node->replica.has_log_id) {
+		node->mesh_guard_due = bpf_pins_found(node->datapath).newest != 0;
+		return 0;
+	}
+	e = presence_wanted(&node->replica, &wanted);
+	if (e == 0)
+		presence_add(node->datapath, &wanted, &node->unheard, &added); /* what the map does not take is told by the apply */
+	presence_deinit(&wanted);
+	return e;
+}
+
 static int connect_mesh(struct node *node, struct why *why)
 {
 	char log_file[PATH_MAX];
@@ -52,27 +96,36 @@ static int connect_mesh(struct node *node, struct why *why)
 				      .private_key = node->identity.mesh_private,
 				      .port = (uint16_t)config_int(node->config, "port"),
 				      .run_dir = config_str(node->config, "run_dir"),
-				      .log_file = log_file };
+				      .log_file = log_file,
+				      .guard = guard_mesh,
+				      .route = route_mesh,
+				      .sink = { repaired, node },
+				      .ctx = node };
 	int e;
 
 	snprintf(log_file, sizeof log_file, "%s/wireguard-%s.log", config.run_dir, MESH_DEVICE);
 	e = mesh_new(node->loop, node->rtnl, &config, &node->mesh, why);
 	if (e == 0)
-		e = bpf_attach(node->datapath, mesh_ifindex(node->mesh), MESH_DEVICE, BPF_DEVICE_MESH);
+		e = fill_presence(node);
 	if (e == 0)
-		e = ground_guard_underlay(&node->ground, node->datapath, config_str(node->config, "underlay"), why);
+		e = ground_guard_underlay(&node->ground, node->datapath, why);
 	if (e == 0)
 		e = mesh_up(node->mesh);
-	if (e == 0)
-		e = ground_route_mesh(&node->ground, mesh_ifindex(node->mesh));
 	return e < 0 ? why_set(why, "mesh", "", "%s cannot be brought up: %s", MESH_DEVICE, strerror(-e)) : e;
 }
 
 static int let_speak(struct node *node, const struct presence *wanted)
 {
 	size_t added = 0;
+	int e = presence_add(node->datapath, wanted, &node->unheard, &added), guarded = 0;
 
-	return presence_add(node->datapath, wanted, &node->unheard, &added);
+	if (node->mesh_guard_due) {
+		node->mesh_guard_due = false;
+		guarded = guard_mesh(node, mesh_ifindex(node->mesh));
+		if (guarded == 0)
+			guarded = bpf_settle(node->datapath);
+	}
+	return e < 0 ? e : guarded;
 }
 
 static int reach(struct node *node, struct why *why)
@@ -89,7 +142,20 @@ static int silence(struct node *node, const struct presence *wanted)
 
 static int settle(struct node *node)
 {
-	return bpf_settle(node->datapath);
+	return node->mesh_guard_due ? 0 : bpf_settle(node->datapath);
+}
+
+static void repair(struct node *node)
+{
+	const struct repair_sink sink = { repaired, node };
+
+	ground_repair_gates(&node->ground, &sink);
+	programs_repair(node->datapath, node->mesh_guard_due ? 0 : mesh_ifindex(node->mesh), &sink);
+	ground_repair_uplinks(&node->ground, node->datapath, &sink);
+	if (node->applies && presence_repair(node->datapath, &node->presence, &sink) < 0)
+		log_limited(LOG_L_ERR, "drift", "the presence map cannot be looked at; trying again");
+	mesh_repair(node->mesh);
+	ground_repair_ways(&node->ground, mesh_ifindex(node->mesh), &sink);
 }
 
 static int serve(struct node *node, struct why *why)
@@ -114,6 +180,7 @@ static const struct kernel_ops real_kernel = {
 	.let_speak = let_speak,
 	.reach = reach,
 	.silence = silence,
+	.repair = repair,
 	.settle = settle,
 };
 
@@ -322,6 +389,8 @@ int node_start(struct node *node, const struct node_parts *parts, struct loop *l
 	}
 	if (leave)
 		return 0;
+	if (drift_start(node, (uint32_t)config_int(config, "repair_interval_ms"), &node->drift) < 0)
+		log_err("drift", "no memory; what others change in the kernel stays changed");
 	link_client_start(node->link);
 	sync_start(node->sync);
 	return 0;
@@ -334,6 +403,7 @@ size_t node_pump(struct node *node)
 
 void node_stop(struct node *node)
 {
+	node->drift = drift_stop(node->drift);
 	node->scrape = scrape_free(node->scrape);
 	node->said = health_said_free(node->said);
 	node->status = status_stop(node->status);
@@ -359,6 +429,7 @@ void node_stop(struct node *node)
 	ground_deinit(&node->ground);
 	node->rtnl = rtnl_free(node->rtnl);
 	replica_deinit(&node->replica);
+	presence_deinit(&node->presence);
 	free(node->settled);
 	node_errors_deinit(&node->errors);
 	presence_deinit(&node->unheard);

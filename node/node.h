@@ -5,6 +5,7 @@
 #include "lib/bpf/datapath.h"
 #include "lib/dns/server.h"
 #include "lib/link/nng_client.h"
+#include "node/drift.h"
 #include "node/errors.h"
 #include "node/ground.h"
 #include "node/identity.h"
@@ -43,6 +44,7 @@ struct kernel_ops {
 	int (*let_speak)(struct node *node, const struct presence *wanted); /* adds presence that is new; unheard: what could not be added */
 	int (*reach)(struct node *node, struct why *why);                   /* mesh peers of the node records; E_REFUSED with why */
 	int (*silence)(struct node *node, const struct presence *wanted);   /* removes presence that is not wanted */
+	void (*repair)(struct node *node); /* on a timer: what others changed, as it must be (drift.h); NULL = never */
 	int (*settle)(struct node *node); /* every device has its programs: what an earlier version left may go */
 };
 
@@ -69,6 +71,9 @@ struct node {
 	struct bpf_datapath *datapath;
 	struct mesh *mesh;
 	const struct kernel_ops *kernel;
+	struct drift *drift;
+	struct presence presence; /* of the last apply */
+	bool mesh_guard_due;      /* the programs of an earlier version stay on the mesh until the first apply has filled our maps */
 
 	struct replica replica;
 	struct journal *journal;

@@ -3,7 +3,9 @@
 
 #include "lib/base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int compare(const void *a, const void *b)
 {
@@ -144,5 +146,58 @@ int presence_remove(struct bpf_datapath *datapath, const struct presence *wanted
 	int e = bpf_presence_list(datapath, remove_unwanted, &r);
 
 	*ret_removed = r.removed;
+	return e;
+}
+
+/* ---- repair ---- */
+
+struct compare_map {
+	struct bpf_datapath *datapath;
+	const struct presence *wanted;
+	const struct repair_sink *sink;
+	bool *seen; /* of the wanted ones */
+};
+
+static const struct presence_pair *find_pair(const struct presence *p, uint32_t network, uint32_t host)
+{
+	struct presence_pair key = { network, host };
+
+	return p->n ? bsearch(&key, p->pairs, p->n, sizeof key, compare) : NULL;
+}
+
+static void tell(const struct compare_map *c, const char *what, uint32_t network, uint32_t host, int error)
+{
+	char object[96];
+
+	snprintf(object, sizeof object, "network %08x at host %08x %s", network, host, what);
+	c->sink->repaired(c->sink->ctx, REPAIR_PRESENCE, object, error);
+}
+
+static int compare_entry(void *ctx, uint32_t network, uint32_t host, const struct sixpn_presence *value)
+{
+	static const struct sixpn_presence sound = { 0 };
+	struct compare_map *c = ctx;
+	const struct presence_pair *pair = find_pair(c->wanted, network, host);
+
+	if (!pair) {
+		tell(c, "may not speak and was let", network, host, bpf_presence_remove(c->datapath, network, host));
+		return 0;
+	}
+	c->seen[pair - c->wanted->pairs] = true;
+	if (memcmp(value, &sound, sizeof sound))
+		tell(c, "had another value", network, host, bpf_presence_set(c->datapath, network, host));
+	return 0;
+}
+
+int presence_repair(struct bpf_datapath *datapath, const struct presence *wanted, const struct repair_sink *sink)
+{
+	struct compare_map c = { .datapath = datapath, .wanted = wanted, .sink = sink, .seen = calloc(wanted->n + 1, 1) };
+	int e = c.seen ? bpf_presence_list(datapath, compare_entry, &c) : -ENOMEM;
+
+	for (size_t i = 0; e == 0 && i < wanted->n; i++)
+		if (!c.seen[i])
+			tell(&c, "may speak and was not let", wanted->pairs[i].network, wanted->pairs[i].host,
+			     bpf_presence_set(datapath, wanted->pairs[i].network, wanted->pairs[i].host));
+	free(c.seen);
 	return e;
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include "lib/bpf/maps.h"
 #include "node/replica.h"
+#include "node/role.h"
 
 struct presence_pair {
 	uint32_t network, host;
@@ -23,3 +24,5 @@ bool presence_has(const struct presence *p, uint32_t network, uint32_t host);
 int presence_add(struct bpf_datapath *datapath, const struct presence *wanted, struct presence *ret_refused, size_t *ret_added);
 /* Removes from the map what is not wanted. */
 int presence_remove(struct bpf_datapath *datapath, const struct presence *wanted, size_t *ret_removed);
+/* Outside an apply: the map as it must be, each difference told. What is too much goes first. */
+int presence_repair(struct bpf_datapath *datapath, const struct presence *wanted, const struct repair_sink *sink);

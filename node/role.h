@@ -14,6 +14,46 @@
 struct rtnl;
 struct bpf_datapath;
 
+/* What a timer finds changed in the kernel by somebody else, and puts right. One line per kind of object; the name is that of metrics, of
+ * `sixpn-node status` and of the log. Only what the records or the daemon's own rules ask for is ever put back. */
+#define REPAIRS(X)                                                                                          \
+	X(REFUSE_ROUTE, "refuse_route")         /* unreachable fdaa::/16 */                                 \
+	X(RULE, "rule")                         /* mark -> table 6000, and nothing else leads there */      \
+	X(FOREIGN_ROUTE, "foreign_route")       /* in table 6000, and nobody of us put it there */          \
+	X(MESH_ROUTE, "mesh_route")                                                                         \
+	X(GATE, "gate")                         /* the nftables table */                                    \
+	X(FORWARD_RULE, "forward_rule")         /* our accept in somebody's forward chain */                \
+	X(SYSCTL, "sysctl")                                                                                 \
+	X(RESOLVER_ADDRESS, "resolver_address") /* fdaa::3 on lo */                                         \
+	X(UNDERLAY_PROGRAM, "underlay_program")                                                             \
+	X(MESH_PROGRAM, "mesh_program")                                                                     \
+	X(MAP_PIN, "map_pin")                                                                               \
+	X(MAP_ENTRY, "map_entry")               /* in a map that must be empty: policy, moved_here, moved_away */ \
+	X(PRESENCE, "presence")                                                                             \
+	X(MESH_DEVICE, "mesh_device")                                                                       \
+	X(MESH_PROCESS, "mesh_process")         /* WireGuard did not answer and was started anew */         \
+	X(MESH_PEER, "mesh_peer")                                                                           \
+	X(INSTANCE_DEVICE, "instance_device")                                                               \
+	X(INSTANCE_ADDRESS, "instance_address") /* at either end */                                         \
+	X(INSTANCE_ROUTE, "instance_route")     /* to it, or its own into the 6PN */                        \
+	X(INSTANCE_NEIGHBOUR, "instance_neighbour")                                                         \
+	X(INSTANCE_ENTRY, "instance_entry")     /* in the device map */                                     \
+	X(INSTANCE_PROGRAM, "instance_program")
+
+enum repair {
+#define REPAIR_ENUM(NAME, name) REPAIR_##NAME,
+	REPAIRS(REPAIR_ENUM)
+#undef REPAIR_ENUM
+	REPAIR_KINDS
+};
+const char *repair_name(enum repair kind);
+
+/* Who is told of each object that was not as it must be: error 0 = it is again, else -errno or positive. */
+struct repair_sink {
+	void (*repaired)(void *ctx, enum repair kind, const char *object, int error);
+	void *ctx;
+};
+
 /* One instance that lives on this machine (record.host == role_env.host), joined with what else is known of it. */
 struct role_instance {
 	struct instance_record record;
@@ -41,6 +81,8 @@ struct role_node_ops {
 	 * before returning. */
 	void (*await_presence)(void *node, uint32_t network, const char *instance_id, void (*done)(void *arg, bool timed_out), void *arg);
 	void (*forget_await)(void *node, void *arg);
+	/* From inside role_ops.repair: an object that was not as it must be. */
+	void (*repaired)(void *node, enum repair kind, const char *object, int error);
 };
 
 struct role_env {
@@ -62,6 +104,9 @@ struct role_ops {
 	/* Adopts what an earlier run of the daemon left in place. E_REFUSED with why: the configuration cannot work. */
 	int (*start)(const struct role_env *env, void **ret_role, struct why *why);
 	void (*sync)(void *role, const struct role_desired *desired);
+	/* Called by a timer, not within a sync: compares what the role made in the kernel with what is there, puts right what differs and
+	 * tells of each. Cheap when all is well. May be NULL. */
+	void (*repair)(void *role);
 	/* Ends the daemon's part only: links, programs, instances stay (a restart drops no packet). */
 	void (*stop)(void *role);
 	/* Removes everything this role made on the machine: `sixpn node leave`. */

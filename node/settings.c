@@ -7,6 +7,7 @@ static const struct config_key keys[] = {
 	{ "node", "endpoint", CONFIG_STR, "auto", 0, 500, "ADDRESS:PORT other nodes dial, several separated by commas; auto = the address of the default route" },
 	{ "node", "state_dir", CONFIG_STR, "/var/lib/sixpn/node", 0, 200, "folder of the state file, the identity and the keys" },
 	{ "node", "run_dir", CONFIG_STR, "/run/sixpn", 0, 80, "folder of sockets and of per-instance files" },
+	{ "node", "repair_interval_ms", CONFIG_INT, "2000", 100, 3600000, "how often the kernel is compared with what it must be" },
 	{ "node", "join", CONFIG_SECRET_FILE, "", 0, 200, "file that holds a join token; used once, when this machine is not a node yet" },
 	{ "controller", "address", CONFIG_STR, "", 0, 500, "HOST:PORT of the controller, several separated by commas; empty = from the join token" },
 	{ "mesh", "port", CONFIG_INT, "51821", 1, 65535, "UDP port of the mesh" },

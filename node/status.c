@@ -216,6 +216,24 @@ static json_t *errors_json(const struct node *node)
 	return out;
 }
 
+static json_t *drift_json(const struct node *node)
+{
+	const struct drift_stats *s = drift_stats(node->drift);
+	json_t *out = json_object(), *repairs = json_object(), *failures = json_object();
+
+	for (unsigned i = 0; i < REPAIR_KINDS; i++) {
+		json_object_set_new(repairs, repair_name(i), number(s->repairs[i]));
+		if (s->failures[i])
+			json_object_set_new(failures, repair_name(i), number(s->failures[i]));
+	}
+	json_object_set_new(out, "repairs", repairs);
+	json_object_set_new(out, "failures", failures);
+	json_object_set_new(out, "rounds", number(s->rounds));
+	json_object_set_new(out, "cpu_us_last", number(s->last_us));
+	json_object_set_new(out, "cpu_us_total", number(s->total_us));
+	return out;
+}
+
 static json_t *status_json(struct node *node)
 {
 	json_t *out = json_object();
@@ -241,6 +259,7 @@ static json_t *status_json(struct node *node)
 	json_object_set_new(out, "mesh", mesh_json(node));
 	json_object_set_new(out, "bpf", bpf_json(node));
 	json_object_set_new(out, "dns", dns_json(node));
+	json_object_set_new(out, "drift", drift_json(node));
 	json_object_set_new(out, "errors", errors_json(node));
 	return out;
 }

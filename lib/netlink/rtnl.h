@@ -104,7 +104,9 @@ int rtnl_route_replace(struct rtnl *rtnl, const struct rtnl_route *route);
 int rtnl_route_del(struct rtnl *rtnl, const struct rtnl_route *route);
 /* A route with several next hops is delivered once per next hop. */
 int rtnl_route_list(struct rtnl *rtnl, uint32_t table, int (*each)(void *ctx, const struct rtnl_route *route), void *ctx);
-/* Whether the very route (as rtnl_route_add compares) is there. Cheap even in a big table if few routes have its type. */
+/* As rtnl_route_add compares: fields of `wanted` that are 0 match anything. */
+bool rtnl_route_same(const struct rtnl_route *wanted, const struct rtnl_route *there);
+/* Whether the very route is there. Cheap even in a big table if few routes have its type. */
 int rtnl_route_there(struct rtnl *rtnl, const struct rtnl_route *route, bool *ret_there);
 /* The links that have a default route learned from a router advertisement, each once. -ENOSPC if there are more than cap. */
 int rtnl_ra_default_links(struct rtnl *rtnl, uint32_t *ret_ifindex, size_t cap, size_t *ret_n);

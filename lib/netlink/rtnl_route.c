@@ -53,18 +53,21 @@ static bool in6_equal(const struct in6_addr *a, const struct in6_addr *b)
 	return !memcmp(a, b, sizeof(*a));
 }
 
-static int is_same_route(void *ctx, const struct rtnl_route *there)
+bool rtnl_route_same(const struct rtnl_route *wanted, const struct rtnl_route *there)
 {
-	const struct rtnl_route *wanted = ctx;
-
 	if (there->type != wanted->type || there->dst_len != wanted->dst_len || !in6_equal(&there->dst, &wanted->dst) ||
 	    metric_of(there) != metric_of(wanted))
-		return 0;
+		return false;
 	if (has_device(wanted) && wanted->oif && there->oif != wanted->oif)
-		return 0;
+		return false;
 	if (there->has_via != wanted->has_via || (wanted->has_via && !in6_equal(&there->via, &wanted->via)))
-		return 0;
+		return false;
 	return there->has_source == wanted->has_source && (!wanted->has_source || in6_equal(&there->source, &wanted->source));
+}
+
+static int is_same_route(void *ctx, const struct rtnl_route *there)
+{
+	return rtnl_route_same(ctx, there);
 }
 
 int rtnl_route_add(struct rtnl *rtnl, const struct rtnl_route *route)
@@ -130,7 +133,9 @@ static int deliver_route(void *ctx, const struct nlmsghdr *message)
 	return rtnl_parse_route(message, filter_route, ctx);
 }
 
-int rtnl_route_list(struct rtnl *rtnl, uint32_t table, int (*each)(void *ctx, const struct rtnl_route *route), void *ctx)
+/* The kernel leaves out what has another type or protocol (0 = any), so that a table with a million routes costs little. */
+static int list_filtered(struct rtnl *rtnl, const struct rtmsg *only, uint32_t table,
+			 int (*each)(void *ctx, const struct rtnl_route *route), void *ctx)
 {
 	struct route_walk walk = { .table = table, .each = each, .ctx = ctx };
 	CLEAN_BUF struct buf replies = BUF_INIT(0);
@@ -139,7 +144,7 @@ int rtnl_route_list(struct rtnl *rtnl, uint32_t table, int (*each)(void *ctx, co
 	int r;
 
 	info = rtnl_begin(&request, RTM_GETROUTE, 0, sizeof(*info));
-	info->rtm_family = AF_INET6;
+	*info = *only;
 	mnl_attr_put_u32(request.header, RTA_TABLE, table);
 	r = rtnl_dump(rtnl, &request, &replies);
 	if (r == -ENOENT) /* a table exists from its first route on */
@@ -147,27 +152,22 @@ int rtnl_route_list(struct rtnl *rtnl, uint32_t table, int (*each)(void *ctx, co
 	return r < 0 ? r : rtnl_each(&replies, RTM_NEWROUTE, deliver_route, &walk);
 }
 
-/* The kernel filters the dump by type: of a table with a million routes only those few come that lead nowhere, as ours. */
+int rtnl_route_list(struct rtnl *rtnl, uint32_t table, int (*each)(void *ctx, const struct rtnl_route *route), void *ctx)
+{
+	const struct rtmsg only = { .rtm_family = AF_INET6 };
+
+	return list_filtered(rtnl, &only, table, each, ctx);
+}
+
 int rtnl_route_there(struct rtnl *rtnl, const struct rtnl_route *route, bool *ret_there)
 {
+	const struct rtmsg only = { .rtm_family = AF_INET6, .rtm_type = route->type };
 	struct rtnl_route wanted = *route;
-	struct route_walk walk = { .table = route->table, .each = is_same_route, .ctx = &wanted };
-	CLEAN_BUF struct buf replies = BUF_INIT(0);
-	struct rtnl_request request;
-	struct rtmsg *info;
 	int r;
 
 	if (!route_is_valid(route))
 		return -EINVAL;
-	info = rtnl_begin(&request, RTM_GETROUTE, 0, sizeof(*info));
-	info->rtm_family = AF_INET6;
-	info->rtm_type = route->type;
-	mnl_attr_put_u32(request.header, RTA_TABLE, route->table);
-	r = rtnl_dump(rtnl, &request, &replies);
-	if (r == -ENOENT)
-		r = 0;
-	if (r == 0)
-		r = rtnl_each(&replies, RTM_NEWROUTE, deliver_route, &walk);
+	r = list_filtered(rtnl, &only, route->table, is_same_route, &wanted);
 	if (r < 0)
 		return r;
 	*ret_there = r > 0;
@@ -197,7 +197,8 @@ static int note_ra_default(void *ctx, const struct rtnl_route *route)
 int rtnl_ra_default_links(struct rtnl *rtnl, uint32_t *ret_ifindex, size_t cap, size_t *ret_n)
 {
 	struct ra_list list = { .ifindex = ret_ifindex, .cap = cap };
-	int r = rtnl_route_list(rtnl, RT_TABLE_MAIN, note_ra_default, &list);
+	const struct rtmsg only = { .rtm_family = AF_INET6, .rtm_protocol = RTPROT_RA };
+	int r = list_filtered(rtnl, &only, RT_TABLE_MAIN, note_ra_default, &list);
 
 	if (r == 0)
 		*ret_n = list.n;

@@ -29,6 +29,7 @@ struct world {
 	bool refuse_attach, refuse_start, refuse_detach;
 	bool asked_to_end; /* by SIGTERM or SIGKILL */
 	unsigned starts;
+	unsigned drifted; /* so many findings of the next check */
 	unsigned pending; /* so many calls of attach find it unfinished */
 	/* fake node */
 	struct observed last;
@@ -214,8 +215,27 @@ static void fake_forget(void *node, void *arg)
 
 static const struct runtime_ops fake_runtime = { fake_listen,	     fake_start, fake_open,  fake_term,	  fake_kill,
 						 fake_runtime_sweep, fake_adopt, fake_netns, fake_release };
-static const struct attach_ops fake_attachment = { fake_attach, fake_detach, fake_sweep };
-static const struct role_node_ops fake_node = { fake_report, fake_error, fake_await, fake_forget };
+static int fake_check(void *ctx, const struct attach_spec *specs, size_t n, const struct attach_sink *sink)
+{
+	struct world *w = ctx;
+
+	for (size_t i = 0; i < n; i++)
+		note(w, specs[i].netns_fd >= 0 ? "look" : "pass-by");
+	for (unsigned k = 0; k < w->drifted; k++)
+		sink->differs(sink->ctx, 0, REPAIR_INSTANCE_ROUTE, "the route to it");
+	w->drifted = 0;
+	return 0;
+}
+
+static void fake_repaired(void *node, enum repair kind, const char *object, int error)
+{
+	assert_int_equal(kind, REPAIR_INSTANCE_ROUTE);
+	assert_string_equal(object, "the route to it");
+	note(node, error ? "not-repaired" : "repaired");
+}
+
+static const struct attach_ops fake_attachment = { fake_attach, fake_detach, fake_check, fake_sweep };
+static const struct role_node_ops fake_node = { fake_report, fake_error, fake_await, fake_forget, fake_repaired };
 
 /* ---- the world ---- */
 
@@ -944,6 +964,53 @@ static void the_time_of_a_state_is_kept_while_it_lasts(void **state)
 	assert_int_equal(w->last.since_ms, since);
 }
 
+static void an_interface_that_somebody_changed_is_attached_again_and_told(void **state)
+{
+	struct world *w = *state;
+
+	agent_repair(w->agent);
+	expect_trace(w, ""); /* nobody is known */
+	bring_up(w);
+	agent_repair(w->agent);
+	expect_trace(w, "look");
+	w->drifted = 2;
+	agent_repair(w->agent);
+	expect_trace(w, "look attach repaired repaired");
+	agent_repair(w->agent);
+	expect_trace(w, "look");
+}
+
+static void an_interface_that_cannot_be_put_right_is_said_to_be_wrong_and_tried_again(void **state)
+{
+	struct world *w = *state;
+
+	bring_up(w);
+	w->drifted = 1;
+	w->refuse_attach = true;
+	agent_repair(w->agent);
+	expect_trace(w, "look not-repaired");
+	assert_non_null(strstr(w->error, "no interface: no programs"));
+	agent_repair(w->agent);
+	expect_trace(w, "pass-by"); /* its own plan is at it */
+	w->refuse_attach = false;
+	pass(w, PLAN_ATTACH_AGAIN_MS);
+	agent_repair(w->agent);
+	expect_trace(w, "attach look");
+}
+
+static void an_interface_under_way_is_passed_by(void **state)
+{
+	struct world *w = *state;
+
+	want(w, DESIRED_STARTED);
+	w->trace[0] = 0;
+	agent_repair(w->agent); /* no interface yet */
+	w->pending = 1;
+	w->listener.ready(w->listener.ctx, ID);
+	agent_repair(w->agent); /* not finished */
+	expect_trace(w, "pass-by attach await pass-by");
+}
+
 static void wipe_leaves_nothing(void **state)
 {
 	struct world *w = *state;
@@ -997,6 +1064,9 @@ int main(void)
 		TEST(a_stop_before_the_gate_opens_forgets_the_wait),
 		TEST(after_a_machine_start_a_finished_command_stays_finished),
 		TEST(the_time_of_a_state_is_kept_while_it_lasts),
+		TEST(an_interface_that_somebody_changed_is_attached_again_and_told),
+		TEST(an_interface_that_cannot_be_put_right_is_said_to_be_wrong_and_tried_again),
+		TEST(an_interface_under_way_is_passed_by),
 		TEST(wipe_leaves_nothing),
 	};
 

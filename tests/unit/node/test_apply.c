@@ -109,6 +109,7 @@ static void rig_end(struct rig *rig)
 	rig->node.names = names_free(rig->node.names);
 	rig->reports = reports_free(rig->reports);
 	rig->node.views = dns_views_free(rig->node.views);
+	presence_deinit(&rig->node.presence);
 	replica_deinit(&rig->node.replica);
 	rig->node.loop = loop_free(rig->node.loop);
 	free(rig);

@@ -161,6 +161,61 @@ static void the_number_of_networks_changes_nothing(void **state)
 	assert_memory_equal(a.prefixes, b.prefixes, a.n * sizeof a.prefixes[0]);
 }
 
+/* ---- roaming ---- */
+
+#define RECORD "192.0.2.1"
+#define ELSEWHERE "198.51.100.7"
+#define ELSEWHERE2 "198.51.100.8"
+#define NOW_S 1000000u
+
+static void set_endpoint(struct wg_peer *peer, const char *address)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&peer->endpoint;
+
+	memset(&peer->endpoint, 0, sizeof peer->endpoint);
+	v4->sin_family = AF_INET;
+	v4->sin_port = htons(51821);
+	assert_int_equal(inet_pton(AF_INET, address, &v4->sin_addr), 1);
+}
+
+static const struct {
+	const char *before; /* endpoint at the last look; NULL = there was none */
+	uint64_t rx_before;
+	const char *now;
+	uint64_t rx, handshake_age_s;
+	const char *wanted;
+} roams[] = {
+	{ RECORD, 100, RECORD, 200, 10, RECORD },
+	{ RECORD, 100, ELSEWHERE, 200, 10, ELSEWHERE },     /* it spoke from there */
+	{ ELSEWHERE, 200, ELSEWHERE, 200, 100, ELSEWHERE }, /* and is silent since */
+	{ ELSEWHERE, 200, ELSEWHERE2, 300, 100, ELSEWHERE2 },
+	{ RECORD, 100, ELSEWHERE, 100, 10, RECORD },        /* nobody spoke: somebody set it */
+	{ ELSEWHERE, 200, ELSEWHERE, 200, 181, RECORD },    /* nobody answers there any more */
+	{ NULL, 0, ELSEWHERE, 100, 10, ELSEWHERE },         /* our first look */
+	{ NULL, 0, ELSEWHERE, 0, NOW_S, RECORD },           /* never a handshake */
+};
+
+static void an_endpoint_is_drift_unless_its_peer_spoke_from_there(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(roams); i++) {
+		struct wg_peer desired = { .public_key = { 7 } };
+		struct wg_peer_status was = { .peer.public_key = { 7 }, .rx_bytes = roams[i].rx_before };
+		struct wg_peer_status is = { .peer.public_key = { 7 }, .rx_bytes = roams[i].rx, .last_handshake_s = NOW_S - roams[i].handshake_age_s };
+		struct wg_observed before = { .peers = &was, .n = 1 }, now = { .peers = &is, .n = 1 };
+		char want[64];
+
+		set_endpoint(&desired, RECORD);
+		set_endpoint(&is.peer, roams[i].now);
+		if (roams[i].before)
+			set_endpoint(&was.peer, roams[i].before);
+		mesh_keep_roamed(&desired, 1, roams[i].before ? &before : NULL, &now, NOW_S);
+		snprintf(want, sizeof want, "%s:51821", roams[i].wanted);
+		if (strcmp(endpoint_of(&desired), want))
+			fail_msg("row %zu: %s, not %s", i, endpoint_of(&desired), want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +227,7 @@ int main(void)
 		cmocka_unit_test(a_node_without_an_endpoint_is_a_peer_that_speaks_first),
 		cmocka_unit_test(a_new_key_takes_the_place_of_the_old_one),
 		cmocka_unit_test(the_number_of_networks_changes_nothing),
+		cmocka_unit_test(an_endpoint_is_drift_unless_its_peer_spoke_from_there),
 	};
 
 	crypto_init();
