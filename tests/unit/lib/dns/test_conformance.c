@@ -60,6 +60,8 @@ static const struct row header[] = {
 
 	ROW("a label of type 0x40: FORMERR, header alone", BOTH, ONE "\101a" SHOP AAAA, BARE_FORMERR),
 	ROW("a label of type 0x80: FORMERR", BOTH, ONE "\201a" SHOP AAAA, BARE_FORMERR),
+	ROW("a label of 64 octets, all there: that is type 0x40 too", BOTH, ONE "\100a" A63 INTERNAL AAAA, BARE_FORMERR),
+	ROW("a label of 129 octets, all there: FORMERR", BOTH, ONE "\201a" A63 A63 INTERNAL AAAA, BARE_FORMERR),
 	ROW("a pointer to itself as the name: FORMERR", BOTH, ONE "\300\14" AAAA, BARE_FORMERR),
 	ROW("a pointer to the header as the name: FORMERR", BOTH, ONE "\300\0" AAAA, BARE_FORMERR),
 	ROW("a pointer behind a label: FORMERR", BOTH, ONE "\4shop\300\14" AAAA, BARE_FORMERR),
@@ -109,7 +111,8 @@ static const struct row header[] = {
 
 	ROW("letters match whatever their case, and come back as they were sent", BOTH, ONE "\4sHOp\10iNteRNAL\0" AAAA, OK SHOP_ANSWER),
 	ROW("the same for what is not there", BOTH, ONE "\6NoBoDy\10INTERNAL\0" AAAA, "NXDOMAIN aa rd ra 1/0/1/0 SOA INTERNAL. 5 min 5"),
-	ROW("only A-Z have another case: `@` is not a grave accent", BOTH, ONE "\4sho\20" INTERNAL AAAA, NEVER),
+	ROW("only A-Z have another case: a bracket is no brace", BOTH, ONE "\4sho[" INTERNAL AAAA, NEVER),
+	ROW("nor is a control octet a digit", BOTH, ONE "\16" "0000000000000\21\2vm" SHOP AAAA, NEVER),
 	ROW("nor has an octet above 127", BOTH, ONE "\4sho\360" INTERNAL AAAA, NEVER),
 	ROW("a label may hold any octet: zero", BOTH, ONE "\4s\0op" INTERNAL AAAA, NEVER),
 	ROW("a label may hold any octet: a dot, which is no separator", BOTH, ONE "\7shop.in" INTERNAL AAAA, NEVER),
@@ -271,7 +274,7 @@ static void what_others_have_is_the_very_answer_of_what_nobody_has(void **state)
 	}
 }
 
-/* -- TCP as a stream -- */
+/* -- TCP as a stream; caps per source and who does not read his answers: test_server -- */
 
 static const struct stream_row streams[] = {
 	{ "glibc: A and AAAA in one write, both answered on one connection", ONE_WRITE, .n = 2, .answers = 2, .then = STAYS },
@@ -279,6 +282,8 @@ static const struct stream_row streams[] = {
 	{ "one byte at a time", BYTE_BY_BYTE, .n = 3, .answers = 3, .then = STAYS },
 	{ "one at a time, on one connection", ONE_BY_ONE, .n = 20, .answers = 20, .then = STAYS },
 	{ "half closed: what was asked before is answered, then it ends", ONE_WRITE, .n = 5, .answers = 5, .half_close = true, .then = ENDS },
+	{ "half closed while much waits to be read: all of it comes", ONE_WRITE, .n = 400, .answers = 400, .big = true, .half_close = true,
+	  .then = ENDS },
 	{ "half closed in the middle of a query: the whole ones are answered", ONE_WRITE, .n = 3, .cut = 4, .answers = 2, .half_close = true,
 	  .then = ENDS },
 	{ "a length of zero ends it", RAW, .raw = "\0\0", .raw_len = 2, .then = ENDS },
