@@ -3,17 +3,30 @@
 
 #include <string.h>
 
+/* Of the asker's network: the 32 bits after fdaa. */
+static size_t bucket_of(const struct sockaddr_in6 *from)
+{
+	uint32_t network = get_u32(from->sin6_addr.s6_addr + 2);
+
+	return (network * 0x9e3779b1u) >> 24;
+}
+
 bool dns_ring_put(struct dns_ring *r, const struct sockaddr_in6 *from, uint32_t mark, const uint8_t *query, size_t len)
 {
 	unsigned written = atomic_load_explicit(&r->written, memory_order_relaxed);
 	struct dns_ring_item *item = &r->items[written % DNS_RING_ITEMS];
+	size_t bucket = bucket_of(from);
 
+	_Static_assert(DNS_RING_BUCKETS == 256, "bucket_of gives 8 bits");
+	if (r->put[bucket] - atomic_load_explicit(&r->dropped[bucket], memory_order_acquire) >= DNS_RING_NETWORK_MAX)
+		return false;
 	if (len > sizeof item->query || written - atomic_load_explicit(&r->read, memory_order_acquire) >= DNS_RING_ITEMS)
 		return false;
 	item->from = *from;
 	item->mark = mark;
 	item->len = (uint16_t)len;
 	memcpy(item->query, query, len);
+	r->put[bucket]++;
 	atomic_store_explicit(&r->written, written + 1, memory_order_release);
 	return true;
 }
@@ -27,5 +40,8 @@ const struct dns_ring_item *dns_ring_first(struct dns_ring *r)
 
 void dns_ring_drop(struct dns_ring *r)
 {
+	const struct dns_ring_item *item = &r->items[atomic_load_explicit(&r->read, memory_order_relaxed) % DNS_RING_ITEMS];
+
+	atomic_fetch_add_explicit(&r->dropped[bucket_of(&item->from)], 1, memory_order_release);
 	atomic_fetch_add_explicit(&r->read, 1, memory_order_release);
 }

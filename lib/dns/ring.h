@@ -1,4 +1,5 @@
-/* ring - queries on their way from one worker to the slow thread: one writer, one reader, bounded, no lock. */
+/* ring - queries on their way from one worker to the slow thread: one writer, one reader, bounded, no lock. No network has more than
+ * a quarter of the places: who floods with names of others takes nobody else's. */
 #pragma once
 #include "lib/dns/wire.h"
 
@@ -6,6 +7,8 @@
 #include <stdatomic.h>
 
 #define DNS_RING_ITEMS 256
+#define DNS_RING_NETWORK_MAX (DNS_RING_ITEMS / 4)
+#define DNS_RING_BUCKETS 256 /* networks are counted by hash; two that share a bucket share its places */
 #define DNS_RING_QUERY_MAX DNS_UDP_MAX
 
 struct dns_ring_item {
@@ -17,11 +20,13 @@ struct dns_ring_item {
 
 struct dns_ring {
 	_Alignas(64) atomic_uint written;
+	uint32_t put[DNS_RING_BUCKETS];
 	_Alignas(64) atomic_uint read;
+	atomic_uint dropped[DNS_RING_BUCKETS];
 	struct dns_ring_item items[DNS_RING_ITEMS];
 };
 
-/* False: full, or the query is too long for an item. Writer only. */
+/* False: full, full of this network's, or the query is too long for an item. Writer only. */
 bool dns_ring_put(struct dns_ring *r, const struct sockaddr_in6 *from, uint32_t mark, const uint8_t *query, size_t len);
 /* The oldest item, NULL if none; it stays in the ring until dns_ring_drop. Reader only. */
 const struct dns_ring_item *dns_ring_first(struct dns_ring *r);
