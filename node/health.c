@@ -98,6 +98,12 @@ static void each_mesh_peer(const struct health_reading *r, health_each_fn *each,
 	one(each, ctx, "quiet", r->mesh.peers - r->mesh.peers_up);
 }
 
+static void each_repair(const struct node *node, health_each_fn *each, void *ctx)
+{
+	for (unsigned i = 0; i < REPAIR_KINDS; i++)
+		one(each, ctx, repair_name((enum repair)i), drift_stats(node->drift)->repairs[i]);
+}
+
 static uint64_t lost_calls(const struct node *node)
 {
 	const struct link_client_stats *s = link_client_stats(node->link);
@@ -120,7 +126,7 @@ void health_each(const struct health_reading *r, enum health_what what, health_e
 	case HEALTH_DNS_ANSWERS: each_answer(r, each, ctx); return;
 	case HEALTH_DNS_EVENTS: each_dns_event(r, each, ctx); return;
 	case HEALTH_DNS_NETWORKS: each(ctx, dns_views_count(node->views), NULL, 0); return;
-	case HEALTH_KERNEL_REPAIRS: return; /* nothing counts them yet */
+	case HEALTH_KERNEL_REPAIRS: each_repair(node, each, ctx); return;
 	case HEALTH_APPLY_ERRORS: each(ctx, node->apply_errors, NULL, 0); return;
 	case HEALTH_PRESENCE_TIMEOUTS: each(ctx, node->presence_timeouts, NULL, 0); return;
 	case HEALTH_STARTED: each(ctx, node->started_ms / 1000, NULL, 0); return;

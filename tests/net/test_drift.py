@@ -1,12 +1,18 @@
 """What somebody changes in the kernel by hand is put right within seconds, counted under its name and told with its object, and nobody
 gets through in between: forged packets are sent all the while at an instance of another org."""
+import http.client
 import json
 import re
+import sys
 import threading
 import time
 
+from fixture.cell import ROOT
 from fixture.cluster import wait_until
 from fixture.judge import Judge
+
+sys.path.insert(0, str(ROOT / "tests/lib"))
+import exposition  # noqa: E402
 
 NODES = [("ord-1", "ord"), ("nrt-1", "nrt")]
 NODE_ARGS = ("--repair_interval_ms", "1000")
@@ -293,6 +299,23 @@ def test_clsact(lab):
     lab.start_node("nrt-1", "--attach", "clsact")
     wait_until(lambda: lab.answers("nrt-1") and lab.node_status("nrt-1")["sync"]["synced"], PATIENCE, "nrt-1 with clsact")
     under_attack(clsact)(lab)
+
+
+def metrics(cell, host, port):
+    def ask():
+        c = http.client.HTTPConnection(host, port, timeout=10)
+        c.request("GET", "/metrics")
+        return c.getresponse().read().decode()
+    return exposition.parse(cell.call(ask))
+
+
+def test_repairs_are_exported_by_the_node_and_by_the_controller(lab):
+    count = repairs(lab, "ord-1", "gate")
+    name = "sixpn_node_kernel_repairs_total"
+    assert count > 0
+    assert exposition.value(metrics(lab.nodes["ord-1"], "::1", 4282), name, node="ord-1", kind="gate") == count
+    wait_until(lambda: exposition.value(metrics(lab.controller, "127.0.0.1", 4280), name, node="ord-1", kind="gate") == count, 30,
+               "the controller has heard of the repairs")
 
 
 def test_a_node_that_nobody_touches_repairs_nothing(lab):
