@@ -11,6 +11,8 @@ struct builder {
 	const struct scope_entry **entered; /* since the node's V, by entered_v */
 	size_t n_entered, at;
 	size_t bytes;
+	bool moves;   /* it has a V already: one always goes in, or the node would be told the same for ever */
+	bool guesses; /* one of them may have entered earlier than is known */
 };
 
 static int by_entered_v(const void *a, const void *b)
@@ -20,7 +22,8 @@ static int by_entered_v(const void *a, const void *b)
 	return x->entered_v < y->entered_v ? -1 : x->entered_v > y->entered_v;
 }
 
-/* What went is told first, in the first batch, whenever it went: none of its records will come. */
+/* What went is told first, in the first batch, whenever it went: none of its records will come, or all of them will when it comes
+ * back. Else a batch that ends before its return would leave the node with names and presence of the older stay. */
 static int find_scope_changes(struct builder *b)
 {
 	uint64_t from = b->node->applied_v;
@@ -34,7 +37,9 @@ static int find_scope_changes(struct builder *b)
 	for (size_t i = 0; (e = map_next(&b->scope->entries, &i));) {
 		if (e->count && e->entered_v > from) {
 			b->entered[b->n_entered++] = e;
-		} else if (!e->count && e->left_v > from) {
+			b->guesses = b->guesses || e->guessed;
+		}
+		if (e->left_v > from && (!e->count || (e->entered_v > from && !e->guessed))) {
 			reply_add_scope(b->reply, e->network, false, e->left_v);
 			b->bytes += 16;
 		}
@@ -96,7 +101,7 @@ static bool add_v(struct builder *b, uint64_t v)
 
 	while (last < b->n_entered && b->entered[last]->entered_v <= v)
 		size += network_size(b, b->entered[last++]->network);
-	if (b->bytes && b->bytes + size > b->c->config.batch_bytes)
+	if (b->moves && b->bytes + size > b->c->config.batch_bytes)
 		return false;
 	if (told)
 		reply_add_record(b->reply, entry->record);
@@ -105,6 +110,7 @@ static bool add_v(struct builder *b, uint64_t v)
 	while (b->at < last)
 		add_network(b, b->entered[b->at++]);
 	b->bytes += size;
+	b->moves = true;
 	return true;
 }
 
@@ -120,6 +126,9 @@ int delta_build(struct controller *c, const struct node_entry *node, struct repl
 		ret_reply->message.from_v = node->applied_v;
 		ret_reply->message.to_v = v - 1;
 		if (buf_failed(&ret_reply->fields))
+			r = DELTA_TOO_LARGE;
+		/* a network that came in at an unknown V cannot be left to a later batch: this one may claim a V at which it was there */
+		if (b.guesses && v <= controller_head(c))
 			r = DELTA_TOO_LARGE;
 	}
 	free(b.entered);

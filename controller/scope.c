@@ -152,6 +152,7 @@ static int enter(struct scopes *s, uint32_t host, uint32_t network, uint64_t v, 
 		if (r < 0)
 			return r;
 		e->entered_v = v;
+		e->guessed = loading;
 		if (loading)
 			e->left_v = v; /* who knows what was there before: a cursor below v drops it first */
 		if (v > scope->version)

@@ -12,6 +12,7 @@ struct scope_entry {
 	unsigned count;     /* records that make it present; 0 = it left */
 	uint64_t entered_v; /* present without a break since then */
 	uint64_t left_v;    /* the last time it left, 0 = never; may be a guess that errs towards leaving */
+	bool guessed;       /* entered_v is too: it may have been there since any V before it (a start of the controller) */
 };
 
 struct scope {

@@ -151,6 +151,57 @@ static void g3_an_older_stay_does_not_survive_a_delta_that_is_cut_before_the_net
 	world_free(w);
 }
 
+static void g9_an_older_stay_is_gone_with_the_first_v_that_is_acknowledged_after_it(void **state)
+{
+	struct controller_config config = { .batch_bytes = 2000 };
+	uint32_t acme, globex;
+	struct world *w = two_orgs(&config, &acme, &globex);
+	struct test_node *a = add_running(w, "ord"), *b = add_running(w, "ord");
+	struct store_instance mine;
+
+	(void)state;
+	allow(a, acme);
+	allow(b, acme);
+	mine = make_instance(w, "acme", "web", a);
+	make_instance(w, "acme", "web", b);
+	world_run(w, 10);
+	stop_node(a);
+	destroy_instance(w, mine.record.id); /* acme leaves a ... */
+	make_region(w, "syd");
+	make_instance_of(w, "acme", "web", a->name, 2000); /* ... and comes back, in a later batch */
+	a->hold = true;
+	start_node(a);
+	assert_true(a->v < controller_head(w->c));
+	assert_int_equal(count_kept(a, 0, acme), 0); /* at this V it was gone, and the next poll says that this is applied */
+	a->hold = false;
+	send_poll(a);
+	world_run(w, 100);
+	assert_in_step(a);
+	world_free(w);
+}
+
+static void g6_every_delta_brings_the_node_on_however_large_the_next_change_is(void **state)
+{
+	struct controller_config config = { .batch_bytes = 1000 };
+	uint32_t acme, globex;
+	struct world *w = two_orgs(&config, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+	struct store_instance gone;
+
+	(void)state;
+	link_memory_set_delay(w->net, 1); /* telling the same for ever takes for ever */
+	allow(a, acme);
+	allow(a, globex);
+	gone = make_instance(w, "acme", "web", a);
+	world_run(w, 100);
+	stop_node(a);
+	make_instance_of(w, "globex", "web", a->name, 3000); /* does not fit beside the word that acme went */
+	destroy_instance(w, gone.record.id);
+	start_node(a);
+	assert_in_step(a);
+	world_free(w);
+}
+
 static void g4_an_empty_scope_is_one_part_with_an_end(void **state)
 {
 	struct world *w = world_new(NULL);
@@ -577,6 +628,31 @@ static void a_restarted_controller_lets_no_older_stay_of_a_network_survive(void 
 	world_free(w);
 }
 
+/* Since when a network is in a scope, a restarted controller only guesses: no V may be acknowledged that brings less than its log says. */
+static void a_restarted_controller_leaves_no_network_to_a_batch_that_may_be_too_late_for_it(void **state)
+{
+	struct controller_config config = { .batch_bytes = 2000 };
+	uint32_t acme, globex;
+	struct world *w = two_orgs(&config, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+	struct store_instance_update touch = { .set_dns_skip = true, .dns_skip = true };
+	struct store_instance mine, out;
+
+	(void)state;
+	allow(a, acme);
+	stop_node(a);
+	mine = make_instance(w, "acme", "web", a);
+	for (int i = 0; i < 60; i++)
+		DO(w, store_region_update(store, op, "ord", &(struct store_region_new){ .city = i % 2 ? "Here" : "There" }, &(struct store_region){ 0 }));
+	DO(w, store_instance_update(store, op, mine.record.id, &touch, &out)); /* all records of it are young now */
+	world_end(w);
+	world_start(w);
+	start_node(a);
+	assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT], 2);
+	assert_in_step(a);
+	world_free(w);
+}
+
 static void a_random_life_keeps_every_node_in_step(void **state)
 {
 	struct controller_config config = { .batch_bytes = 2000, .window_changes = 40 };
@@ -635,6 +711,8 @@ int main(void)
 		cmocka_unit_test(g3_a_node_is_told_nothing_of_networks_that_are_not_on_it),
 		cmocka_unit_test(g3_a_network_that_came_back_between_two_polls_replaces_the_old_stay),
 		cmocka_unit_test(g3_an_older_stay_does_not_survive_a_delta_that_is_cut_before_the_network_came_back),
+		cmocka_unit_test(g9_an_older_stay_is_gone_with_the_first_v_that_is_acknowledged_after_it),
+		cmocka_unit_test(g6_every_delta_brings_the_node_on_however_large_the_next_change_is),
 		cmocka_unit_test(g4_an_empty_scope_is_one_part_with_an_end),
 		cmocka_unit_test(g4_a_large_snapshot_comes_in_parts_and_counts_at_its_end),
 		cmocka_unit_test(g4_changes_during_a_snapshot_come_after_it_as_deltas),
@@ -651,6 +729,7 @@ int main(void)
 		cmocka_unit_test(g14_a_node_that_obeys_a_later_controller_stops_this_one),
 		cmocka_unit_test(a_restarted_controller_goes_on_with_deltas),
 		cmocka_unit_test(a_restarted_controller_lets_no_older_stay_of_a_network_survive),
+		cmocka_unit_test(a_restarted_controller_leaves_no_network_to_a_batch_that_may_be_too_late_for_it),
 		cmocka_unit_test(a_random_life_keeps_every_node_in_step),
 	};
 
