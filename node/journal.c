@@ -35,16 +35,17 @@ struct journal {
 	struct loop_io done_io;
 	pthread_t thread;
 	struct histogram times; /* written by the thread */
-	int fd;                 /* thread only; -1 = a read-only file system, tried again with every fold */
+	int fd;                 /* thread only; -1 = the disk takes no writes, tried again with every fold */
 	int failed;             /* thread only: after an error every later append fails until a fold succeeds */
 };
 
+/* What an earlier run wrote and was killed before it synced is read, applied and claimed again: so it must be safe first. */
 static int open_journal(struct journal *j, uint64_t journal_len)
 {
 	j->fd = open(j->journal_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (j->fd < 0)
 		return -errno;
-	if (ftruncate(j->fd, (off_t)journal_len) < 0 || lseek(j->fd, 0, SEEK_END) < 0)
+	if (ftruncate(j->fd, (off_t)journal_len) < 0 || lseek(j->fd, 0, SEEK_END) < 0 || fdatasync(j->fd) < 0)
 		return -errno;
 	return file_sync_dir_of(j->journal_path);
 }
@@ -163,7 +164,7 @@ int journal_new(struct loop *loop, const char *folder, const uint8_t chain[32], 
 	snprintf(j->snapshot_path, sizeof j->snapshot_path, "%s/replica.snapshot", folder);
 	snprintf(j->journal_path, sizeof j->journal_path, "%s/replica.journal", folder);
 	e = open_journal(j, journal_len);
-	if (e == -EROFS) { /* what is there is served; what comes is not acknowledged */
+	if (e == -EROFS || e == -EIO || e == -ENOSPC || e == -EDQUOT) { /* what is there is served; what comes is not acknowledged */
 		j->failed = e;
 		e = 0;
 	}
