@@ -50,6 +50,7 @@ test: ## everything: packages, build, all tests (root)
 	$(Q)deploy/install-deps.sh
 	$(call part,all)
 	$(call part,test-unit)
+	$(call part,test-sim)
 	$(call part,test-bpf)
 	$(call part,fuzz)
 	$(call part,test-net)

@@ -1,0 +1,18 @@
+/* invariants - I1 to I8 of the control plane, checked from the archive. A violation ends the run (world_fail). */
+#pragma once
+#include "tests/sim/world.h"
+
+/* I1, I3: what the host's daemon holds is what the log says at its V. */
+void check_replica(struct host *h, const struct replica *r, const char *when);
+/* The host's names: none that is there is denied, none leads out of its network. */
+void check_names(struct host *h);
+/* I7: a wait came back and said "applied". */
+void check_wait(struct world *w, uint64_t v, const struct api_wait_result *result);
+/* I6 */
+void check_bounds(struct world *w);
+/* I4: everything has come to rest: all is equal and every desire is reached. */
+void check_rest(struct world *w);
+/* Has it come to rest? For the end of the run, which waits for it. */
+bool is_at_rest(struct world *w, char ret_why[300]);
+/* An acknowledged write is in the log of the controller that has just started. */
+void check_acknowledged(struct ctl *ctl, const struct archive *before);
