@@ -113,6 +113,36 @@ static void read_notes(void *ctx, const struct metric *row, struct metric_out *o
 		metric_count(out, stats.notes[i], METRIC_LABELS(s->node->identity.name, dns_note_name((enum dns_note)i)));
 }
 
+enum forward_family { FORWARD_EVENTS, FORWARD_NOW };
+
+static void read_forward(void *ctx, const struct metric *row, struct metric_out *out)
+{
+	struct source *s = ctx;
+	struct dns_stats stats;
+	const char *node = s->node->identity.name;
+
+	if (!s->node->dns)
+		return;
+	dns_server_stats(s->node->dns, &stats);
+	for (unsigned i = 0; row->arg == FORWARD_EVENTS && i < DNS_FORWARD_COUNTER_COUNT; i++)
+		metric_count(out, stats.forward.counters[i], METRIC_LABELS(node, dns_forward_counter_name((enum dns_forward_counter)i)));
+	for (unsigned i = 0; row->arg == FORWARD_NOW && i < DNS_FORWARD_GAUGE_COUNT; i++)
+		metric_number(out, (double)stats.forward.gauges[i], METRIC_LABELS(node, dns_forward_gauge_name((enum dns_forward_gauge)i)));
+}
+
+static void read_upstreams(void *ctx, const struct metric *row, struct metric_out *out)
+{
+	struct source *s = ctx;
+	struct dns_upstreams u;
+
+	(void)row;
+	if (!s->node->dns)
+		return;
+	dns_server_upstreams(s->node->dns, &u);
+	for (size_t i = 0; i < u.n; i++)
+		metric_number(out, !u.all[i].suspect, METRIC_LABELS(s->node->identity.name, u.all[i].text));
+}
+
 static const struct metric table[] = {
 	{ "sixpn_build_info", METRIC_GAUGE, "component version node", "Always 1: which version runs.", read_build, 0 },
 	{ "sixpn_commit_to_applied_seconds", METRIC_HISTOGRAM, "node",
@@ -134,6 +164,11 @@ static const struct metric table[] = {
 	{ "sixpn_node_journal_write_seconds", METRIC_HISTOGRAM, "node", "How long it took to append a change to the journal and sync it.",
 	  read_journal, 0 },
 	{ "sixpn_dns_notes_total", METRIC_COUNTER, "node note", "Answers by why they are what they are.", read_notes, 0 },
+	{ "sixpn_dns_forward_events_total", METRIC_COUNTER, "node event",
+	  "What became of questions for names outside the 6PN (docs/operate/dns-forwarding.md tells each).", read_forward, FORWARD_EVENTS },
+	{ "sixpn_dns_forward_now", METRIC_GAUGE, "node what", "Questions on their way, queries that wait, sockets, answers kept and their bytes.",
+	  read_forward, FORWARD_NOW },
+	{ "sixpn_dns_upstream_up", METRIC_GAUGE, "node upstream", "1 = it owes no answer; 0 = silent, asked last and probed.", read_upstreams, 0 },
 #define HEALTH_ROW(number, NAME, metric, type, labels, help) { metric, type, "node " labels, help, read_health, number },
 	HEALTH_FAMILIES(HEALTH_ROW)
 #undef HEALTH_ROW
