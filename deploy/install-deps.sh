@@ -1,6 +1,7 @@
 #!/bin/bash
-# install-deps.sh [--list] - the Debian 12 packages that sixpn is built, tested and shown with. The only place that installs any.
-# Quick when nothing is missing. Prints what it will install and how much that is before it does.
+# install-deps.sh [--list | --unpack FOLDER] - the Debian 12 packages that sixpn is built, tested and shown with. The only place that installs any.
+# Quick when nothing is missing. Prints what it will install and how much that is before it does. With --unpack it installs nothing, but
+# puts what benchmarks compare with into FOLDER: installed, those would start daemons of their own.
 set -euo pipefail
 
 build=(
@@ -17,12 +18,29 @@ run=(
 tests=(
 	libcmocka-dev tcpdump iputils-ping bind9-dnsutils curl socat sqlite3 libc-bin netcat-openbsd
 )
+peers=(nsd libevent-2.1-7 libfstrm0) # `make bench`: NSD, and the two libraries that are not here already
 tools=(clang-format-14 clang-tidy-14)
 
 wanted=("${build[@]}" "${run[@]}" "${tests[@]}")
 [ "${WITH_TOOLS:-}" ] && wanted+=("${tools[@]}")
 if [ "${1:-}" = --list ]; then
 	printf '%s\n' "${wanted[@]}"
+	exit 0
+fi
+
+if [ "${1:-}" = --unpack ]; then
+	packages=$(mktemp -d)
+	trap 'rm -rf "$packages"' EXIT
+	chmod 755 "$packages"
+	(cd "$packages" && apt-get download -q "${peers[@]}" >/dev/null 2>&1) || { # the lists may be old
+		apt-get update -q >/dev/null 2>&1 && (cd "$packages" && apt-get download -q "${peers[@]}" >/dev/null 2>&1)
+	} || {
+		echo "install-deps: cannot download ${peers[*]}" >&2
+		exit 1
+	}
+	for package in "$packages"/*.deb; do
+		dpkg-deb -x "$package" "$2"
+	done
 	exit 0
 fi
 
