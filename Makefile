@@ -83,4 +83,4 @@ install: all ## install programs and BPF objects below PREFIX
 	install -m 0755 $(filter-out $(B)/bin/sixpn,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)$(PREFIX)/sbin/
 
 .PHONY: all help clean deps fmt tidy install compile_commands.json
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/peers -prune -o -name '*.d' -type f -print 2>/dev/null)
