@@ -241,6 +241,8 @@ int main(int argc, char **argv)
 		e = config_read_args(&config, &argc, argv, &why);
 	if (e == 0)
 		e = log_level_parse(config_str(&config, "log_level"), &level, &why);
+	if (e == 0)
+		e = settings_check(&config, &why);
 	if (e) {
 		fprintf(stderr, "error: %s\n", e > 0 ? why.text : strerror(-e));
 		return EXIT_USAGE;

@@ -1,6 +1,11 @@
 /* settings - see settings.h. */
 #include "node/settings.h"
 
+#include "lib/dns/upstreams.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
 static const struct config_key keys[] = {
 	{ "node", "roles", CONFIG_STR, "host", 0, 64, "host, gateway, or both separated by a comma" },
 	{ "node", "name", CONFIG_STR, "", 0, 63, "wanted name; empty = host name" },
@@ -29,4 +34,17 @@ static const struct config_key keys[] = {
 int settings_init(struct config *config)
 {
 	return config_init(config, keys, ARRAY_LEN(keys));
+}
+
+int settings_check(const struct config *config, struct why *why)
+{
+	const char *forward = config_str(config, "forward"), *listen = config_str(config, "listen");
+	struct dns_upstreams upstreams;
+	struct in6_addr own;
+
+	if (inet_pton(AF_INET6, listen, &own) != 1)
+		return why_set(why, "value_invalid", "listen", "listen = \"%s\" is not an IPv6 address", listen);
+	if (!strcmp(forward, "auto") || !strcmp(forward, "off"))
+		return 0;
+	return dns_upstreams_parse(forward, &own, &upstreams, why);
 }

@@ -3,3 +3,5 @@
 #include "lib/base/config.h"
 
 int settings_init(struct config *config);
+/* What the table cannot judge: values that only a part of the node understands. E_REFUSED with why. */
+int settings_check(const struct config *config, struct why *why) MUST_CHECK;

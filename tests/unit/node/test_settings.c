@@ -1,0 +1,59 @@
+/* Settings that only a part of the node understands are refused before anything is done. */
+#include "tests/unit/node/made.h"
+
+#include "node/settings.h"
+
+static int check(const char *forward, const char *listen, struct why *why)
+{
+	struct config config;
+	char text[256];
+	int r;
+
+	*why = (struct why){ 0 };
+	assert_int_equal(settings_init(&config), 0);
+	snprintf(text, sizeof text, "[dns]\nforward = %s\nlisten = %s\n", forward, listen);
+	assert_int_equal(config_read_text(&config, text, "test", why), 0);
+	r = settings_check(&config, why);
+	config_deinit(&config);
+	return r;
+}
+
+static void upstreams_that_can_be_are_taken(void **state)
+{
+	struct why why;
+
+	(void)state;
+	assert_int_equal(check("auto", "fdaa::3", &why), 0);
+	assert_int_equal(check("off", "fdaa::3", &why), 0);
+	assert_int_equal(check("192.0.2.1, [2001:db8::1]:5353", "fdaa::3", &why), 0);
+}
+
+static void those_that_cannot_are_refused_by_name(void **state)
+{
+	static const char *const rows[][3] = {
+		{ "fdaa::3", "fdaa::3", "fdaa::3" },
+		{ "192.0.2.1, dns.example", "fdaa::3", "dns.example" },
+		{ "2001:db8::9", "2001:db8::9", "2001:db8::9" },
+		{ "of", "fdaa::3", "\"of\"" },
+	};
+	struct why why;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(check(rows[i][0], rows[i][1], &why), E_REFUSED);
+		assert_string_equal(why.field, "forward");
+		assert_non_null(strstr(why.text, rows[i][2]));
+	}
+	assert_int_equal(check("auto", "192.0.2.1", &why), E_REFUSED);
+	assert_string_equal(why.field, "listen");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(upstreams_that_can_be_are_taken),
+		cmocka_unit_test(those_that_cannot_are_refused_by_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
