@@ -156,6 +156,14 @@ static int nothing(struct node *node, struct why *why)
 	return 0;
 }
 
+/* The first question may come while this runs: what was on disk has its names by then. */
+static int serve(struct node *node, struct why *why)
+{
+	if (dns_views_count(node->views) == node->replica.n_by_kind[RECORD_NETWORK])
+		return 0;
+	return why_set(why, "names", "", "the name server would start before its names are there");
+}
+
 static int settle(struct node *node)
 {
 	(void)node;
@@ -165,7 +173,7 @@ static int settle(struct node *node)
 const struct kernel_ops sim_kernel = {
 	.lay = nothing,
 	.connect_mesh = nothing,
-	.serve = nothing,
+	.serve = serve,
 	.let_speak = sim_let_speak,
 	.reach = sim_reach,
 	.silence = sim_silence,
