@@ -270,10 +270,13 @@ int store_reseed(struct store *store, uint64_t at_least, struct store_identity *
 int store_copy_room(const struct store *store, const char *dir, struct why *why)
 {
 	struct statvfs fs;
+	struct stat here, there;
 	uint64_t want, have;
 
-	if (statvfs(dir, &fs) < 0)
+	if (statvfs(dir, &fs) < 0 || stat(store->path, &here) < 0 || stat(dir, &there) < 0)
 		return -errno;
+	if (store->full && here.st_dev == there.st_dev)
+		return why_set(why, "backup_no_room", "", "the disk of the store is full, and %s is on it: no backup was made", dir);
 	have = (uint64_t)fs.f_bavail * fs.f_frsize;
 	/* the copy, the backup of it, and what writers need meanwhile */
 	want = 2 * (size_of(store->path, "") + size_of(store->path, "-wal")) + COPY_RESERVE;

@@ -18,12 +18,14 @@ void store_ballast_make(struct store *store)
 	struct stat st;
 	int r;
 
+	store->no_ballast = false;
 	if (!store->ballast_bytes || (stat(store->ballast_path, &st) == 0 && (uint64_t)st.st_size == store->ballast_bytes))
 		return;
 	fd = open(store->ballast_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	r = fd < 0 ? errno : posix_fallocate(fd, 0, (off_t)store->ballast_bytes);
 	if (r == 0)
 		return;
+	store->no_ballast = true;
 	log_warn("store", "no room for the ballast %s: %s, ignoring", store->ballast_path, strerror(r));
 	if (fd >= 0)
 		unlink(store->ballast_path); /* half a ballast only takes room */

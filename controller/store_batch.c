@@ -37,10 +37,25 @@ static void break_for_ever(struct store *store, int error)
 	log_err("store", "%s can no longer be written: %s", store->path, say(error));
 }
 
+static void look_for_room(struct store *store)
+{
+	bool was_full = store->full;
+
+	if ((!was_full && !store->no_ballast) || !store_ballast_room(store))
+		return;
+	store_ballast_make(store);
+	store->full = false;
+	if (was_full)
+		log_info("store", "there is room on the disk of %s again", store->path);
+}
+
 int store_check_ours(struct store *store)
 {
 	int64_t epoch = 0;
-	int r = sql_get_int(store, &epoch, "SELECT epoch FROM meta WHERE id = 1", "");
+	int r;
+
+	look_for_room(store);
+	r = sql_get_int(store, &epoch, "SELECT epoch FROM meta WHERE id = 1", "");
 
 	if (r == 0 && (uint64_t)epoch != store->identity.epoch)
 		r = -ESTALE;
@@ -67,11 +82,7 @@ static int begin(struct store *store)
 
 	if (store->broken)
 		return store->broken;
-	if (store->full && store_ballast_room(store)) {
-		store_ballast_make(store);
-		store->full = false;
-		log_info("store", "there is room on the disk of %s again", store->path);
-	}
+	look_for_room(store);
 	r = driver_exec(store->driver, "BEGIN IMMEDIATE");
 	if (r == 0)
 		r = sql_get_int(store, &epoch, "SELECT epoch FROM meta WHERE id = 1", "");

@@ -4,7 +4,9 @@
 #include "controller/store_internal.h"
 #include "controller/store_migration.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 /* What a right store gives 0 for; one read transaction around all of them. */
 static const struct {
@@ -81,6 +83,15 @@ static int summarize(struct store *store, struct store_summary *ret_summary, str
 	return r;
 }
 
+static bool has_wal(const char *path)
+{
+	char wal[PATH_MAX];
+	struct stat st;
+
+	snprintf(wal, sizeof wal, "%s-wal", path);
+	return stat(wal, &st) == 0 && st.st_size > 0;
+}
+
 static int look(const char *path, bool still, bool deep, struct store_summary *ret_summary, struct why *why)
 {
 	char name[512];
@@ -88,6 +99,8 @@ static int look(const char *path, bool still, bool deep, struct store_summary *r
 	int r = driver_open_reader(path, still, &store.driver, why);
 
 	snprintf(name, sizeof name, "%s", path);
+	if (r < 0 && !still && !has_wal(path)) /* a disk that cannot be written: nobody writes there either */
+		r = driver_open_reader(path, true, &store.driver, why);
 	if (r == 0)
 		r = driver_exec(store.driver, "BEGIN"); /* one state for all of it, whoever writes meanwhile */
 	if (r == 0)

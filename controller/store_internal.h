@@ -13,6 +13,7 @@ struct store {
 	struct store_identity identity;
 	uint64_t head; /* V of the last COMMIT */
 	bool full;
+	bool no_ballast; /* there was no room for it */
 	int broken;    /* -errno: nothing can be written any more */
 	struct histogram commits;
 };

@@ -27,7 +27,17 @@ static void mend(uint8_t *bytes, size_t size)
 		return;
 	memcpy(bytes, magic, sizeof magic);
 	bytes[15] = 1;
+	if (size > BACKUP_HEADER_LEN + 32) { /* and a store of just these bytes: SQLite sees them */
+		for (unsigned i = 0; i < 8; i++)
+			bytes[64 + i] = (uint8_t)((uint64_t)(size - BACKUP_HEADER_LEN - 32) >> (56 - 8 * i));
+		bytes[72] |= 1;
+		memset(bytes + 20, 0, 4);
+		memset(bytes + 104, 0, BACKUP_HEADER_LEN - 32 - 104);
+		bytes[24] = bytes[32] = 0;
+	}
 	crypto_blake2b(NULL, 0, &(struct crypto_part){ bytes, BACKUP_HEADER_LEN - 32 }, 1, bytes + BACKUP_HEADER_LEN - 32);
+	if (size > BACKUP_HEADER_LEN + 32)
+		crypto_blake2b(NULL, 0, &(struct crypto_part){ bytes, size - 32 }, 1, bytes + size - 32);
 }
 
 static void check_header(const uint8_t *bytes, size_t size)
