@@ -203,7 +203,8 @@ static int start_core(struct daemon *d, const struct config *config, struct why 
 	static const struct controller_events events = { .wake_at = wake_at, .must_stop = must_stop, .committed = committed };
 	struct store_options store = { .path = config_str(config, "path"), .clock = clock_real(), .ballast_bytes = STORE_BALLAST_BYTES };
 	struct controller_config core = { .clock = clock_real(), .loop = d->loop, .advertise = d->advertise,
-					  .park_ms = (uint32_t)config_int(config, "park_ms") };
+					  .park_ms = (uint32_t)config_int(config, "park_ms"),
+					  .window_changes = (size_t)config_int(config, "window_changes") };
 	int r = link_key_load(store.path, core.link_key, why);
 
 	find_advertise(d, config);

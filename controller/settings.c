@@ -11,6 +11,7 @@ static const struct config_key keys[] = {
 	{ "store", "path", CONFIG_STR, "/var/lib/sixpn/controller/sixpn.db", 1, 200, "the database; the keys are in the folder keys/ beside it" },
 	{ "store", "backup_dir", CONFIG_STR, "", 0, 200, "folder of the backups; empty = backups/ beside the database" },
 	{ "log", "log_level", CONFIG_STR, "info", 0, 16, "error, warning, info or debug" },
+	{ "log", "window_changes", CONFIG_INT, "65536", 16, 1048576, "how many of the newest changes are kept in memory for nodes that are behind; one that is further behind gets a snapshot" },
 	{ "timing", "park_ms", CONFIG_INT, "20000", 1000, 120000, "how long a node's poll is kept when there is no news" },
 };
 

@@ -16,6 +16,8 @@
 #define REKEY_MESSAGES_DEFAULT ((uint64_t)1 << 32)
 #define DIAL_MS_MIN 1000 /* nng does not tell of a refused connection: we only see that none came */
 #define DIAL_MS_MAX 8000
+#define DIALS_SHORT 4    /* so many in a row are given up early: a controller that restarts is away for a second or two, and a dial
+			  * that it refused must not be waited for while it is back */
 #define BACK_OFF_MS_MIN 250
 #define BACK_OFF_MS_MAX 30000
 #define KNOCK_MS 1000    /* plus up to as much again, doubling */
@@ -220,7 +222,7 @@ static void dial(struct link_client *c)
 	c->connected = false;
 	c->dialed = true;
 	c->stats.dials++;
-	c->step_at_ms = now_ms(c) + doubled(DIAL_MS_MIN, c->failures, DIAL_MS_MAX);
+	c->step_at_ms = now_ms(c) + doubled(DIAL_MS_MIN, c->failures > DIALS_SHORT ? c->failures - DIALS_SHORT : 0, DIAL_MS_MAX);
 	/* an address that cannot even be tried fails like one that does not answer */
 	if (c->transport->ops->dial(c->transport, c->config.addresses[c->address]) < 0)
 		c->step_at_ms = now_ms(c) + BACK_OFF_MS_MIN;

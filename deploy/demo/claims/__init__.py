@@ -1,31 +1,38 @@
 """claims - what the demo asserts, as rows: name, chapter, claim, check, what breaks it, sabotage (returns the mend), and the other
 claims that may fail with it. Every check can be run again and again on the standing cluster. A claim without a sabotage does not
 count, so there is no such row."""
+from .alone import WINDOW, fresh, part
 from .common import APP, Row, notes
 from .machines import no_link_but_the_port, nodes_ready, withdrawal
 from .mesh import mesh_form, one_prefix_per_node, underlay
 from .names import fetch, names_aaaa, names_lists, names_negative, names_txt, names_views, near_first
 from .outside import outside_names, upstream_stopped
-from .sabotage import (NO_RESOLVER, address_label, all_gates_away, api_on_the_underlay, chatter, database_unroutable, mesh_program_away,
-                       on_host_of, only_gate_away, only_programs_away, stop_daemon, view_of_another, wrong_allowed_ip)
+from .sabotage import (NO_RESOLVER, address_label, all_gates_away, another_log, api_on_the_underlay, chatter, damaged_state,
+                       database_unroutable, health_check, mesh_program_away, no_shim, on_host_of, only_gate_away,
+                       only_programs_away, stop_daemon, view_of_another, waker, wrong_allowed_ip)
 from .walls import gate_alone, infrastructure, isolation, programs_alone
 
-__all__ = ["rows", "notes"]
+__all__ = ["rows", "notes", "fresh", "CONTROLLER_ARGS"]
+
+CONTROLLER_ARGS = ("--window_changes", str(WINDOW))
 
 # What needs the name server of a machine, and what needs the programs of its mesh device.
 RESOLVER = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "gate-alone", "underlay",
-            "withdrawal", "outside")
-MESH = ("fetch", "isolation", "infrastructure", "gate-alone", "programs-alone", "underlay")
+            "withdrawal", "alone-names", "alone-restart", "alone-crash", "outside")
+MESH = ("fetch", "isolation", "infrastructure", "gate-alone", "programs-alone", "underlay", "alone-names")
+DAEMON = ("names-aaaa", "near-first", "alone-names", "alone-cursor", "alone-window")
 # What needs the programs of an instance's device: which instance it is depends on placement.
 SAME_HOST = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "isolation",
-             "infrastructure", "gate-alone", "programs-alone", "mesh-form", "withdrawal", "underlay", "outside")
+             "infrastructure", "gate-alone", "programs-alone", "mesh-form", "withdrawal", "underlay", "alone-names", "alone-restart",
+             "alone-crash", "outside")
 
 
 def rows():
+    alone = "7. without a controller"
     names, walls, mesh = "3. names, from inside instances, over UDP and TCP", "4. isolation, judged at the receivers", "5. the mesh"
     return [
         Row("nodes-ready", "1. the machines", "all four nodes are ready and have applied everything", nodes_ready,
-            "the daemon of dev-1 is stopped", stop_daemon("dev-1"), ("names-aaaa", "near-first", "withdrawal")),
+            "the daemon of dev-1 is stopped", stop_daemon("dev-1"), (*DAEMON, "withdrawal")),
         Row("only-the-link", "1. the machines", "machines share nothing with the controller but the link port", no_link_but_the_port,
             "something listens on the API port of the underlay", api_on_the_underlay),
         Row("names-txt", names, f"TXT of {APP}.internal and regions. is \"nrt,ord\"", names_txt,
@@ -33,12 +40,12 @@ def rows():
             on_host_of("acme", "my-frontend", *NO_RESOLVER), RESOLVER),
         Row("names-aaaa", names, "AAAA of the bare name, global., nrt. and <id>.vm. are the instances", names_aaaa,
             "the resolver's address is gone on dev-1",
-            on_host_of("acme", "my-worker", *NO_RESOLVER), ("near-first", "withdrawal")),
+            on_host_of("acme", "my-worker", *NO_RESOLVER), ("near-first", "withdrawal", "alone-names")),
         Row("names-lists", names, "vms., _apps and _instances list exactly what is there", names_lists,
             "the resolver's address is gone on the database's host",
             on_host_of("acme", "my-database", *NO_RESOLVER), RESOLVER),
         Row("names-views", names, "globex gets its own answers for the same name, and nothing of acme", names_views,
-            "globex's queries are read as acme's", view_of_another, ("gate-alone",)),
+            "globex's queries are read as acme's", view_of_another, ("gate-alone", "alone-names")),
         Row("names-negative", names, "A is NODATA at once, a name that never was is NXDOMAIN", names_negative,
             "replies of the name server are dropped on nrt-1",
             on_host_of("acme", "my-frontend",
@@ -47,7 +54,8 @@ def rows():
                        "nft delete table ip6 sabotage"), RESOLVER),
         Row("fetch", names, "my-frontend (nrt) fetches a page of my-database.internal (ord) by getaddrinfo and TCP", fetch,
             "the database's host is taken out of nrt-1's mesh", database_unroutable,
-            ("isolation", "infrastructure", "mesh-form", "one-prefix", "underlay", "gate-alone", "programs-alone")),
+            ("isolation", "infrastructure", "mesh-form", "one-prefix", "underlay", "gate-alone", "programs-alone",
+             "alone-names")),
         Row("near-first", names, "getent ahosts gives the near instance first in each region", near_first,
             "the far address is preferred by the instance's own gai.conf", address_label),
         Row("outside", names, "a name outside .internal resolves through an upstream in the underlay, over UDP and TCP; it never hears "
@@ -67,5 +75,16 @@ def rows():
         Row("underlay", mesh, "on the underlay only UDP 51821 and the link, and no name of org or app is readable", underlay,
             "a machine speaks in the clear", chatter),
         Row("withdrawal", "6. a change", "a stopped instance is withdrawn by every name server of its network", withdrawal,
-            "the daemon of dev-1 is stopped", stop_daemon("dev-1"), ("names-aaaa", "near-first", "nodes-ready")),
+            "the daemon of dev-1 is stopped", stop_daemon("dev-1"), (*DAEMON, "nodes-ready")),
+        Row("alone-names", alone, "killed, its database gone: names and traffic go on, and _sync.internal says how old they are",
+            part("names"), "a health check on nrt-1 takes its resolver away while the controller is silent", health_check,
+            ("alone-restart", "alone-crash"), costly=True),
+        Row("alone-restart", alone, "a daemon that is killed meanwhile answers everything from its own file", part("restart"),
+            "the state files of nrt-1 are damaged", damaged_state, ("alone-crash", "alone-cursor"), costly=True),
+        Row("alone-crash", alone, "an instance that dies meanwhile leaves its host's names, is started again, and enters them again",
+            part("crash"), "nrt-1 can start no process", no_shim, costly=True),
+        Row("alone-cursor", alone, "the controller is back: all converge, and nobody needs a snapshot", part("cursor"),
+            "the store comes back as another log", another_log, costly=True),
+        Row("alone-window", alone, "who missed more changes than the controller keeps takes one snapshot, and nobody else does",
+            part("window"), "the stopped daemon is woken again and again", waker, costly=True),
     ]

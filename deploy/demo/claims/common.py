@@ -16,6 +16,7 @@ class Row:
     broken: str
     sabotage: object
     related: tuple = ()
+    costly: bool = False  # seconds: asked with the sabotage of its own chapter and with one other
 
 
 class Wrong(Exception):

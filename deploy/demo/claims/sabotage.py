@@ -3,8 +3,10 @@ import os
 import signal
 import time
 
-from fixture.cluster import CONTROLLER_ADDRESS, wait_until
+from fixture.cell import BIN
+from fixture.cluster import CONTROLLER_ADDRESS, LINK_PORT, wait_until
 
+from .alone import STORE
 from .common import APP, ids
 from .gates import close_gates, detach, open_gates, pins, reattach, same_host_pair
 
@@ -128,3 +130,66 @@ def api_on_the_underlay(cluster):
 
 
 NO_RESOLVER = ("ip -6 addr del fdaa::3/128 dev lo", "ip -6 addr replace fdaa::3/128 dev lo nodad")
+
+
+# ---- of life without a controller
+
+def loop_in(cell, script):
+    """A script that runs in a cell until it is mended; returns what ends it."""
+    runner = cell.popen("sh", "-c", script)
+
+    def end():
+        for pid in [p for p, _, command in cell.inner_pids() if script in command]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        runner.wait()
+    return end
+
+
+def health_check(cluster):
+    """Somebody's health check takes the resolver of nrt-1 away while the controller does not answer."""
+    cell = cluster.nodes["nrt-1"]
+    end = loop_in(cell, f"while sleep 0.1; do if nc -z -w1 {CONTROLLER_ADDRESS} {LINK_PORT}; then ip -6 addr replace fdaa::3/128 dev lo nodad; "
+                        f"else ip -6 addr del fdaa::3/128 dev lo; fi 2>/dev/null; done")
+
+    def mend():
+        end()
+        cell.out("ip", "-6", "addr", "replace", "fdaa::3/128", "dev", "lo", "nodad")
+    return mend
+
+
+def damaged_state(cluster):
+    """The state files of nrt-1 rot on its disk; the daemon that runs does not read them."""
+    for name in ("replica.snapshot", "replica.journal"):
+        path = cluster.nodes["nrt-1"].path(f"/var/lib/sixpn/node/{name}")
+        path.write_bytes(b"rubbish" + path.read_bytes()[7:])
+    return lambda: cluster.restart_node("nrt-1")
+
+
+def no_shim(cluster):
+    """nrt-1 cannot start a process any more."""
+    cell, shim = cluster.nodes["nrt-1"], str(BIN / "sixpn-shim")
+    cell.out("mount", "--bind", "/bin/false", shim)
+
+    def mend():
+        cell.out("umount", shim)
+        for record in cluster.instances("umbrella"):
+            cluster.sixpn("instance", "start", record["id"], say=False, check=False)
+        cluster.settle()
+    return mend
+
+
+def another_log(cluster):
+    """The store comes back as another one, as after a restore: no cursor means anything to it."""
+    script = f"import sqlite3; s = sqlite3.connect('{STORE}/sixpn.db', 5); s.execute('UPDATE meta SET log_id = randomblob(16)'); s.commit()"
+    cluster.controller.out("python3", "-c", script)
+    return lambda: None
+
+
+def waker(cluster):
+    """Who is stopped on dev-1 is woken at once: it never falls behind."""
+    cell = cluster.nodes["dev-1"]
+    inner = next(inside for _, inside, command in cell.inner_pids() if "/sixpn-node " in command)
+    return loop_in(cell, f"while sleep 0.02; do kill -CONT {inner}; done")

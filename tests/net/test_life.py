@@ -1,0 +1,190 @@
+"""The life of an instance on a real machine: a daemon killed at any moment of it, commands that cannot be run, crash loops, drains,
+forced deletes, and a start that waits for the machines it may speak to, but not for ever."""
+import json
+import os
+import signal
+import time
+
+from fixture.cluster import Instance, wait_until
+
+NODES = [("ord-1", "ord"), ("nrt-1", "nrt")]
+RAN = "/run/ran"  # every command of these tests says there that it was started
+
+
+def spec(script="exec sleep 100000", **more):
+    return {"schema": 1, "command": ["/bin/sh", "-c", f"echo $FLY_MACHINE_ID >> {RAN}; {script}"], "drain_ms": 0, **more}
+
+
+def prepare(lab):
+    lab.deploy("acme", "watcher", ["ord", "nrt"], spec())
+    lab.settle()
+
+
+def create(lab, app, wanted, region="ord", wait=False):
+    """An app of its own with one instance; returns its id."""
+    lab.sixpn("app", "create", app, "--org", "acme", check=False)
+    lab.controller.path("/run/spec.json").write_text(json.dumps(wanted))
+    before = {i["id"] for i in lab.instances("acme", app)}
+    lab.sixpn("instance", "create", "--org", "acme", "--app", app, "--region", region, "--spec", "/run/spec.json",
+              *([] if wait else ["--no-wait"]))
+    return next(i["id"] for i in lab.instances("acme", app) if i["id"] not in before)
+
+
+def record(lab, wanted):
+    return next((i for i in lab.instances() if i["id"] == wanted), None)
+
+
+def is_told(lab, wanted, state):
+    found = record(lab, wanted)
+    return found and found["observed"]["state"] == state and found["observed"]["generation"] == found["generation"] and found
+
+
+def count_runs(cell, wanted):
+    return cell.path(RAN).read_text().split().count(wanted)
+
+
+def alive(cell, wanted):
+    """(shims, processes besides the shim) of an instance: what carries its id in its environment or command line."""
+    shims, others = [], []
+    for pid, _, command in cell.inner_pids():
+        try:
+            environment = open(f"/proc/{pid}/environ", "rb").read()
+        except OSError:
+            continue
+        if "sixpn-shim" in command and wanted in command:
+            shims.append(pid)
+        elif f"FLY_MACHINE_ID={wanted}".encode() in environment:
+            others.append(pid)
+    return len(shims), len(others)
+
+
+def sx_devices(cell):
+    return sorted(link["ifname"] for link in json.loads(cell.out("ip", "-j", "link", "show")) if link["ifname"].startswith("sx"))
+
+
+def kill_daemon(lab, name):
+    lab.stop_node(name, signal.SIGKILL)
+    lab.start_node(name)
+    wait_until(lambda: lab.answers(name), 10, f"the daemon of {name} is up")
+
+
+def after(milliseconds):
+    """The moment of the kill, which is what these tests vary."""
+    time.sleep(milliseconds / 1000)
+
+
+def test_a_daemon_killed_during_a_start_starts_it_once(lab):
+    cell = lab.nodes["ord-1"]
+    for delay in (0, 5, 15, 30, 45, 60, 90, 130):
+        wanted = create(lab, "started", spec())
+        after(delay)
+        kill_daemon(lab, "ord-1")
+        wait_until(lambda: is_told(lab, wanted, "started"), 15, f"started although the daemon was killed after {delay} ms")
+        assert count_runs(cell, wanted) == 1, f"{delay} ms: its command ran {count_runs(cell, wanted)} times"
+        assert alive(cell, wanted) == (1, 1), f"{delay} ms: {alive(cell, wanted)}"
+        assert record(lab, wanted)["observed"]["restarts"] == 0
+
+
+def test_a_daemon_killed_during_a_delete_leaves_nothing(lab):
+    cell = lab.nodes["ord-1"]
+    for delay, found in zip((0, 10, 30, 60, 110, 160, 220, 300), lab.instances("acme", "started")):
+        wanted, before = found["id"], len(sx_devices(cell))
+        lab.sixpn("instance", "delete", wanted, "--yes", "--no-wait")
+        after(delay)
+        kill_daemon(lab, "ord-1")
+        wait_until(lambda: record(lab, wanted) is None, 15, f"gone although the daemon was killed after {delay} ms")
+        assert alive(cell, wanted) == (0, 0), f"{delay} ms: {alive(cell, wanted)}"
+        assert len(sx_devices(cell)) == before - 1, f"{delay} ms: {sx_devices(cell)}"
+        wait_until(lambda: not cell.path(f"/run/sixpn/instances/{wanted}").exists(), 5, "its folder is gone")
+
+
+def test_a_daemon_killed_during_restarts_in_place_keeps_one_process(lab):
+    cell = lab.nodes["ord-1"]
+    wanted = create(lab, "again", spec(), wait=True)
+    for delay in (0, 10, 30, 60, 100):
+        lab.sixpn("instance", "restart", wanted, "--no-wait")
+        after(delay)
+        kill_daemon(lab, "ord-1")
+        wait_until(lambda: is_told(lab, wanted, "started"), 15, f"started again although the daemon was killed after {delay} ms")
+        assert alive(cell, wanted) == (1, 1), f"{delay} ms: {alive(cell, wanted)}"
+    assert count_runs(cell, wanted) == 6
+    assert record(lab, wanted)["observed"]["restarts"] == 0, "a restart that was asked for is none of its own"
+
+
+def test_a_command_that_cannot_be_run_is_never_told_as_started(lab):
+    wanted = create(lab, "nothing", {"schema": 1, "command": ["/no/such/program"]})
+    found = wait_until(lambda: is_told(lab, wanted, "failed"), 10, "failed")
+    assert found["observed"]["message"] == "its command: cannot run /no/such/program: No such file or directory", found["observed"]
+    log = (lab.logs / "ord-1-node.log").read_text()
+    assert f"{wanted} is failed" in log and f"{wanted} is started" not in log
+    watcher = lab.instance("acme", "watcher", "nrt-1")
+    assert watcher.dig("nothing.internal", "AAAA") == []
+    lab.sixpn("instance", "delete", wanted, "--yes")
+
+
+def test_a_crash_loop_is_counted_and_told_with_its_exit_code(lab):
+    wanted = create(lab, "crashing", spec("exit 7", restart="on-failure"))
+    found = wait_until(lambda: (f := record(lab, wanted)) and f["observed"]["restarts"] >= 2 and f["observed"]["state"] == "failed" and f,
+                       15, "two restarts")
+    assert found["observed"]["exit_code"] == 7, found["observed"]
+    assert count_runs(lab.nodes["ord-1"], wanted) == found["observed"]["restarts"] + 1
+    lab.sixpn("instance", "delete", wanted, "--yes")  # in its back-off
+    assert record(lab, wanted) is None
+    finished = create(lab, "finished", spec("exit 0", restart="on-failure"))
+    wait_until(lambda: is_told(lab, finished, "stopped"), 10, "ended well, and left so")
+    lab.sixpn("instance", "delete", finished, "--yes")
+
+
+def test_what_drains_is_out_of_the_names_at_once_and_still_served(lab):
+    wanted = create(lab, "draining", spec(drain_ms=2500), wait=True)
+    place = Instance(lab, record(lab, wanted))
+    watcher = lab.instance("acme", "watcher", "nrt-1")
+    wait_until(lambda: watcher.dig("draining.internal", "AAAA") == [place.address], 5, "it has a name")
+    lab.sixpn("instance", "stop", wanted, "--no-wait")
+    wait_until(lambda: watcher.dig("draining.internal", "AAAA") == [], 5, "out of the names of the other machine")
+    assert is_told(lab, wanted, "draining"), record(lab, wanted)["observed"]
+    assert watcher.run("ping", "-6", "-c1", "-W2", "-n", place.address).returncode == 0, "it is drained, not cut off"
+    lab.sixpn("instance", "delete", wanted, "--yes", "--no-wait")  # the name stays away, the drain time stays what it was
+    assert alive(place.cell, wanted) == (1, 1)
+    wait_until(lambda: record(lab, wanted) is None, 10, "gone after the drain time")
+    assert alive(place.cell, wanted) == (0, 0)
+
+
+def test_a_forced_delete_is_a_record_that_vanishes(lab):
+    cell = lab.nodes["ord-1"]
+    wanted = create(lab, "forced", spec("trap '' TERM; sleep 100000", drain_ms=60000, stop_timeout_ms=60000), wait=True)
+    lab.sixpn("instance", "delete", wanted, "--yes", "--force", "--no-wait")
+    assert record(lab, wanted) is None
+    wait_until(lambda: alive(cell, wanted) == (0, 0), 5, "stopped at once, without being gentle")
+    wait_until(lambda: not cell.path(f"/run/sixpn/instances/{wanted}").exists(), 5, "its folder is gone")
+
+
+def timeouts(lab):
+    return lab.node_status("ord-1")["presence_timeouts"]
+
+
+def test_a_start_waits_for_the_machines_of_its_network(lab):
+    """A network new to ord-1: those who have it must let ord-1 speak first. Nobody is late, so nothing is counted."""
+    lab.deploy("globex", "first", ["nrt"], spec())
+    lab.settle()
+    before = timeouts(lab)
+    lab.deploy("globex", "second", ["ord"], spec())
+    lab.settle()
+    assert timeouts(lab) == before
+
+
+def test_but_not_for_one_that_does_not_answer(lab):
+    lab.deploy("initech", "first", ["nrt"], spec())
+    lab.settle()
+    before = timeouts(lab)
+    stopped = lab.nodes["nrt-1"].signal("sixpn-node", signal.SIGSTOP)
+    try:
+        lab.sixpn("app", "create", "second", "--org", "initech", "--no-wait")
+        lab.controller.path("/run/spec.json").write_text(json.dumps(spec()))
+        lab.sixpn("instance", "create", "--org", "initech", "--app", "second", "--region", "ord", "--spec", "/run/spec.json", "--no-wait")
+        wait_until(lambda: all(i["observed"]["state"] == "started" for i in lab.instances("initech", "second")), 10, "started all the same")
+        assert timeouts(lab) == before + 1
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    wait_until(lab.ready, 20, "all ready")
