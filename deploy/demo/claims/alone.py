@@ -194,10 +194,16 @@ def told(cluster, victim):
 
 def back_without_snapshot(p, cluster, before):
     change(cluster, 3)  # most nodes are not back yet: their cursors have something to be served
-    wait_until(cluster.ready, 20, "all ready again")
+    converge(cluster)
     after = counters(cluster, "snapshots")
     p.notes.append("snapshots taken on the return: " + ", ".join(f"{n} {after[n] - started_at(n, before)}" for n in after))
     expect(after, {n: started_at(n, before) for n in after}, "snapshots")
+
+
+def converge(cluster):
+    head = cluster.json("status")["v"]
+    wait_until(cluster.ready, 30, "all ready again")
+    wait_until(lambda: all(cluster.node_status(n)["v"] >= head for n in cluster.nodes), 20, "all hold the newest change")
 
 
 def started_at(name, before):
@@ -219,7 +225,7 @@ def behind_the_window(p, cluster):
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
-    wait_until(cluster.ready, 20, "all ready again")
+    converge(cluster)
     after = counters(cluster, "snapshots")
     p.tell(f"kill -STOP, {WINDOW + 6} changes, kill -CONT          # the daemon of dev-1; the controller keeps {WINDOW} changes")
     p.notes.append("snapshots: " + ", ".join(f"{n} {after[n] - before[n]}" for n in after))
