@@ -88,7 +88,8 @@ def story(keep):
     told = Told()
     if (HOME / "state.json").exists():
         sys.exit("a kept demo is up in this build folder: make demo-down first")
-    cluster = Cluster(NODES, logs=fresh_logs("story"), root_link=True, controller_args=claims.CONTROLLER_ARGS)
+    cluster = Cluster(NODES, logs=fresh_logs("story"), root_link=True,
+                      controller_args=claims.CONTROLLER_ARGS, node_args=claims.NODE_ARGS)
     try:
         cluster.tell = told.command
         scene.operator(told, cluster)
@@ -165,7 +166,8 @@ def sabotage(seed, quarter, only):
     if quarter:
         chosen = random.Random(seed).sample(chosen, (len(chosen) + 3) // 4)
     print(f"sabotage of {len(chosen)} claims, seed {seed}; again: make demo-sabotage SEED={seed}" + (" QUARTER=1" if quarter else ""))
-    cluster = Cluster(NODES, logs=fresh_logs("sabotage"), root_link=True, controller_args=claims.CONTROLLER_ARGS)
+    cluster = Cluster(NODES, logs=fresh_logs("sabotage"), root_link=True,
+                      controller_args=claims.CONTROLLER_ARGS, node_args=claims.NODE_ARGS)
     told, wrong = Told(), []
     told.title = told.command = lambda *_: None
     try:

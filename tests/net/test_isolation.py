@@ -10,7 +10,7 @@ from fixture.cluster import Instance
 from fixture.judge import Judge
 
 NODES = [("ord-1", "ord"), ("nrt-1", "nrt")]
-NODE_ARGS = ("--attach", "clsact")
+NODE_ARGS = ("--attach", "clsact", "--repair_interval_ms", "3600000")  # what a test takes away stays away
 SLEEPER = {"schema": 1, "command": ["/bin/sleep", "100000"], "drain_ms": 0}
 
 

@@ -12,9 +12,11 @@ from .sabotage import (NO_RESOLVER, address_label, all_gates_away, another_log, 
                        only_programs_away, stop_daemon, view_of_another, waker, wrong_allowed_ip)
 from .walls import gate_alone, infrastructure, isolation, programs_alone
 
-__all__ = ["rows", "notes", "fresh", "CONTROLLER_ARGS"]
+__all__ = ["rows", "notes", "fresh", "CONTROLLER_ARGS", "NODE_ARGS"]
 
 CONTROLLER_ARGS = ("--window_changes", str(WINDOW))
+# What claims and sabotages take away stays away until they put it back; that nodes do so themselves is shown by test_drift.
+NODE_ARGS = ("--repair_interval_ms", "3600000")
 
 # What needs the name server of a machine, and what needs the programs of its mesh device.
 RESOLVER = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "gate-alone", "underlay",
