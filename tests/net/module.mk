@@ -1,9 +1,9 @@
 # Tests on real packets in namespaces (root): tests/net/test_*.py on the fixture of tests/net/fixture.
-$(B)/tests/net/holder: tests/net/holder.c
+$(B)/tests/net/holder $(B)/tests/net/flood: $(B)/tests/net/%: tests/net/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $<
 
-NET_NEEDS = $(PROGRAMS:%=$(B)/bin/%) $(B)/tests/net/holder
+NET_NEEDS = $(PROGRAMS:%=$(B)/bin/%) $(B)/tests/net/holder $(B)/tests/net/flood
 # make test-net T=isolation  runs one file
 test-net: $(NET_NEEDS) ## clusters in namespaces, real packets (root): T=name for one
 	$(Q)SIXPN_BUILD=$(abspath $(B)) python3 tests/net/run.py $(T)

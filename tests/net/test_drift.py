@@ -4,9 +4,9 @@ import http.client
 import json
 import re
 import sys
-import threading
 import time
 
+from fixture.attack import Attack
 from fixture.cell import ROOT
 from fixture.cluster import wait_until
 from fixture.judge import Judge
@@ -25,40 +25,6 @@ def prepare(lab):
     lab.deploy("acme", "web", ["ord", "nrt"], SLEEPER)
     lab.deploy("globex", "web", ["ord"], SLEEPER)
     lab.settle()
-
-
-class Attack:
-    """Forged packets from an instance of acme to one of globex on the same machine and, as if it were globex's own network, from the
-    other machine; in the receiver's capture there must be none of them."""
-
-    def __init__(self, lab, judge):
-        self.lab, self.judge, self.tokens, self.over = lab, judge, [], threading.Event()
-        self.acme, self.far = lab.instance("acme", "web", "ord-1"), lab.instance("acme", "web", "nrt-1")
-        self.globex = lab.instance("globex", "web", "ord-1")
-        self.capture = judge.listen(self.globex)
-        self.thread = threading.Thread(target=self._send)
-
-    def _send(self):
-        forged = self.globex.address[:-1] + "9"  # looks like a neighbour in globex's network
-        while not self.over.wait(0.01):
-            for origin in (self.acme, self.far):
-                for source in (origin.address, forged):
-                    try:
-                        self.tokens.append(self.judge.send(origin, source, self.globex.address, "udp"))
-                    except OSError:  # its device is down or gone for the moment; the next one is another
-                        self.judge.wires.pop(origin.id).close() if origin.id in self.judge.wires else None
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()
-
-    def crossed(self):
-        packets = b"".join(self.capture.drain())
-        return sum(token in packets for token in self.tokens)
 
 
 def repairs(lab, node, kind):
@@ -113,7 +79,7 @@ def under_attack(cases):
     """A test that runs the cases (a function from lab to rows of heals) while forged packets fly, and sends a true one afterwards."""
     def test(lab):
         with Judge(lab) as judge:
-            attack = Attack(lab, judge)
+            attack = Attack(judge, [lab.instance("acme", "web", n) for n in lab.nodes], lab.instance("globex", "web", "ord-1"))
             flows(lab)
             with attack:
                 for row in cases(lab):
