@@ -78,7 +78,7 @@ static int fill_presence(struct node *node)
 	int e;
 
 	if (!node->replica.has_log_id) {
-		node->mesh_guard_due = bpf_pins_found(node->datapath).newest != 0;
+		node->mesh_guard_due = bpf_pins_found(node->datapath).n > 0;
 		return 0;
 	}
 	e = presence_wanted(&node->replica, &wanted);

@@ -234,7 +234,7 @@ static void tell_layouts(const struct bpf_datapath *dp)
 			"%s holds maps of layout %u, and this sixpn-node knows up to %u: a newer one ran here. Its maps are not touched; "
 			"programs and maps are made anew from our records, and the newer pins are removed after that",
 			dp->pin_dir, dp->found.newest, SIXPN_LAYOUT);
-	else if (dp->found.newest)
+	else if (dp->found.n)
 		log_info("bpf", "%s holds maps of layout %u; programs and maps of layout %u take their place", dp->pin_dir,
 			 dp->found.newest, SIXPN_LAYOUT);
 }

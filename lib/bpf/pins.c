@@ -94,7 +94,7 @@ static int note_layout(struct bpf_datapath *dp, int folder, const char *name)
 	(void)folder;
 	if (!bpf_map_name_parse(name, &layout, &slot) || layout == SIXPN_LAYOUT)
 		return 0;
-	f->oldest = f->newest && f->oldest < layout ? f->oldest : layout;
+	f->n++;
 	f->newest = f->newest > layout ? f->newest : layout;
 	return 0;
 }

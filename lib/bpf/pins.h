@@ -16,7 +16,8 @@ int bpf_wipe(struct bpf_datapath *dp);
 int bpf_pins_repair(struct bpf_datapath *dp, void (*each)(void *ctx, const char *file_name, int err), void *ctx);
 
 struct bpf_layouts {
-	unsigned oldest, newest; /* among the pinned maps of other layouts; 0, 0 = none */
+	unsigned n;      /* pinned maps of other layouts */
+	unsigned newest; /* of these */
 };
 /* What other versions of the daemon left in the folder, as bpf_datapath_open() found it. */
 struct bpf_layouts bpf_pins_found(const struct bpf_datapath *dp);
