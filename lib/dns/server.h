@@ -41,8 +41,9 @@ enum dns_counter {
 	DNS_COUNT_TCP_REFUSED,      /* closed at once: a cap was reached */
 	DNS_COUNT_TCP_IDLE,         /* closed by the time limit */
 	DNS_COUNT_TCP_BAD,          /* closed for what it sent */
+	DNS_COUNT_TCP_GAVE_WAY,     /* closed because all places were taken, for one of a network with fewer */
 };
-#define DNS_COUNTER_COUNT 13
+#define DNS_COUNTER_COUNT 14
 const char *dns_counter_name(enum dns_counter counter);
 const char *dns_rcode_slot_name(unsigned slot); /* "noerror" ... "other" */
 

@@ -17,6 +17,7 @@ const char *dns_counter_name(enum dns_counter counter)
 		[DNS_COUNT_TCP_REFUSED] = "tcp_refused",
 		[DNS_COUNT_TCP_IDLE] = "tcp_idle",
 		[DNS_COUNT_TCP_BAD] = "tcp_bad",
+		[DNS_COUNT_TCP_GAVE_WAY] = "tcp_gave_way",
 	};
 
 	_Static_assert(ARRAY_LEN(names) == DNS_COUNTER_COUNT, "every counter has a name");

@@ -260,16 +260,78 @@ static void connection_ready(struct loop_io *io, uint32_t revents)
 	connection_step(c);
 }
 
-/* Below all caps? */
-static bool has_place(const struct dns_tcp *t, const struct in6_addr *source)
+static uint32_t network_of(const struct in6_addr *source)
+{
+	return get_u32(source->s6_addr + 2);
+}
+
+/* Below the caps of its own? */
+static bool has_share(const struct dns_tcp *t, const struct in6_addr *source)
 {
 	size_t n_source = 0, n_network = 0;
 
 	for (const struct dns_tcp_connection *c = t->first; c; c = c->next) {
 		n_source += !memcmp(&c->source, source, sizeof *source);
-		n_network += !memcmp(&c->source, source, 6); /* fdaa and the network */
+		n_network += network_of(&c->source) == network_of(source);
 	}
-	return t->n < DNS_TCP_TOTAL_MAX && n_network < DNS_TCP_NETWORK_MAX && n_source < DNS_TCP_SOURCE_MAX;
+	return n_network < DNS_TCP_NETWORK_MAX && n_source < DNS_TCP_SOURCE_MAX;
+}
+
+/* What the connections of one network take; the oldest, and the oldest that nobody waits at. */
+struct share {
+	uint32_t network;
+	unsigned n;
+	struct dns_tcp_connection *oldest, *oldest_quiet;
+};
+
+static size_t find_share(struct share *shares, size_t n, uint32_t network)
+{
+	size_t i = 0;
+
+	while (i < n && shares[i].network != network)
+		i++;
+	return i;
+}
+
+/* All places are taken. Whose connection gives way to one of this network: one of whoever has most, if that is more than the newcomer
+ * would have then; NULL = nobody's. A few networks of one customer could keep all others out else. RFC 7766 6.2.3: clients come again. */
+static struct dns_tcp_connection *who_gives_way(struct dns_tcp *t, uint32_t network)
+{
+	struct share shares[DNS_TCP_TOTAL_MAX + 1];
+	size_t n = 0, most = 0, own;
+
+	for (struct dns_tcp_connection *c = t->first; c; c = c->next) { /* the newest first */
+		size_t i = find_share(shares, n, network_of(&c->source)), unsent;
+
+		if (i == n)
+			shares[n++] = (struct share){ .network = network_of(&c->source) };
+		shares[i].n++;
+		shares[i].oldest = c;
+		if (!dns_stream_unsent(&c->stream, &unsent) && !c->n_waiting)
+			shares[i].oldest_quiet = c;
+		if (shares[i].n > shares[most].n)
+			most = i;
+	}
+	own = find_share(shares, n, network);
+	if (!n || shares[most].n <= (own < n ? shares[own].n : 0) + 1)
+		return NULL;
+	return shares[most].oldest_quiet ? shares[most].oldest_quiet : shares[most].oldest;
+}
+
+static bool has_place(struct dns_tcp *t, const struct in6_addr *source)
+{
+	struct dns_tcp_connection *c;
+
+	if (!has_share(t, source))
+		return false;
+	if (t->n < DNS_TCP_TOTAL_MAX)
+		return true;
+	c = who_gives_way(t, network_of(source));
+	if (!c)
+		return false;
+	dns_tally_count(t->tally, DNS_COUNT_TCP_GAVE_WAY);
+	connection_close(c);
+	return true;
 }
 
 /* Takes the descriptor in any case. */

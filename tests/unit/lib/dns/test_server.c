@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #ifndef SO_RCVMARK
 #define SO_RCVMARK 75
@@ -349,6 +350,48 @@ static void one_source_cannot_take_all_places(void **state)
 	close(other);
 }
 
+/* One customer's networks take all places there are; somebody else's question is answered all the same. */
+static void no_number_of_networks_can_keep_others_out(void **state)
+{
+	enum { NETWORKS = 4, SOURCES = 8, EACH = 16, ALL = NETWORKS * SOURCES * EACH };
+	static int fds[ALL];
+	struct rlimit files = { 4096, 4096 };
+	uint8_t bytes[512];
+	char text[1024];
+	size_t n = frame(bytes, 1, "shop.internal", DNS_TYPE_AAAA);
+	int lo = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), late;
+
+	(void)state;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0) {
+		print_message("not enough descriptors here: %s\n", strerror(errno));
+		skip();
+	}
+	for (unsigned i = 0; i < NETWORKS * SOURCES; i++) {
+		char source[64];
+
+		snprintf(source, sizeof source, "fdaa:4444:%x:a111:1:7:%x:2", i % NETWORKS + 1, i + 1);
+		add_address(lo, source);
+		wait_for_address(source);
+		for (unsigned k = 0; k < EACH; k++)
+			fds[i * EACH + k] = client(SOCK_STREAM, source, 0);
+	}
+	for (unsigned i = 0; i < ALL; i++) { /* all are really there: a network without a zone is told so */
+		assert_int_equal(send(fds[i], bytes, n, 0), n);
+		assert_string_equal(receive_tcp(fds[i], 1, text, sizeof text), "SERVFAIL");
+	}
+	assert_int_equal(stats().tcp_open, ALL);
+	late = client(SOCK_STREAM, OURS, 0);
+	assert_int_equal(send(late, bytes, n, 0), n);
+	assert_string_equal(receive_tcp(late, 1, text, sizeof text), SHOP);
+	assert_int_equal(stats().counters[DNS_COUNT_TCP_GAVE_WAY], 1);
+	assert_int_equal(stats().counters[DNS_COUNT_TCP_REFUSED], 0);
+	assert_int_equal(stats().tcp_open, ALL);
+	close(late);
+	for (unsigned i = 0; i < ALL; i++)
+		close(fds[i]);
+	close(lo);
+}
+
 static void who_does_not_read_gets_all_answers_when_he_does(void **state)
 {
 	enum { N = 400 }; /* 18 KiB each: far more than all buffers hold */
@@ -503,6 +546,7 @@ int main(void)
 		T(lengths_that_cannot_be_close_the_connection),
 		T(an_idle_connection_is_closed),
 		T(one_source_cannot_take_all_places),
+		T(no_number_of_networks_can_keep_others_out),
 		T(who_does_not_read_gets_all_answers_when_he_does),
 		T(the_node_itself_is_refused),
 		T(a_thousand_zones_change_under_load_without_a_wrong_answer),
