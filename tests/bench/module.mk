@@ -1,20 +1,26 @@
-# Measurements: ratios against a floor or a peer measured in the same run. Never part of the tests.
-BENCHES :=
+# Measurements: ratios against a floor or a peer measured in the same run. Never part of the tests. Each is a program bench_*.c, which
+# names here what it links, or a script bench_*.py on a cluster of namespaces; docs/hacking/bench.md says how to read them.
+BENCHES := answer dns bpf fanout
+BENCH_ROOM_answer := lib/dns
+BENCH_ROOM_dns := lib/dns
+BENCH_MORE_dns := $(B)/tests/bench/blast.o
+BENCH_ROOM_bpf := lib/bpf
+BENCH_MORE_bpf := $(B)/tests/bpf/harness.o
+BENCH_ROOM_fanout := controller
 PEERS := $(B)/peers
 
-$(B)/tests/bench/bench_answer: tests/bench/bench_answer.c $(call archives,lib/dns) | $(GENERATED)
-	$(call say,BENCH,$<)
-	$(Q)mkdir -p $(@D) && $(CC) $(ALLCFLAGS_TEST) -o $@ $< -Wl,--start-group $(call archives,lib/dns) -Wl,--end-group $(call libs,lib/dns) -lm
-BENCHES += $(B)/tests/bench/bench_answer
-
-$(B)/tests/bench/bench_dns: tests/bench/bench_dns.c tests/bench/blast.c tests/bench/blast.h $(call archives,lib/dns) | $(GENERATED)
-	$(call say,BENCH,$<)
-	$(Q)mkdir -p $(@D) && $(CC) $(ALLCFLAGS_TEST) -o $@ $(filter %.c,$^) -Wl,--start-group $(call archives,lib/dns) -Wl,--end-group $(call libs,lib/dns) -lm
-BENCHES += $(B)/tests/bench/bench_dns
+define bench_rules
+$(B)/tests/bench/bench_$(1): tests/bench/bench_$(1).c $(BENCH_MORE_$(1)) $(call archives,$(BENCH_ROOM_$(1))) | $(GENERATED)
+	$$(call say,BENCH,$$<)
+	$$(Q)mkdir -p $$(@D) && $$(CC) $$(ALLCFLAGS_TEST) -MMD -MP -MF $$@.d -o $$@ $$< $(BENCH_MORE_$(1)) -Wl,--start-group $(call archives,$(BENCH_ROOM_$(1))) -Wl,--end-group $(call libs,$(BENCH_ROOM_$(1))) -lm
+endef
+$(foreach b,$(BENCHES),$(eval $(call bench_rules,$(b))))
 
 # Whom we compare ourselves with: unpacked, not installed.
 $(PEERS):
 	$(Q)deploy/install-deps.sh --unpack $@ || echo "  without peers: the comparisons with them will be skipped"
-bench: $(BENCHES) | $(PEERS) ## measurements (ratios against a floor or a peer in the same run): T=dns for one
-	$(Q)set -e; for b in $(if $(T),$(filter %/bench_$(T),$(BENCHES)),$(BENCHES)); do $$b $(PEERS); done
+# make bench T=bpf  runs one
+BENCH_SELECTED = $(if $(T),$(filter $(T),$(BENCHES)),$(BENCHES))
+bench: $(BENCHES:%=$(B)/tests/bench/bench_%) | $(PEERS) ## measurements (ratios against a floor or a peer in the same run; root): T=dns for one
+	$(Q)python3 tests/bench/run.py $(PEERS) $(BENCH_SELECTED:%=$(B)/tests/bench/bench_%)
 .PHONY: bench
