@@ -14,6 +14,7 @@
 #define DNS_FORWARD_RESOLV_CONF "/etc/resolv.conf"
 #define DNS_FORWARD_STALE_MS 1800 /* wait so long for upstreams if there is a stale answer, */
 #define DNS_FORWARD_TOTAL_MS 2700 /* and so long if there is none: below three tries of a second (our resolv.conf) */
+#define DNS_FORWARD_SILENT_MS 150 /* and so long if there is one and no upstream has been heard lately */
 #define DNS_FORWARD_CACHE_BYTES (16u << 20)
 
 struct dns_forward_options {

@@ -225,13 +225,20 @@ static bool ask_next(struct dns_question *q)
 	return false;
 }
 
-void question_ask(struct dns_question *q)
+/* How long askers are to wait: with something to fall back on less, and hardly at all if nobody has been heard lately. */
+static unsigned limit_ms(const struct dns_question *q)
 {
 	struct dns_forward *f = q->forward;
 	struct dns_cache_key key = question_cache_key(q);
-	bool has_stale = dns_cache_find(f->cache, &key, loop_now_ms(f->env.loop)).stored != NULL;
 
-	if (loop_set_timer_in(f->env.loop, &q->limit, has_stale ? f->stale_ms : f->total_ms) < 0 || !ask_next(q))
+	if (!dns_cache_find(f->cache, &key, loop_now_ms(f->env.loop)).stored)
+		return f->total_ms;
+	return dns_upstreams_all_silent(&f->upstreams) ? DNS_FORWARD_SILENT_MS : f->stale_ms;
+}
+
+void question_ask(struct dns_question *q)
+{
+	if (loop_set_timer_in(q->forward->env.loop, &q->limit, limit_ms(q)) < 0 || !ask_next(q))
 		question_fail(q, why_failed(q));
 }
 

@@ -228,6 +228,14 @@ void dns_upstreams_order(const struct dns_upstreams *u, uint8_t ret_order[DNS_UP
 	}
 }
 
+bool dns_upstreams_all_silent(const struct dns_upstreams *u)
+{
+	for (size_t i = 0; i < u->n; i++)
+		if (!u->all[i].suspect)
+			return false;
+	return true;
+}
+
 void dns_upstream_heard(struct dns_upstream *u, uint64_t took_ms)
 {
 	uint32_t took = took_ms >= SRTT_MAX_MS ? SRTT_MAX_MS : (uint32_t)took_ms + 1;

@@ -40,6 +40,7 @@ void dns_upstreams_replace(struct dns_upstreams *u, const struct dns_upstreams *
 
 /* Whom to ask, best first: those not under suspicion by their round-trip time, then the others. */
 void dns_upstreams_order(const struct dns_upstreams *u, uint8_t ret_order[DNS_UPSTREAMS_MAX]);
+bool dns_upstreams_all_silent(const struct dns_upstreams *u); /* everybody is under suspicion */
 void dns_upstream_heard(struct dns_upstream *u, uint64_t took_ms);
 /* It was given `waited_ms` and had nothing to say. */
 void dns_upstream_lost(struct dns_upstream *u, uint64_t waited_ms, uint64_t now_ms);

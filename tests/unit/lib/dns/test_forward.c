@@ -37,8 +37,8 @@ static int start(void **state)
 
 	(void)state;
 	assert_int_equal(loop_new(&loop), 0);
-	fake_start(&up, loop, 0);
-	fake_start(&second, loop, 0);
+	fake_start(&up, loop);
+	fake_start(&second, loop);
 	up.script = second.script = plain;
 	snprintf(list, sizeof list, "127.0.0.1:%u", up.port);
 	start_with(list, 0);
@@ -109,6 +109,38 @@ static void a_name_is_asked_and_answered(void **state)
 	assert_int_equal(gauge(forward, DNS_FORWARD_NOW_SOCKETS), 0);
 }
 
+static void big(struct fake_query *q)
+{
+	struct wire_out o;
+
+	fake_begin(q, &o, q->tcp ? 0 : 0x0200);
+	for (unsigned i = 0; q->tcp && i < 200; i++) {
+		char address[32];
+
+		snprintf(address, sizeof address, "192.0.2.%u", i);
+		out_a(&o, NULL, 60, address);
+	}
+	fake_send(q, o.bytes, o.n);
+}
+
+static void upstreams_are_asked_over_ipv6_too(void **state)
+{
+	static struct fake six;
+	char list[64];
+
+	(void)state;
+	fake_start_on(&six, loop, AF_INET6);
+	six.script = plain;
+	snprintf(list, sizeof list, "[::1]:%u", six.port);
+	restart_with(list, 0);
+	assert_string_equal(ask_and_wait("www.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 60");
+	six.script = big;
+	assert_string_equal(ask_and_wait("big.example", (struct how){ 0 }), "NOERROR tc");
+	assert_int_equal(six.n_tcp, 1);
+	assert_int_equal(up.n_udp, 0);
+	fake_stop(&six);
+}
+
 static void ids_ports_and_letters_are_new_each_time(void **state)
 {
 	enum { N = 40 };
@@ -122,7 +154,7 @@ static void ids_ports_and_letters_are_new_each_time(void **state)
 		snprintf(name, sizeof name, "fdaa:1234:%zx:a111:1:7:7777:2", i + 1);
 		ask_and_wait("abcdefghijklmnop.example", (struct how){ .source = name });
 		ids[i] = get_u16(up.last.bytes);
-		ports[i] = up.last.from.sin_port;
+		ports[i] = ((struct sockaddr_in *)&up.last.from)->sin_port;
 		snprintf(letters[i], sizeof letters[i], "%.16s", up.last.name);
 		for (size_t k = 0; k < i; k++) {
 			same_id += ids[k] == ids[i];
@@ -361,7 +393,7 @@ static void forge_source(struct fake_query *q)
 		from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + i % 4);
 		from.sin_port = i % 4 ? htons(q->fake->port) : 0; /* the right port of a wrong address, or the other way round */
 		if (bind(fd, (struct sockaddr *)&from, sizeof from) == 0 &&
-		    sendto(fd, o.bytes, o.n, 0, (struct sockaddr *)&q->from, sizeof q->from) == (ssize_t)o.n)
+		    sendto(fd, o.bytes, o.n, 0, (struct sockaddr *)&q->from, q->from_len) == (ssize_t)o.n)
 			q->fake->forgeries++;
 		close(fd);
 	}
@@ -479,20 +511,6 @@ static void an_upstream_that_does_not_keep_letters_is_asked_by_tcp_from_then_on(
 	assert_string_equal(ask_and_wait("other.some-letters.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 60");
 	assert_int_equal(up.n_udp, 1);
 	assert_int_equal(up.n_tcp, 2);
-}
-
-static void big(struct fake_query *q)
-{
-	struct wire_out o;
-
-	fake_begin(q, &o, q->tcp ? 0 : 0x0200);
-	for (unsigned i = 0; q->tcp && i < 200; i++) {
-		char address[32];
-
-		snprintf(address, sizeof address, "192.0.2.%u", i);
-		out_a(&o, NULL, 60, address);
-	}
-	fake_send(q, o.bytes, o.n);
 }
 
 static void an_answer_that_does_not_fit_is_fetched_by_tcp(void **state)
@@ -769,6 +787,7 @@ static void ttls_at_the_edges(void **state)
 }
 
 static bool with_soa;
+static uint32_t soa_ttl = 100000;
 
 static void negative(struct fake_query *q)
 {
@@ -776,7 +795,7 @@ static void negative(struct fake_query *q)
 
 	fake_begin(q, &o, q->name[0] == 'x' || q->name[0] == 'X' ? DNS_NXDOMAIN : 0);
 	if (with_soa)
-		out_soa(&o, "example", 100000, 100000);
+		out_soa(&o, "example", soa_ttl, soa_ttl);
 	fake_send(q, o.bytes, o.n);
 }
 
@@ -909,7 +928,7 @@ static void nobody_at_the_port_is_servfail_at_once(void **state)
 	assert_string_equal(a.text, "SERVFAIL");
 	assert_int_equal(a.ede, 23);
 	assert_true(counted(forward, DNS_FORWARD_UPSTREAM_UNREACHABLE) >= 1);
-	fake_start(&second, loop, 0);
+	fake_start(&second, loop);
 }
 
 static void no_upstream_is_said(void **state)
@@ -954,17 +973,42 @@ static void what_was_known_is_given_out_when_nobody_answers(void **state)
 	assert_int_equal(counted(forward, DNS_FORWARD_HIT_STALE), 1);
 }
 
+static void while_all_are_silent_what_was_known_comes_at_once(void **state)
+{
+	struct dns_forward_options options = { .own = addr_resolver(), .clock = clock_real(), .total_ms = 600, .stale_ms = 60000 };
+	static struct asked a;
+	char list[64];
+
+	(void)state;
+	snprintf(list, sizeof list, "127.0.0.1:%u, 127.0.0.1:%u", up.port, second.port);
+	options.upstreams = list;
+	forward = dns_forward_free(forward);
+	assert_int_equal(dns_forward_new(loop, &options, &forward, NULL), 0);
+	up.script = second.script = with_ttl;
+	ttl = 1;
+	assert_string_equal(ask_and_wait("a.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 1");
+	up.script = second.script = silent;
+	assert_string_equal(ask_and_wait("b.example", (struct how){ 0 }), "SERVFAIL"); /* now they are known to be silent */
+	let_pass(1100);
+	ask(forward, &a, "a.example", (struct how){ .edns = 512 });
+	await(loop, &a); /* would fail if it waited for stale_ms */
+	assert_string_equal(a.text, "NOERROR A 192.0.2.1 30");
+	assert_int_equal(a.ede, 3);
+}
+
 static void a_stale_nxdomain_is_never_given_out(void **state)
 {
 	(void)state;
 	restart_with_both(500);
 	up.script = second.script = negative;
 	with_soa = true;
-	assert_string_equal(ask_and_wait("x.example", (struct how){ 0 }), "NXDOMAIN / SOA . . 0 0 0 0 100000 900");
-	/* the cache's time is tested in test_cache; here: what is not in time is asked for */
-	assert_int_equal(counted(forward, DNS_FORWARD_HIT), 0);
-	assert_string_equal(ask_and_wait("x.example", (struct how){ .checking_disabled = true }), "NXDOMAIN / SOA . . 0 0 0 0 100000 900");
-	assert_int_equal(up.n_udp + second.n_udp, 2);
+	soa_ttl = 1;
+	assert_string_equal(ask_and_wait("x.example", (struct how){ 0 }), "NXDOMAIN / SOA . . 0 0 0 0 1 1");
+	soa_ttl = 100000;
+	up.script = second.script = silent;
+	let_pass(1100);
+	assert_string_equal(ask_and_wait("x.example", (struct how){ 0 }), "SERVFAIL");
+	assert_int_equal(counted(forward, DNS_FORWARD_FAILED), 1);
 }
 
 /* ---- many askers ---- */
@@ -1258,6 +1302,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_name_is_asked_and_answered),
+		T(upstreams_are_asked_over_ipv6_too),
 		T(ids_ports_and_letters_are_new_each_time),
 		T(no_forgery_is_believed),
 		T(forgeries_alone_give_no_answer),
@@ -1279,6 +1324,7 @@ int main(void)
 		T(nobody_at_the_port_is_servfail_at_once),
 		T(no_upstream_is_said),
 		T(what_was_known_is_given_out_when_nobody_answers),
+		T(while_all_are_silent_what_was_known_comes_at_once),
 		T(a_stale_nxdomain_is_never_given_out),
 		T(equal_questions_share_one_exchange),
 		T(the_same_query_sent_again_gets_one_answer),

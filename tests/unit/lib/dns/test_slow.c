@@ -69,7 +69,7 @@ static int start(void **state)
 	assert_int_equal(pipe(pipe_fds), 0);
 	up_stop = (struct loop_io){ .fd = pipe_fds[0], .events = EPOLLIN, .ready = stop_ready };
 	assert_int_equal(loop_add_io(up_loop, &up_stop), 0);
-	fake_start(&up, up_loop, 0);
+	fake_start(&up, up_loop);
 	up.script = script;
 	assert_int_equal(pthread_create(&up_thread, NULL, run_up, NULL), 0);
 	assert_int_equal(dns_views_new(&views), 0);

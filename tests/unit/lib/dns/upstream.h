@@ -112,7 +112,8 @@ struct fake_query {
 	struct fake *fake;
 	bool tcp;
 	int fd; /* TCP */
-	struct sockaddr_in from;
+	struct sockaddr_storage from;
+	socklen_t from_len;
 	uint8_t bytes[1024];
 	size_t n, question_end;
 	char name[1024]; /* as received */
@@ -140,7 +141,7 @@ static inline void fake_send(struct fake_query *q, const void *bytes, size_t n)
 	uint8_t framed[2 + 65535];
 
 	if (!q->tcp) {
-		(void)!sendto(q->fake->udp.fd, bytes, n, 0, (struct sockaddr *)&q->from, sizeof q->from);
+		(void)!sendto(q->fake->udp.fd, bytes, n, 0, (struct sockaddr *)&q->from, q->from_len);
 		return;
 	}
 	put_u16(framed, (uint16_t)n);
@@ -204,6 +205,7 @@ static inline void fake_udp_ready(struct loop_io *io, uint32_t revents)
 	if (n < 12)
 		return;
 	q.n = (size_t)n;
+	q.from_len = h.msg_namelen;
 	q.fake->last_mark = 0;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c))
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_MARK)
@@ -236,22 +238,26 @@ static inline void fake_tcp_ready(struct loop_io *io, uint32_t revents)
 	f->held[f->n_held++ % ARRAY_LEN(f->held)] = q.fd;
 }
 
-static inline void fake_start(struct fake *f, struct loop *loop, uint16_t port)
+/* On 127.0.0.1 or ::1; the same port for UDP and TCP. */
+static inline void fake_start_on(struct fake *f, struct loop *loop, int family)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof at;
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct sockaddr *at = family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
+	in_port_t *port = family == AF_INET ? &v4.sin_port : &v6.sin6_port;
+	socklen_t len = family == AF_INET ? sizeof v4 : sizeof v6;
 	int on = 1, room = 4 << 20;
 
 	memset(f, 0, sizeof *f);
 	f->loop = loop;
-	for (int tries = 0;; tries++) { /* the same port for both */
-		f->udp = (struct loop_io){ .fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), .events = EPOLLIN, .ready = fake_udp_ready };
-		f->tcp = (struct loop_io){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .events = EPOLLIN, .ready = fake_tcp_ready };
-		at.sin_port = htons(port);
-		assert_int_equal(bind(f->udp.fd, (struct sockaddr *)&at, sizeof at), 0);
-		assert_int_equal(getsockname(f->udp.fd, (struct sockaddr *)&at, &len), 0);
+	for (int tries = 0;; tries++) {
+		f->udp = (struct loop_io){ .fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0), .events = EPOLLIN, .ready = fake_udp_ready };
+		f->tcp = (struct loop_io){ .fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), .events = EPOLLIN, .ready = fake_tcp_ready };
+		*port = 0;
+		assert_int_equal(bind(f->udp.fd, at, len), 0);
+		assert_int_equal(getsockname(f->udp.fd, at, &len), 0);
 		setsockopt(f->tcp.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-		if (bind(f->tcp.fd, (struct sockaddr *)&at, sizeof at) == 0)
+		if (bind(f->tcp.fd, at, len) == 0)
 			break;
 		assert_true(tries < 20);
 		close(f->udp.fd);
@@ -262,9 +268,14 @@ static inline void fake_start(struct fake *f, struct loop *loop, uint16_t port)
 #ifdef SO_RCVMARK
 	(void)setsockopt(f->udp.fd, SOL_SOCKET, SO_RCVMARK, &on, sizeof on);
 #endif
-	f->port = ntohs(at.sin_port);
+	f->port = ntohs(*port);
 	assert_int_equal(loop_add_io(loop, &f->udp), 0);
 	assert_int_equal(loop_add_io(loop, &f->tcp), 0);
+}
+
+static inline void fake_start(struct fake *f, struct loop *loop)
+{
+	fake_start_on(f, loop, AF_INET);
 }
 
 static inline void fake_stop(struct fake *f)
