@@ -16,11 +16,16 @@ $(B)/tests/bench/bench_$(1): tests/bench/bench_$(1).c $(BENCH_MORE_$(1)) $(call 
 endef
 $(foreach b,$(BENCHES),$(eval $(call bench_rules,$(b))))
 
+$(B)/tests/bench/change_probe: tests/bench/change_probe.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $<
+
 # Whom we compare ourselves with: unpacked, not installed.
 $(PEERS):
 	$(Q)deploy/install-deps.sh --unpack $@ || echo "  without peers: the comparisons with them will be skipped"
 # make bench T=bpf  runs one
-BENCH_SELECTED = $(if $(T),$(filter $(T),$(BENCHES)),$(BENCHES))
-bench: $(BENCHES:%=$(B)/tests/bench/bench_%) | $(PEERS) ## measurements (ratios against a floor or a peer in the same run; root): T=dns for one
-	$(Q)python3 tests/bench/run.py $(PEERS) $(BENCH_SELECTED:%=$(B)/tests/bench/bench_%)
+BENCH_PROGRAMS = $(if $(T),$(filter $(T),$(BENCHES)),$(BENCHES))
+BENCH_SCRIPTS = $(if $(T),$(filter $(T),change),change)
+bench: $(BENCH_PROGRAMS:%=$(B)/tests/bench/bench_%) $(if $(BENCH_SCRIPTS),$(NET_NEEDS) $(B)/tests/bench/change_probe) | $(PEERS) ## measurements (ratios against a floor or a peer in the same run; root): T=dns for one
+	$(Q)SIXPN_BUILD=$(abspath $(B)) python3 tests/bench/run.py $(PEERS) $(BENCH_PROGRAMS:%=$(B)/tests/bench/bench_%) $(BENCH_SCRIPTS:%=tests/bench/bench_%.py)
 .PHONY: bench
