@@ -136,18 +136,19 @@ def test_a_crash_loop_is_counted_and_told_with_its_exit_code(lab):
 
 
 def test_what_drains_is_out_of_the_names_at_once_and_still_served(lab):
-    wanted = create(lab, "draining", spec(drain_ms=2500), wait=True)
-    place = Instance(lab, record(lab, wanted))
     watcher = lab.instance("acme", "watcher", "nrt-1")
-    wait_until(lambda: watcher.dig("draining.internal", "AAAA") == [place.address], 5, "it has a name")
-    lab.sixpn("instance", "stop", wanted, "--no-wait")
-    wait_until(lambda: watcher.dig("draining.internal", "AAAA") == [], 5, "out of the names of the other machine")
-    assert is_told(lab, wanted, "draining"), record(lab, wanted)["observed"]
-    assert watcher.run("ping", "-6", "-c1", "-W2", "-n", place.address).returncode == 0, "it is drained, not cut off"
-    lab.sixpn("instance", "delete", wanted, "--yes", "--no-wait")  # the name stays away, the drain time stays what it was
-    assert alive(place.cell, wanted) == (1, 1)
-    wait_until(lambda: record(lab, wanted) is None, 10, "gone after the drain time")
-    assert alive(place.cell, wanted) == (0, 0)
+    for verb in ("stop", "delete"):
+        wanted = create(lab, "draining", spec(drain_ms=2500), wait=True)
+        place = Instance(lab, record(lab, wanted))
+        wait_until(lambda: watcher.dig("draining.internal", "AAAA") == [place.address], 5, "it has a name")
+        lab.sixpn("instance", verb, wanted, "--no-wait", *(["--yes"] if verb == "delete" else []))
+        wait_until(lambda: watcher.dig("draining.internal", "AAAA") == [], 5, "out of the names of the other machine")
+        assert is_told(lab, wanted, "draining"), record(lab, wanted)
+        assert watcher.run("ping", "-6", "-c1", "-W2", "-n", place.address).returncode == 0, f"{verb}: it is drained, not cut off"
+        lab.sixpn("instance", "delete", wanted, "--yes", "--no-wait")  # the name stays away, the drain time stays what it was
+        assert alive(place.cell, wanted) == (1, 1), verb
+        wait_until(lambda: record(lab, wanted) is None, 10, "gone after the drain time")
+        assert alive(place.cell, wanted) == (0, 0), verb
 
 
 def test_a_forced_delete_is_a_record_that_vanishes(lab):
@@ -157,6 +158,38 @@ def test_a_forced_delete_is_a_record_that_vanishes(lab):
     assert record(lab, wanted) is None
     wait_until(lambda: alive(cell, wanted) == (0, 0), 5, "stopped at once, without being gentle")
     wait_until(lambda: not cell.path(f"/run/sixpn/instances/{wanted}").exists(), 5, "its folder is gone")
+
+
+def test_a_controller_that_went_back_converges_by_what_hosts_report(lab):
+    """Its database is put back to what it was before a stop and before a restart: hosts have acted on wishes it does not know."""
+    stopped, restarted = create(lab, "old", spec(), wait=True), create(lab, "old", spec(), wait=True)
+    store = "/var/lib/sixpn/controller"
+
+    def kill_controller():
+        lab.controller.signal("sixpn-controller", signal.SIGKILL)
+        lab.controller.daemons["controller"].wait()
+
+    kill_controller()
+    lab.controller.out("cp", "-a", store, "/var/lib/sixpn/before")
+    lab.start_controller()
+    wait_until(lab.ready, 30, "all ready")
+    lab.sixpn("instance", "stop", stopped)
+    lab.sixpn("instance", "restart", restarted)
+    place = Instance(lab, record(lab, restarted))
+    assert (record(lab, stopped)["generation"], record(lab, restarted)["generation"]) == (2, 2)
+    kill_controller()
+    lab.controller.out("sh", "-c", f"rm -r {store} && mv /var/lib/sixpn/before {store}")
+    lab.start_controller()
+
+    def is_at(wanted, generation):
+        found = is_told(lab, wanted, "started")
+        return found and found["generation"] == generation and found
+
+    wait_until(lambda: is_at(stopped, 3), 30, "started, as the controller wants it now")
+    found = wait_until(lambda: is_at(restarted, 2), 30, "taken over as it is")
+    assert Instance(lab, found).pid == place.pid, found
+    for wanted in (stopped, restarted):
+        lab.sixpn("instance", "delete", wanted, "--yes")
 
 
 def timeouts(lab):
