@@ -558,6 +558,19 @@ static void the_gate_waits_for_the_kernel_to_finish_the_interface(void **state)
 	expect_trace(w, "<started>");
 }
 
+static void an_interface_that_is_not_finished_is_taken_away_too(void **state)
+{
+	struct world *w = *state;
+
+	w->pending = 5;
+	want(w, DESIRED_STARTED);
+	w->listener.ready(w->listener.ctx, ID);
+	w->trace[0] = 0;
+	w->there = false;
+	sync_with(w, true);
+	expect_trace(w, "detach kill");
+}
+
 static void a_process_that_cannot_be_started_is_tried_again(void **state)
 {
 	struct world *w = *state;
@@ -772,8 +785,10 @@ static void the_count_of_restarts_survives_a_daemon_that_told_nobody(void **stat
 		process_runs(w);
 	}
 	w->instance.record.observed.restarts = 0; /* no controller heard of them */
+	w->trace[0] = 0;
 	new_daemon(w);
 	sync_with(w, false);
+	expect_trace(w, "adopt attach <started>");
 	assert_int_equal(w->last.restarts, 2);
 }
 
@@ -1041,6 +1056,7 @@ int main(void)
 		TEST(a_state_that_may_be_old_kills_nothing_it_does_not_name),
 		TEST(without_an_interface_nothing_runs),
 		TEST(the_gate_waits_for_the_kernel_to_finish_the_interface),
+		TEST(an_interface_that_is_not_finished_is_taken_away_too),
 		TEST(a_process_that_cannot_be_started_is_tried_again),
 		TEST(what_cannot_be_run_was_never_started),
 		TEST(a_start_during_the_drain_waits_for_no_more_than_the_end),
