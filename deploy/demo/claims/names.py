@@ -53,7 +53,7 @@ def names_negative(cluster):
         expect(place.rcode(f"{APP}.internal", "A", tcp), ("NOERROR", 0), "A of an AAAA-only name")
         expect(place.rcode("never-was.internal", "AAAA", tcp), ("NXDOMAIN", 0), "a name that never was")
         expect(place.rcode(f"dev.{APP}.internal", "AAAA", tcp), ("NOERROR", 0), "a region without an instance")
-    if time.monotonic() - started > 1.5:
+    if time.monotonic() - started > 4:
         raise Wrong(f"negative answers took {time.monotonic() - started:.1f} s")
 
 
