@@ -15,7 +15,7 @@ void health_deinit(struct health *h)
 
 static bool is_label(const ProtobufCBinaryData *label)
 {
-	static const char others[] = "_.:[]-";
+	static const char others[] = "_.:[]%-";
 
 	for (size_t i = 0; i < label->len; i++) {
 		char c = (char)label->data[i];

@@ -15,6 +15,7 @@ struct health_reading {
 	struct nft_counter gate;
 	struct dns_stats dns;
 	struct mesh_status mesh;
+	struct dns_upstreams upstreams; /* n = 0: nothing is forwarded */
 };
 
 struct health_reading *health_read(struct node *node)
@@ -27,8 +28,10 @@ struct health_reading *health_read(struct node *node)
 	r->has_bpf = node->datapath && bpf_counters_read(node->datapath, &r->bpf) == 0;
 	r->has_gate = node->ground.nft && nft_gate_drops(node->ground.nft, &node->ground.gate, &r->gate) == 0;
 	r->has_dns = node->dns != NULL;
-	if (r->has_dns)
+	if (r->has_dns) {
 		dns_server_stats(node->dns, &r->dns);
+		dns_server_upstreams(node->dns, &r->upstreams);
+	}
 	r->has_mesh = node->mesh != NULL;
 	if (r->has_mesh)
 		mesh_status(node->mesh, &r->mesh);
@@ -98,10 +101,26 @@ static void each_mesh_peer(const struct health_reading *r, health_each_fn *each,
 	one(each, ctx, "quiet", r->mesh.peers - r->mesh.peers_up);
 }
 
-static void each_repair(const struct node *node, health_each_fn *each, void *ctx)
+static void each_repair(const uint64_t counts[REPAIR_KINDS], health_each_fn *each, void *ctx)
 {
 	for (unsigned i = 0; i < REPAIR_KINDS; i++)
-		one(each, ctx, repair_name((enum repair)i), drift_stats(node->drift)->repairs[i]);
+		one(each, ctx, repair_name((enum repair)i), counts[i]);
+}
+
+static void each_upstream(const struct health_reading *r, health_each_fn *each, void *ctx)
+{
+	for (size_t i = 0; i < r->upstreams.n; i++)
+		one(each, ctx, r->upstreams.all[i].text, !r->upstreams.all[i].suspect);
+}
+
+static uint64_t forwarded(const struct health_reading *r, enum dns_forward_counter counter)
+{
+	return r->dns.forward.counters[counter];
+}
+
+static uint64_t failed_forwards(const struct health_reading *r)
+{
+	return forwarded(r, DNS_FORWARD_FAILED) + forwarded(r, DNS_FORWARD_HIT_FAILURE) + forwarded(r, DNS_FORWARD_NO_UPSTREAM);
 }
 
 static uint64_t lost_calls(const struct node *node)
@@ -126,7 +145,17 @@ void health_each(const struct health_reading *r, enum health_what what, health_e
 	case HEALTH_DNS_ANSWERS: each_answer(r, each, ctx); return;
 	case HEALTH_DNS_EVENTS: each_dns_event(r, each, ctx); return;
 	case HEALTH_DNS_NETWORKS: each(ctx, dns_views_count(node->views), NULL, 0); return;
-	case HEALTH_KERNEL_REPAIRS: each_repair(node, each, ctx); return;
+	case HEALTH_KERNEL_REPAIRS: each_repair(drift_stats(node->drift)->repairs, each, ctx); return;
+	case HEALTH_KERNEL_REPAIR_FAILURES: each_repair(drift_stats(node->drift)->failures, each, ctx); return;
+	case HEALTH_DNS_UPSTREAM_UP: each_upstream(r, each, ctx); return;
+	case HEALTH_DNS_CACHE_HITS:
+		if (r->upstreams.n)
+			each(ctx, forwarded(r, DNS_FORWARD_HIT) + forwarded(r, DNS_FORWARD_HIT_STALE), NULL, 0);
+		return;
+	case HEALTH_DNS_FORWARD_FAILED:
+		if (r->has_dns)
+			each(ctx, failed_forwards(r), NULL, 0);
+		return;
 	case HEALTH_APPLY_ERRORS: each(ctx, node->apply_errors, NULL, 0); return;
 	case HEALTH_PRESENCE_TIMEOUTS: each(ctx, node->presence_timeouts, NULL, 0); return;
 	case HEALTH_STARTED: each(ctx, node->started_ms / 1000, NULL, 0); return;

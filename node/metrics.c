@@ -133,14 +133,14 @@ static void read_forward(void *ctx, const struct metric *row, struct metric_out 
 static void read_upstreams(void *ctx, const struct metric *row, struct metric_out *out)
 {
 	struct source *s = ctx;
-	struct dns_upstreams u;
+	struct dns_upstreams u = { .n = 0 };
 
 	(void)row;
-	if (!s->node->dns)
-		return;
-	dns_server_upstreams(s->node->dns, &u);
+	if (s->node->dns)
+		dns_server_upstreams(s->node->dns, &u);
 	for (size_t i = 0; i < u.n; i++)
-		metric_number(out, !u.all[i].suspect, METRIC_LABELS(s->node->identity.name, u.all[i].text));
+		if (u.all[i].srtt_ms)
+			metric_number(out, u.all[i].srtt_ms / 1e3, METRIC_LABELS(s->node->identity.name, u.all[i].text));
 }
 
 static const struct metric table[] = {
@@ -168,7 +168,7 @@ static const struct metric table[] = {
 	  "What became of questions for names outside the 6PN (docs/operate/dns-forwarding.md tells each).", read_forward, FORWARD_EVENTS },
 	{ "sixpn_dns_forward_now", METRIC_GAUGE, "node what", "Questions on their way, queries that wait, sockets, answers kept and their bytes.",
 	  read_forward, FORWARD_NOW },
-	{ "sixpn_dns_upstream_up", METRIC_GAUGE, "node upstream", "1 = it owes no answer; 0 = silent, asked last and probed.", read_upstreams, 0 },
+	{ "sixpn_dns_upstream_seconds", METRIC_GAUGE, "node upstream", "Smoothed time from question to answer.", read_upstreams, 0 },
 #define HEALTH_ROW(number, NAME, metric, type, labels, help) { metric, type, "node " labels, help, read_health, number },
 	HEALTH_FAMILIES(HEALTH_ROW)
 #undef HEALTH_ROW

@@ -33,7 +33,15 @@
 	F(15, LINK_SESSIONS, "sixpn_node_link_sessions_total", METRIC_COUNTER, "", "Sessions with the controller that came to be.")    \
 	F(16, LINK_LOST, "sixpn_node_link_lost_total", METRIC_COUNTER, "", "Calls to the controller that got no reply.")               \
 	F(17, SNAPSHOTS, "sixpn_node_snapshots_total", METRIC_COUNTER, "", "Whole snapshots that were taken.")                         \
-	F(18, REFUSED, "sixpn_node_refused_replies_total", METRIC_COUNTER, "", "Replies of a controller that were refused.")
+	F(18, REFUSED, "sixpn_node_refused_replies_total", METRIC_COUNTER, "", "Replies of a controller that were refused.")           \
+	F(19, KERNEL_REPAIR_FAILURES, "sixpn_node_kernel_repair_failures_total", METRIC_COUNTER, "kind",                               \
+	  "Times that such an object could not be put right; it is tried again.")                                                      \
+	F(20, DNS_UPSTREAM_UP, "sixpn_dns_upstream_up", METRIC_GAUGE, "upstream",                                                      \
+	  "1 = the upstream answers what it is asked; 0 = it owes an answer and is probed.")                                           \
+	F(21, DNS_CACHE_HITS, "sixpn_dns_cache_hits_total", METRIC_COUNTER, "",                                                        \
+	  "Questions for names outside that were answered from the cache.")                                                            \
+	F(22, DNS_FORWARD_FAILED, "sixpn_dns_forward_failed_total", METRIC_COUNTER, "",                                                \
+	  "Questions for names outside that ended in SERVFAIL because no upstream answered, or none is configured.")
 
 enum health_what {
 #define HEALTH_WHAT(number, NAME, metric, type, labels, help) HEALTH_##NAME = number,
