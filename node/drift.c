@@ -39,7 +39,7 @@ void drift_note(struct drift *d, enum repair kind, const char *object, int error
 		return;
 	}
 	d->stats.repairs[kind]++;
-	log_warn("drift", "%s: %s: somebody changed it; put right", repair_name(kind), object);
+	log_warn("drift", "%s: %s: put right", repair_name(kind), object);
 }
 
 /* Of this thread's processor time: waiting for others is no work. */

@@ -152,7 +152,7 @@ static void repair(struct node *node)
 	ground_repair_gates(&node->ground, &sink);
 	programs_repair(node->datapath, node->mesh_guard_due ? 0 : mesh_ifindex(node->mesh), &sink);
 	ground_repair_uplinks(&node->ground, node->datapath, &sink);
-	if (node->applies && presence_repair(node->datapath, &node->presence, &sink) < 0)
+	if (node->applies && presence_repair(node->datapath, &node->presence, &node->unheard, &sink) < 0)
 		log_limited(LOG_L_ERR, "drift", "the presence map cannot be looked at; trying again");
 	mesh_repair(node->mesh);
 	ground_repair_ways(&node->ground, mesh_ifindex(node->mesh), &sink);

@@ -189,13 +189,14 @@ static int compare_entry(void *ctx, uint32_t network, uint32_t host, const struc
 	return 0;
 }
 
-int presence_repair(struct bpf_datapath *datapath, const struct presence *wanted, const struct repair_sink *sink)
+int presence_repair(struct bpf_datapath *datapath, const struct presence *wanted, const struct presence *unheard,
+		    const struct repair_sink *sink)
 {
 	struct compare_map c = { .datapath = datapath, .wanted = wanted, .sink = sink, .seen = calloc(wanted->n + 1, 1) };
 	int e = c.seen ? bpf_presence_list(datapath, compare_entry, &c) : -ENOMEM;
 
 	for (size_t i = 0; e == 0 && i < wanted->n; i++)
-		if (!c.seen[i])
+		if (!c.seen[i] && !presence_has(unheard, wanted->pairs[i].network, wanted->pairs[i].host))
 			tell(&c, "may speak and was not let", wanted->pairs[i].network, wanted->pairs[i].host,
 			     bpf_presence_set(datapath, wanted->pairs[i].network, wanted->pairs[i].host));
 	free(c.seen);

@@ -24,5 +24,7 @@ bool presence_has(const struct presence *p, uint32_t network, uint32_t host);
 int presence_add(struct bpf_datapath *datapath, const struct presence *wanted, struct presence *ret_refused, size_t *ret_added);
 /* Removes from the map what is not wanted. */
 int presence_remove(struct bpf_datapath *datapath, const struct presence *wanted, size_t *ret_removed);
-/* Outside an apply: the map as it must be, each difference told. What is too much goes first. */
-int presence_repair(struct bpf_datapath *datapath, const struct presence *wanted, const struct repair_sink *sink);
+/* Outside an apply: the map as it must be, each difference told. What is too much goes first. What the last apply could not add
+ * (`unheard`) is a record error and tried again by applies. */
+int presence_repair(struct bpf_datapath *datapath, const struct presence *wanted, const struct presence *unheard,
+		    const struct repair_sink *sink);

@@ -7,7 +7,7 @@ import signal
 import time
 
 from fixture.attack import Attack
-from fixture.cell import BUILD
+from fixture.cell import BIN, BUILD
 from fixture.cluster import wait_until
 from fixture.judge import Judge
 
@@ -114,6 +114,43 @@ def test_kill_9_of_wireguard_go_heals(lab):
     assert status["ifindex"] == index and status["restarts"] >= 1, status
     assert seconds < 2, f"traffic was back only after {seconds:.2f} s"
     print(f"   traffic back after {seconds:.2f} s, ifindex {index} as before")
+
+
+def test_a_stopped_wireguard_go_does_not_stop_the_daemon_and_is_replaced(lab):
+    """SIGSTOP: alive, its socket takes every request, and nobody answers. The daemon's loop must go on in between, and traffic is back
+    after three looks."""
+    here, there = ends(lab)
+    warm(here, there)
+    before = lab.node_status("nrt-1")
+    assert lab.nodes["nrt-1"].signal("wireguard-go", signal.SIGSTOP)
+    started, slowest = time.monotonic(), 0.0
+    while lab.node_status("nrt-1")["drift"]["repairs"]["mesh_process"] == before["drift"]["repairs"]["mesh_process"]:
+        asked = time.monotonic()
+        lab.node_status("nrt-1")
+        slowest = max(slowest, time.monotonic() - asked)
+        assert time.monotonic() - started < 30, "nobody missed it"
+        time.sleep(0.05)
+    wait_until(lambda: here.run("ping", "-6", "-c1", "-W1", "-n", there.address).returncode == 0, 20, "traffic is back")
+    seconds = time.monotonic() - started
+    status = lab.node_status("nrt-1")
+    assert status["mesh"]["ifindex"] == before["mesh"]["ifindex"] and status["mesh"]["restarts"] > before["mesh"]["restarts"]
+    assert slowest < 3, f"the daemon did not answer for {slowest:.1f} s"
+    assert "wireguard-go (pid " in (lab.logs / "nrt-1-node.log").read_text()
+    print(f"   replaced and traffic back after {seconds:.1f} s; the daemon's longest silence was {slowest:.2f} s")
+
+
+def test_a_stopped_wireguard_go_is_a_record_error_until_it_is_replaced(lab):
+    assert lab.nodes["nrt-1"].signal("wireguard-go", signal.SIGSTOP)
+    begun = time.monotonic()
+    done = lab.controller.run(BIN / "sixpn", "region", "create", "fra", timeout=40, env={"HOME": "/run"})
+    took = time.monotonic() - begun
+    lab.sixpn("region", "delete", "fra", "--yes", check=False)
+    here, there = ends(lab)
+    wait_until(lambda: here.run("ping", "-6", "-c1", "-W1", "-n", there.address).returncode == 0, 30, "traffic is back")
+    wait_until(lambda: not lab.node_status("nrt-1")["errors"], 30, "the error is gone")
+    assert done.returncode == 7 and "nrt-1 could not apply" in done.stderr and "mesh" in done.stderr, done
+    assert took < 8, f"the change took {took:.1f} s"
+    print(f"   said after {took:.1f} s")
 
 
 def test_kill_9_of_the_controller_stops_nothing_and_loses_nothing(lab):
