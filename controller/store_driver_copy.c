@@ -1,6 +1,7 @@
 /* store_driver_copy - driver_copy_* by SQLite's online backup. The source is the driver's own connection: what it writes between two
  * steps goes into the pages that were copied already, so a copy never starts anew. */
 #include "controller/store_driver_sqlite.h"
+#include "controller/store_page_sums.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -37,7 +38,8 @@ int driver_copy_begin(struct driver *driver, const char *path, struct driver_cop
 		return r;
 	}
 	copy->from = driver;
-	if (sqlite3_open_v2(path, &copy->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
+	if (sqlite3_open_v2(path, &copy->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, page_sums_vfs()) != SQLITE_OK ||
+	    page_sums_switch(copy->to, PAGE_SUMS_WRITE) != SQLITE_OK ||
 	    /* whoever needs the copy after a crash begins anew: no journal, no fsync while the writers of the store wait */
 	    sqlite3_exec(copy->to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL, NULL, NULL) != SQLITE_OK ||
 	    !(copy->backup = sqlite3_backup_init(copy->to, "main", driver->db, "main"))) {
@@ -60,8 +62,10 @@ int driver_copy_step(struct driver_copy *copy, unsigned pages, bool *ret_done)
 	/* no room is a matter of the copy's disk; damage, one of the store */
 	if ((code & 0xff) == SQLITE_FULL)
 		return -ENOSPC;
-	if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
+	if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB || code == SQLITE_IOERR_DATA) {
+		copy->from->damaged = true;
 		return -EBADMSG;
+	}
 	return sqlite3_system_errno(copy->to) == ENOSPC || sqlite3_system_errno(copy->to) == EDQUOT ? -ENOSPC : -EIO;
 }
 

@@ -5,7 +5,10 @@
  * would not do, since closing any descriptor of a file drops all POSIX locks of the process on it). */
 #include "controller/store_driver_sqlite.h"
 
+#include "controller/store_page_sums.h"
+#include "controller/store_wal.h"
 #include "lib/base/buf.h"
+#include "lib/base/log.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -17,7 +20,8 @@
 #include <unistd.h>
 
 #define READER_BUSY_MS 5000
-#define APPLICATION_ID 0x73783670 /* "sx6p" in the file's header: this file is ours */
+#define APPLICATION_ID 0x73783643 /* "sx6C" in the file's header: this file is ours, and its pages have digests */
+#define APPLICATION_ID_PLAIN 0x73783670 /* "sx6p": ours, from before there were digests */
 
 struct statement {
 	const char *sql; /* its address is the key of the cache */
@@ -40,7 +44,10 @@ int driver_errno(struct driver *driver, int code)
 {
 	if (is_room_error(driver, code))
 		return -ENOSPC;
-	driver->damaged = driver->damaged || (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+	driver->damaged = driver->damaged || (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB ||
+			  code == SQLITE_IOERR_DATA;
+	if (code == SQLITE_IOERR_DATA)
+		return -EBADMSG;
 	switch (code & 0xff) {
 	case SQLITE_FULL:
 		return -ENOSPC;
@@ -135,19 +142,78 @@ static int pragma_int(struct driver *driver, const char *sql, int64_t *ret_value
 	return r;
 }
 
-static int check_ours(struct driver *driver, const char *path, int64_t *ret_pages, struct why *why)
+static int set_id(struct driver *driver)
 {
-	int64_t id = 0;
-	int r = pragma_int(driver, "PRAGMA page_count", ret_pages);
+	char set[64];
+
+	snprintf(set, sizeof set, "PRAGMA application_id = %d", APPLICATION_ID);
+	return driver_exec(driver, set);
+}
+
+/* Bytes that SQLite leaves free in each page; `want` >= 0 asks for as many from the next VACUUM (or the first page) on. */
+static int reserve(struct driver *driver, int want)
+{
+	int n = want;
+
+	return sqlite3_file_control(driver->db, "main", SQLITE_FCNTL_RESERVE_BYTES, &n) == SQLITE_OK ? n : -1;
+}
+
+static int switch_on(struct driver *driver, int64_t page_size)
+{
+	int code = page_sums_switch(driver->db, PAGE_SUMS_BOTH);
+
+	if (code == SQLITE_OK && page_size)
+		code = page_sums_check_first(driver->db, (int)page_size); /* SQLite has read it before we could compare */
+	return code == SQLITE_OK ? 0 : driver_errno(driver, code);
+}
+
+/* A store from before there were digests. VACUUM writes every page anew, in one transaction. */
+static int add_sums(struct driver *driver, const char *path)
+{
+	int r = driver_exec(driver, "PRAGMA temp_store = MEMORY; PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL");
+
+	if (r == 0 && (reserve(driver, PAGE_SUM_LEN) < 0 || page_sums_switch(driver->db, PAGE_SUMS_WRITE) != SQLITE_OK))
+		r = -EIO;
+	if (r == 0)
+		r = driver_exec(driver, "VACUUM");
+	if (r == 0)
+		log_info("store", "%s: its pages have digests now", path);
+	return r;
+}
+
+/* Is it ours, and with digests in its pages? Then they are compared from here on. A file that is only read may be from before. */
+static int check_ours(struct driver *driver, const char *path, bool reads_only, struct why *why)
+{
+	int64_t id = 0, pages = 0, page_size = 0;
+	int reserved, r = pragma_int(driver, "PRAGMA page_count", &pages);
 
 	if (r == 0)
 		r = pragma_int(driver, "PRAGMA application_id", &id);
+	if (r == 0)
+		r = pragma_int(driver, "PRAGMA page_size", &page_size);
 	if (r == -EBADMSG && (sqlite3_errcode(driver->db) & 0xff) == SQLITE_NOTADB)
 		return why_set(why, "store_foreign", "",
 			       "%s is not a database, or its first page is damaged; if it was a store: sixpn backup restore FILE", path);
-	if (r != 0 || id == APPLICATION_ID || *ret_pages == 0)
+	if (r != 0)
 		return r;
-	return why_set(why, "store_foreign", "", "%s is a database, but not one of this program", path);
+	if (pages == 0 && reads_only)
+		return why_set(why, "store_foreign", "", "%s is empty", path);
+	reserved = reserve(driver, pages ? -1 : PAGE_SUM_LEN);
+	if (pages == 0) {
+		r = switch_on(driver, 0);
+		return r ? r : set_id(driver);
+	}
+	if (id == APPLICATION_ID)
+		return reserved == PAGE_SUM_LEN ? switch_on(driver, page_size) : -EBADMSG;
+	if (id != APPLICATION_ID_PLAIN)
+		return why_set(why, "store_foreign", "", "%s is a database, but not one of this program (or its first page is damaged)", path);
+	if (reads_only)
+		return 0;
+	if (reserved != PAGE_SUM_LEN) /* else it was interrupted before the last step */
+		r = add_sums(driver, path);
+	if (r == 0)
+		r = switch_on(driver, page_size);
+	return r ? r : set_id(driver);
 }
 
 static int set_up(struct driver *driver, const char *path, struct why *why)
@@ -157,14 +223,9 @@ static int set_up(struct driver *driver, const char *path, struct why *why)
 		"PRAGMA cache_size = -65536", "PRAGMA journal_size_limit = 67108864",
 	};
 	sqlite3_stmt *st = NULL;
-	int64_t pages = 0;
-	char set[64];
 	bool wal;
-	int r = check_ours(driver, path, &pages, why);
+	int r = check_ours(driver, path, false, why);
 
-	snprintf(set, sizeof set, "PRAGMA application_id = %d", APPLICATION_ID);
-	if (r == 0 && pages == 0)
-		r = driver_exec(driver, set);
 	if (r != 0)
 		return r;
 	if (sqlite3_prepare_v2(driver->db, "PRAGMA journal_mode = WAL", -1, &st, NULL) != SQLITE_OK)
@@ -246,7 +307,9 @@ int driver_open(const char *path, struct driver **ret_driver, struct why *why)
 	r = say_unwritable(path, r, why);
 	if (r == 0)
 		r = note_file(driver, path);
-	if (r == 0 && sqlite3_open_v2(path, &driver->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+	if (r == 0)
+		r = wal_check(path, why);
+	if (r == 0 && sqlite3_open_v2(path, &driver->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, page_sums_vfs()) != SQLITE_OK)
 		r = driver->db ? driver_errno(driver, sqlite3_extended_errcode(driver->db)) : -ENOMEM;
 	if (r == 0) {
 		sqlite3_extended_result_codes(driver->db, 1);
@@ -274,7 +337,6 @@ int driver_open_reader(const char *path, bool still, struct driver **ret_driver,
 {
 	CLEAN_BUF struct buf uri = BUF_INIT(3 * PATH_MAX);
 	struct driver *driver = driver_new();
-	int64_t pages = 0;
 	int r;
 
 	if (!driver)
@@ -283,16 +345,15 @@ int driver_open_reader(const char *path, bool still, struct driver **ret_driver,
 	if (still)
 		buf_add_str(&uri, "?immutable=1"); /* no lock, no index of a WAL: nothing is made beside it */
 	r = note_file(driver, path);
-	if (r == 0 && sqlite3_open_v2(buf_str(&uri), &driver->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL) != SQLITE_OK)
+	if (r == 0 && sqlite3_open_v2(buf_str(&uri), &driver->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI,
+				      page_sums_vfs()) != SQLITE_OK)
 		r = driver->db ? driver_errno(driver, sqlite3_extended_errcode(driver->db)) : -ENOMEM;
 	if (r == 0) {
 		sqlite3_extended_result_codes(driver->db, 1);
 		sqlite3_db_config(driver->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 		sqlite3_busy_timeout(driver->db, READER_BUSY_MS);
-		r = check_ours(driver, path, &pages, why);
+		r = check_ours(driver, path, true, why);
 	}
-	if (r == 0 && pages == 0)
-		r = why_set(why, "store_foreign", "", "%s is empty", path);
 	if (r == 0)
 		r = driver_exec(driver, "PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY");
 	return finish_open(driver, r, ret_driver);
