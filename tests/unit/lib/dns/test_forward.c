@@ -1276,6 +1276,120 @@ static void another_resolv_conf_is_noticed(void **state)
 	unlink(path);
 }
 
+/* ---- everything at once ---- */
+
+static uint64_t chaos_seed;
+
+static unsigned dice(unsigned sides)
+{
+	chaos_seed += 0x9e3779b97f4a7c15u; /* splitmix64 */
+	uint64_t x = (chaos_seed ^ chaos_seed >> 30) * 0xbf58476d1ce4e5b9u;
+
+	return (unsigned)((x ^ x >> 27) % sides);
+}
+
+static void chaos(struct fake_query *q)
+{
+	static void (*const forges[])(struct fake_query *) = { forge_id, forge_question, forge_header, forge_content, forge_chain, forge_names };
+
+	refuse_rcode = DNS_FORMERR;
+	refuse_bare = dice(2);
+	with_soa = dice(2);
+	soa_ttl = ttl = dice(3);
+	stream_kind = dice(STREAM_KINDS);
+	switch (dice(12)) {
+	case 0:
+		return;
+	case 1:
+		bad_stream(q);
+		return;
+	case 2:
+		refuse_rcode = dice(10) + 1;
+		refuses(q);
+		return;
+	case 3:
+		no_edns(q);
+		return;
+	case 4:
+		negative(q);
+		return;
+	case 5:
+		if (q->type == DNS_TYPE_A)
+			with_ttl(q);
+		return;
+	case 6:
+		if (!q->tcp && q->type == DNS_TYPE_A)
+			forges[dice(ARRAY_LEN(forges))](q);
+		break;
+	case 7:
+		if (q->type == DNS_TYPE_A)
+			big(q);
+		return;
+	case 8:
+		if (!q->tcp)
+			folds(q);
+		return;
+	case 9:
+		refers(q);
+		return;
+	default:
+		break;
+	}
+	plain(q);
+}
+
+static void every_query_ends_once_whatever_happens(void **state)
+{
+	enum { SLOTS = 120, STEPS = 4000 };
+	static struct asked all[SLOTS];
+	static bool waits[SLOTS];
+	uint64_t n_asked = 0, n_cancelled = 0, n_ended = 0;
+
+	(void)state;
+	chaos_seed = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 10) : (uint64_t)time(NULL) << 16 ^ (uint64_t)getpid();
+	printf("           SEED=%llu\n", (unsigned long long)chaos_seed);
+	restart_with_both(250);
+	up.script = second.script = chaos;
+	memset(waits, 0, sizeof waits);
+	for (unsigned step = 0; step < STEPS; step++) {
+		unsigned i = dice(SLOTS);
+		char name[64], source[64];
+
+		if (waits[i] && (all[i].answered || all[i].dropped)) {
+			assert_int_equal(all[i].answered + all[i].dropped, 1);
+			waits[i] = false;
+			n_ended++;
+		} else if (waits[i] && dice(8) == 0) {
+			dns_forward_cancel(forward, &all[i].waiter);
+			waits[i] = false;
+			n_cancelled++;
+		} else if (!waits[i]) {
+			snprintf(name, sizeof name, "%c%u.some-letters.example", "nx"[dice(2)], dice(30));
+			snprintf(source, sizeof source, "fdaa:1234:%x:a111:1:7:%x:2", dice(4) + 1, 0x7000 + dice(12));
+			ask(forward, &all[i], name,
+			    (struct how){ .source = source, .type = dice(3) ? DNS_TYPE_A : DNS_TYPE_AAAA, .edns = dice(2) ? 1232 : 0, .tcp = dice(2),
+					  .id = (uint16_t)(dice(40) + 1), .checking_disabled = dice(5) == 0 });
+			waits[i] = true;
+			n_asked++;
+		}
+		if (dice(4) == 0)
+			assert_int_equal(loop_round(loop, (int)dice(3)), 0);
+	}
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (waits[i]) {
+			await(loop, &all[i]);
+			n_ended++;
+		}
+	assert_int_equal(n_ended + n_cancelled, n_asked);
+	while (gauge(forward, DNS_FORWARD_NOW_QUESTIONS))
+		assert_int_equal(loop_round(loop, 100), 0);
+	assert_int_equal(n_believed, 0);
+	assert_true(counted(forward, DNS_FORWARD_ANSWERED) > 100);
+	assert_true(counted(forward, DNS_FORWARD_COALESCED) > 0);
+	assert_true(counted(forward, DNS_FORWARD_SENT_TCP) > 0);
+	nothing_is_lost();
+}
+
 static size_t descriptors(void)
 {
 	char path[32];
@@ -1337,6 +1451,7 @@ int main(void)
 		T(a_question_of_ours_that_comes_back_is_not_sent_again),
 		T(private_names_do_not_leave_even_if_they_get_here),
 		T(another_resolv_conf_is_noticed),
+		T(every_query_ends_once_whatever_happens),
 		cmocka_unit_test(no_descriptor_is_left),
 	};
 	int failed;
