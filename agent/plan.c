@@ -26,6 +26,7 @@ static void truth(struct plan *p, uint32_t state, uint64_t generation, const cha
 	p->truth.state = state;
 	p->truth.generation = generation;
 	snprintf(p->truth.message, sizeof p->truth.message, "%s", message);
+	name_tame(p->truth.message); /* it may quote the customer, whose text must not make a report that nobody takes */
 }
 
 static void kill_now(struct plan *p, uint64_t now, bool force)

@@ -28,9 +28,10 @@ static int read_one(const Sixpn__InstanceReport *in, struct store_report *ret, s
 	return observed_from_pb(in->observed, &ret->observed, why);
 }
 
-int report_read(const void *bytes, size_t len, struct store_report **ret_reports, size_t *ret_n, struct why *why)
+int report_read(const void *bytes, size_t len, struct store_report **ret_reports, size_t *ret_n, size_t *ret_n_bad, struct why *why)
 {
 	CLEAN_FREE struct store_report *reports = NULL;
+	size_t n = 0, n_bad = 0;
 	struct pb_arena arena;
 	Sixpn__ReportRequest *m;
 	int r = 0;
@@ -43,10 +44,15 @@ int report_read(const void *bytes, size_t len, struct store_report **ret_reports
 		r = why_set(why, "report_invalid", "instances", "%zu reports at once, at most %d are allowed", m->n_instances, STORE_REPORT_MAX);
 	else if (!(reports = calloc(m->n_instances + 1, sizeof *reports)))
 		r = -ENOMEM;
-	for (size_t i = 0; r == 0 && i < m->n_instances; i++)
-		r = read_one(m->instances[i], &reports[i], why);
+	for (size_t i = 0; r == 0 && i < m->n_instances; i++) {
+		r = read_one(m->instances[i], &reports[n], why);
+		n += r == 0;
+		n_bad += r > 0;
+		r = r > 0 ? 0 : r;
+	}
 	if (r == 0) {
-		*ret_n = m->n_instances;
+		*ret_n = n;
+		*ret_n_bad = n_bad;
 		*ret_reports = TAKE(reports);
 	}
 	pb_arena_deinit(&arena);
@@ -132,14 +138,14 @@ void report_take(struct controller *c, const struct link_request *request)
 {
 	const struct node_entry *node = node_table_find(&c->nodes, request->host);
 	struct store_report *reports;
-	struct why why;
-	size_t n;
+	struct why why = { .text = "" };
+	size_t n, n_bad = 0;
 	int r;
 
 	if (!node || node->revoked || request->clone || (node->boot_conflict && node->session == request->session))
 		return; /* its poll says why */
-	r = report_read(request->payload, request->len, &reports, &n, &why);
-	if (r > 0) {
+	r = report_read(request->payload, request->len, &reports, &n, &n_bad, &why);
+	if (r > 0 || n_bad) {
 		c->stats.bad_requests++;
 		log_limited(LOG_L_WARN, "report", "node %s: %s", node->name, why.text);
 	}

@@ -5,33 +5,54 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Bytes of the character at p; 0 = none that UTF-8 knows. */
+static size_t character(const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *start = p;
+	unsigned more, min;
+	uint32_t c = *p++;
+
+	if (c < 0x80)
+		return 1;
+	if (c >= 0xc2 && c <= 0xdf)
+		more = 1, min = 0x80, c &= 0x1f;
+	else if ((c & 0xf0) == 0xe0)
+		more = 2, min = 0x800, c &= 0x0f;
+	else if (c >= 0xf0 && c <= 0xf4)
+		more = 3, min = 0x10000, c &= 0x07;
+	else
+		return 0;
+	while (more--) {
+		if (p == end || (*p & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (*p++ & 0x3f);
+	}
+	return c < min || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : (size_t)(p - start);
+}
+
 bool name_is_utf8(const void *bytes, size_t n)
 {
 	const uint8_t *p = bytes, *end = p + n;
 
-	while (p < end) {
-		unsigned more, min;
-		uint32_t c = *p++;
-
-		if (c < 0x80)
-			continue;
-		if (c >= 0xc2 && c <= 0xdf)
-			more = 1, min = 0x80, c &= 0x1f;
-		else if ((c & 0xf0) == 0xe0)
-			more = 2, min = 0x800, c &= 0x0f;
-		else if (c >= 0xf0 && c <= 0xf4)
-			more = 3, min = 0x10000, c &= 0x07;
-		else
-			return false;
-		while (more--) {
-			if (p == end || (*p & 0xc0) != 0x80)
-				return false;
-			c = c << 6 | (*p++ & 0x3f);
-		}
-		if (c < min || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+	for (size_t len; p < end; p += len) {
+		len = character(p, end);
+		if (!len)
 			return false;
 	}
 	return true;
+}
+
+void name_tame(char *text)
+{
+	uint8_t *p = (uint8_t *)text, *end = p + strlen(text);
+
+	for (size_t len; p < end; p += len ? len : 1) {
+		len = character(p, end);
+		if (!len)
+			*p = '?';
+		else if (*p < 0x20 || *p == 0x7f)
+			*p = ' ';
+	}
 }
 
 static void suggest(const char *name, char out[NAME_SIZE])

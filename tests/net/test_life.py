@@ -122,6 +122,17 @@ def test_a_command_that_cannot_be_run_is_never_told_as_started(lab):
     lab.sixpn("instance", "delete", wanted, "--yes")
 
 
+def test_what_a_customer_writes_does_not_silence_its_host(lab):
+    """The reason of a failure quotes the customer's own text: cut in the middle of a letter, or with a control character in it."""
+    for command in ("/x" + "\u00e9" * 100, "/\u0001\u001b[2J"):
+        wanted = create(lab, "strange", {"schema": 1, "command": [command]})
+        found = wait_until(lambda: is_told(lab, wanted, "failed"), 10, "failed")
+        assert found["observed"]["message"].startswith("its command: cannot run /"), found["observed"]
+        other = create(lab, "plain", spec(), wait=True)  # its host is heard all the same
+        for each in (wanted, other):
+            lab.sixpn("instance", "delete", each, "--yes")
+
+
 def test_a_crash_loop_is_counted_and_told_with_its_exit_code(lab):
     wanted = create(lab, "crashing", spec("exit 7", restart="on-failure"))
     found = wait_until(lambda: (f := record(lab, wanted)) and f["observed"]["restarts"] >= 2 and f["observed"]["state"] == "failed" and f,

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -70,6 +71,31 @@ static void instance_ids(void **state)
 	assert_int_equal(name_check_instance_id("", NULL), E_REFUSED);
 }
 
+static void a_tamed_text_is_always_a_good_one(void **state)
+{
+	static const struct {
+		const char *text, *tamed;
+	} cases[] = {
+		{ "plain", "plain" },
+		{ "a\nb\x1b[2Jc\x7f", "a b [2Jc " },
+		{ "S\xc3\xa3o", "S\xc3\xa3o" },
+		{ "cut \xc3", "cut ?" },
+		{ "cut \xf0\x9f\x90", "cut ???" },
+		{ "\xc0\x80\xff!", "???!" },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char text[32];
+
+		snprintf(text, sizeof text, "%s", cases[i].text);
+		name_tame(text);
+		assert_string_equal(text, cases[i].tamed);
+		assert_int_equal(name_check_text("text", text, sizeof text, NULL), 0);
+	}
+}
+
 static void utf8_is_judged_by_the_book(void **state)
 {
 	(void)state;
@@ -101,6 +127,7 @@ int main(void)
 		cmocka_unit_test(region_names),
 		cmocka_unit_test(instance_ids),
 		cmocka_unit_test(utf8_is_judged_by_the_book),
+		cmocka_unit_test(a_tamed_text_is_always_a_good_one),
 		cmocka_unit_test(texts_hold_no_control_characters),
 	};
 
