@@ -1,5 +1,5 @@
-/* cache - see cache.h. (network, name) -> a list of entries, one per kind of question; each network has a list of its entries in the
- * order of their last use. */
+/* cache - see cache.h. (network, name) -> a list of entries, one per kind of question; each network has a list of its entries in
+ * the order of their last use. */
 #include "lib/dns/cache.h"
 
 #include "lib/base/map.h"

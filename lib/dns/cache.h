@@ -1,8 +1,8 @@
 /* cache - answers of upstreams, kept by network: what one network asked is neither seen, timed nor pushed out by another. Bounded;
  * when memory is short, the network that holds most gives up what it used longest ago. Pure; times are the caller's, in ms.
  *
- * Positive answers are kept a day beyond their time, for when no upstream answers (RFC 8767). Negative ones are not: a name that
- * came to be must not be hidden by an old "there is none", and for the same reason any other answer for a name ends its NXDOMAINs. */
+ * Positive answers are kept a day beyond their time, for when no upstream answers (RFC 8767). Negative ones are not: a name that came
+ * to be must not be hidden by an old "there is none", and for the same reason any other answer for a name ends its NXDOMAINs. */
 #pragma once
 #include "lib/dns/stored.h"
 

@@ -145,8 +145,10 @@ static void go_to_tcp(struct dns_exchange *x, enum dns_forward_counter why)
 
 static void count_drop(struct dns_exchange *x, enum dns_verdict verdict)
 {
-	_Static_assert(DNS_FORWARD_DROPPED_UNSOUND - DNS_FORWARD_DROPPED_WRONG_ID == DNS_VERDICT_UNSOUND - DNS_VERDICT_WRONG_ID, "order");
-	dns_forward_count(x->env->tally, (enum dns_forward_counter)(DNS_FORWARD_DROPPED_WRONG_ID + (verdict - DNS_VERDICT_WRONG_ID)));
+	enum { FIRST = DNS_FORWARD_DROPPED_WRONG_ID, LAST = DNS_FORWARD_DROPPED_UNSOUND };
+
+	_Static_assert(LAST - FIRST == DNS_VERDICT_UNSOUND - DNS_VERDICT_WRONG_ID, "the same order");
+	dns_forward_count(x->env->tally, (enum dns_forward_counter)(FIRST + (verdict - DNS_VERDICT_WRONG_ID)));
 }
 
 /* One datagram. True if the exchange has ended or gone to TCP. */

@@ -43,7 +43,8 @@ static void read_resolv_conf(struct dns_forward *f)
 	dns_upstreams_replace(&f->upstreams, &list);
 	question_arm_probes(f);
 	dns_forward_count(&f->tally, DNS_FORWARD_RELOADED);
-	log_info("dns", "%zu upstream name servers from %s%s%s", list.n, f->resolv_conf, list.n ? ", first " : "", list.n ? list.all[0].text : "");
+	log_info("dns", "%zu upstream name servers from %s%s%s", list.n, f->resolv_conf, list.n ? ", first " : "",
+		 list.n ? list.all[0].text : "");
 	question_publish(f);
 }
 
@@ -125,7 +126,7 @@ static void answer(struct dns_forward *f, struct dns_waiter *w, struct dns_reply
 static void answer_stored(struct dns_forward *f, struct dns_waiter *w, const struct dns_stored *stored, uint32_t age_s, bool stale,
 			  enum dns_forward_counter counter)
 {
-	static const struct dns_hint hint_stale = { DNS_HINT_STALE, "no upstream name server answers; this is the last answer known" };
+	static const struct dns_hint hint_stale = { DNS_HINT_STALE, "no upstream name server answers; the last answer known" };
 	struct dns_reply r;
 
 	dns_reply_begin(&r, &w->query, f->message, w->size);

@@ -18,7 +18,7 @@
 #define DNS_FORWARD_CACHE_BYTES (16u << 20)
 
 struct dns_forward_options {
-	const char *upstreams;   /* "auto" = those of resolv_conf, read again when it changes; a list; NULL or "off" = no forwarding */
+	const char *upstreams;   /* "auto" = those of resolv_conf, read again when it changes; or a list */
 	const char *resolv_conf; /* NULL = DNS_FORWARD_RESOLV_CONF */
 	struct in6_addr own;     /* the name server's address: never an upstream */
 	struct clock clock;      /* its randomness */
@@ -45,7 +45,8 @@ struct dns_waiter {
 
 struct dns_forward;
 /* E_REFUSED: a list that cannot be (upstreams.h). */
-int dns_forward_new(struct loop *loop, const struct dns_forward_options *options, struct dns_forward **ret_forward, struct why *why) MUST_CHECK;
+int dns_forward_new(struct loop *loop, const struct dns_forward_options *options, struct dns_forward **ret_forward,
+		    struct why *why) MUST_CHECK;
 /* Everybody who waits gets SERVFAIL. NULL is fine; returns NULL. */
 struct dns_forward *dns_forward_free(struct dns_forward *f);
 

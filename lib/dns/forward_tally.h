@@ -49,7 +49,13 @@ enum dns_forward_counter {
 #define DNS_FORWARD_COUNTER_COUNT 40
 const char *dns_forward_counter_name(enum dns_forward_counter counter);
 
-enum dns_forward_gauge { DNS_FORWARD_NOW_QUESTIONS, DNS_FORWARD_NOW_WAITING, DNS_FORWARD_NOW_SOCKETS, DNS_FORWARD_NOW_CACHED, DNS_FORWARD_NOW_CACHED_BYTES };
+enum dns_forward_gauge {
+	DNS_FORWARD_NOW_QUESTIONS,
+	DNS_FORWARD_NOW_WAITING,
+	DNS_FORWARD_NOW_SOCKETS,
+	DNS_FORWARD_NOW_CACHED,
+	DNS_FORWARD_NOW_CACHED_BYTES,
+};
 #define DNS_FORWARD_GAUGE_COUNT 5
 const char *dns_forward_gauge_name(enum dns_forward_gauge gauge);
 

@@ -166,8 +166,8 @@ static bool start_attempt(struct dns_question *q, uint8_t upstream, bool edns)
 	struct dns_forward *f = q->forward;
 	struct dns_upstream *u = &f->upstreams.all[upstream];
 	struct dns_attempt *a = &q->attempts[q->n_attempts++];
-	struct dns_sent sent = { .type = q->type, .class = q->class, .name_len = q->name_len, .edns = edns, .dnssec_ok = q->dnssec_ok,
-				 .checking_disabled = q->checking_disabled };
+	struct dns_sent sent = { .type = q->type, .class = q->class, .name_len = q->name_len, .edns = edns,
+				 .dnssec_ok = q->dnssec_ok, .checking_disabled = q->checking_disabled };
 	uint64_t now = loop_now_ms(f->env.loop);
 	int r;
 

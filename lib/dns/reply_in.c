@@ -371,7 +371,7 @@ enum dns_verdict dns_reply_in_judge(const struct dns_sent *sent, const uint8_t *
 	in->n_answers = cursor_u16(&c);
 	in->n_authorities = cursor_u16(&c);
 	n_additional = cursor_u16(&c);
-	/* Servers that cannot read an OPT often cannot repeat the question either. All that this can bring about is a second try. */
+	/* Servers that cannot read an OPT often cannot repeat the question either. All that comes of this is a second try. */
 	if (!n_questions && (in->rcode == DNS_FORMERR || in->rcode == DNS_NOTIMP))
 		return DNS_VERDICT_NO_EDNS;
 	if (n_questions != 1)

@@ -15,7 +15,7 @@ struct dns_server_options {
 	unsigned n_workers;      /* 0 = min(cores, 4) */
 	unsigned tcp_idle_ms;    /* 0 = 10 s */
 	struct dns_views *views; /* borrowed; outlives the server */
-	struct dns_forward_options forward; /* `own` is filled in; upstreams NULL = no forwarding: SERVFAIL */
+	struct dns_forward_options forward; /* `own` is filled in; upstreams NULL or "off" = no forwarding: SERVFAIL */
 };
 
 /* Starts the threads; every socket is bound when it returns. -errno: -ENOTSUP if the kernel lacks SO_RCVMARK (too old: before

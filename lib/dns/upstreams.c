@@ -148,7 +148,8 @@ int dns_upstreams_parse(const char *text, const struct in6_addr *own, struct dns
 	char copy[1024], *save = NULL;
 
 	if (snprintf(copy, sizeof copy, "%s", text) >= (int)sizeof copy)
-		return why_set(why, "forward_invalid", "forward", "the list of upstream name servers is longer than %zu bytes", sizeof copy - 1);
+		return why_set(why, "forward_invalid", "forward", "the list of upstream name servers is longer than %zu bytes",
+			       sizeof copy - 1);
 	for (char *entry = strtok_r(copy, ", \t", &save); entry; entry = strtok_r(NULL, ", \t", &save)) {
 		struct dns_upstream one;
 		const char *wrong = parse_one(entry, own, &one);
@@ -162,7 +163,8 @@ int dns_upstreams_parse(const char *text, const struct in6_addr *own, struct dns
 		list.all[list.n++] = one;
 	}
 	if (!list.n)
-		return why_set(why, "forward_invalid", "forward", "no upstream name server in \"%.80s\"; write addresses, auto or off", text);
+		return why_set(why, "forward_invalid", "forward", "no upstream name server in \"%.80s\"; write addresses, auto or off",
+			       text);
 	*ret = list;
 	return 0;
 }

@@ -1,5 +1,5 @@
-/* upstreams - the name servers that questions are forwarded to: which there may be, how well each has done, whom to ask first. Pure;
- * times are the caller's. */
+/* upstreams - the name servers that questions are forwarded to: which there may be, how well each has done, whom to ask first.
+ * Pure; times are the caller's. */
 #pragma once
 #include "lib/base/err.h"
 

@@ -23,8 +23,8 @@ static void plain(struct fake_query *q)
 
 static void start_with(const char *upstreams, unsigned total_ms)
 {
-	struct dns_forward_options options = { .upstreams = upstreams, .own = addr_resolver(), .clock = clock_real(), .total_ms = total_ms,
-					       .stale_ms = total_ms };
+	struct dns_forward_options options = { .upstreams = upstreams, .own = addr_resolver(), .clock = clock_real(),
+					       .total_ms = total_ms, .stale_ms = total_ms };
 	struct why why = { 0 };
 
 	if (dns_forward_new(loop, &options, &forward, &why))
@@ -63,9 +63,9 @@ static void restart_with_both(unsigned total_ms)
 static void nothing_is_lost(void)
 {
 	static const enum dns_forward_counter ends[] = {
-		DNS_FORWARD_HIT, DNS_FORWARD_HIT_STALE, DNS_FORWARD_HIT_FAILURE, DNS_FORWARD_ANSWERED, DNS_FORWARD_STALE, DNS_FORWARD_FAILED,
-		DNS_FORWARD_NO_UPSTREAM, DNS_FORWARD_OVER_SOURCE, DNS_FORWARD_OVER_NETWORK, DNS_FORWARD_OVER_TOTAL, DNS_FORWARD_LOOPED,
-		DNS_FORWARD_PRIVATE, DNS_FORWARD_REPEATED, DNS_FORWARD_CANCELLED,
+		DNS_FORWARD_HIT, DNS_FORWARD_HIT_STALE, DNS_FORWARD_HIT_FAILURE, DNS_FORWARD_ANSWERED, DNS_FORWARD_STALE,
+		DNS_FORWARD_FAILED, DNS_FORWARD_NO_UPSTREAM, DNS_FORWARD_OVER_SOURCE, DNS_FORWARD_OVER_NETWORK, DNS_FORWARD_OVER_TOTAL,
+		DNS_FORWARD_LOOPED, DNS_FORWARD_PRIVATE, DNS_FORWARD_REPEATED, DNS_FORWARD_CANCELLED,
 	};
 	uint64_t sum = 0;
 
@@ -442,7 +442,8 @@ static void no_forgery_is_believed(void **state)
 	for (size_t i = 0; i < 20 * ARRAY_LEN(all); i++) {
 		restart_with(list, 0); /* it would remember what it saw, and go to TCP at once */
 		forge = all[i / 20];
-		assert_string_equal(ask_and_wait("www.some-letters.example", (struct how){ .edns = 1232 * (i & 1) }), "NOERROR A 192.0.2.1 60");
+		assert_string_equal(ask_and_wait("www.some-letters.example", (struct how){ .edns = 1232 * (i & 1) }),
+				    "NOERROR A 192.0.2.1 60");
 		all_forged_questions++;
 		dns_forward_stats(forward, &s);
 		for (size_t k = 0; k < DNS_FORWARD_COUNTER_COUNT; k++)
@@ -470,7 +471,8 @@ static void only_forgeries(struct fake_query *q)
 
 static void forgeries_alone_give_no_answer(void **state)
 {
-	static void (*const all[])(struct fake_query *) = { forge_id, forge_question, forge_header, forge_content, forge_source, forge_flood };
+	static void (*const all[])(struct fake_query *) = { forge_id,      forge_question, forge_header,
+							    forge_content, forge_source,   forge_flood };
 	static struct asked a;
 	char source[64];
 
@@ -551,7 +553,19 @@ static void more_by_udp_than_we_take_is_fetched_by_tcp(void **state)
 	assert_int_equal(counted(forward, DNS_FORWARD_OVERSIZE), 1);
 }
 
-static enum { STREAM_RESET, STREAM_END, STREAM_HALF_LENGTH, STREAM_HALF, STREAM_ZERO, STREAM_SHORT, STREAM_TC, STREAM_OTHER_ID, STREAM_OTHER_NAME, STREAM_OTHER_TYPE, STREAM_KINDS } stream_kind;
+static enum {
+	STREAM_RESET,
+	STREAM_END,
+	STREAM_HALF_LENGTH,
+	STREAM_HALF,
+	STREAM_ZERO,
+	STREAM_SHORT,
+	STREAM_TC,
+	STREAM_OTHER_ID,
+	STREAM_OTHER_NAME,
+	STREAM_OTHER_TYPE,
+	STREAM_KINDS,
+} stream_kind;
 
 static void bad_stream(struct fake_query *q)
 {
@@ -934,7 +948,8 @@ static void nobody_at_the_port_is_servfail_at_once(void **state)
 static void no_upstream_is_said(void **state)
 {
 	static struct asked a;
-	struct dns_forward_options options = { .upstreams = "auto", .resolv_conf = "/nonexistent", .own = addr_resolver(), .clock = clock_real() };
+	struct dns_forward_options options = { .upstreams = "auto", .resolv_conf = "/nonexistent", .own = addr_resolver(),
+					       .clock = clock_real() };
 
 	(void)state;
 	forward = dns_forward_free(forward);
@@ -1290,7 +1305,8 @@ static unsigned dice(unsigned sides)
 
 static void chaos(struct fake_query *q)
 {
-	static void (*const forges[])(struct fake_query *) = { forge_id, forge_question, forge_header, forge_content, forge_chain, forge_names };
+	static void (*const forges[])(struct fake_query *) = { forge_id,      forge_question, forge_header,
+							       forge_content, forge_chain,    forge_names };
 
 	refuse_rcode = DNS_FORMERR;
 	refuse_bare = dice(2);
@@ -1367,8 +1383,8 @@ static void every_query_ends_once_whatever_happens(void **state)
 			snprintf(name, sizeof name, "%c%u.some-letters.example", "nx"[dice(2)], dice(30));
 			snprintf(source, sizeof source, "fdaa:1234:%x:a111:1:7:%x:2", dice(4) + 1, 0x7000 + dice(12));
 			ask(forward, &all[i], name,
-			    (struct how){ .source = source, .type = dice(3) ? DNS_TYPE_A : DNS_TYPE_AAAA, .edns = dice(2) ? 1232 : 0, .tcp = dice(2),
-					  .id = (uint16_t)(dice(40) + 1), .checking_disabled = dice(5) == 0 });
+			    (struct how){ .source = source, .type = dice(3) ? DNS_TYPE_A : DNS_TYPE_AAAA, .edns = dice(2) ? 1232 : 0,
+					  .tcp = dice(2), .id = (uint16_t)(dice(40) + 1), .checking_disabled = dice(5) == 0 });
 			waits[i] = true;
 			n_asked++;
 		}

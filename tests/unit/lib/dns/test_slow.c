@@ -16,7 +16,7 @@ static struct fake up;
 static struct loop *up_loop;
 static struct loop_io up_stop;
 static pthread_t up_thread;
-static atomic_uint up_seen, up_marked;
+static atomic_uint up_seen, up_marked, up_last_len;
 static atomic_bool hold; /* names that begin with "slow" get no answer while it is set */
 
 static void script(struct fake_query *q)
@@ -27,6 +27,7 @@ static void script(struct fake_query *q)
 
 	if (q->tcp)
 		assert_int_equal(getsockopt(q->fd, SOL_SOCKET, SO_MARK, &mark, &len), 0);
+	atomic_store(&up_last_len, (unsigned)q->n);
 	atomic_fetch_add(&up_seen, 1);
 	if (mark)
 		atomic_fetch_add(&up_marked, 1);
@@ -255,6 +256,26 @@ static void private_names_never_reach_the_upstream(void **state)
 	close(tcp);
 }
 
+static void options_of_askers_stay_here(void **state)
+{
+	/* a client subnet and a cookie */
+	static const uint8_t options[] = { 0, 8, 0, 7, 0, 1, 24, 0, 192, 0, 2, 0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8 };
+	int udp = client(SOCK_DGRAM, OURS, 0);
+	uint8_t bytes[2048], query[512];
+	uint32_t mark;
+	size_t n = make_query(query, 1, "www.example", DNS_TYPE_A, 1232);
+
+	(void)state;
+	put_u16(query + n - 2, sizeof options);
+	memcpy(query + n, options, sizeof options);
+	n += sizeof options;
+	assert_int_equal(send(udp, query, n, 0), n);
+	udp_get(udp, 1, bytes, &mark);
+	assert_int_equal(rcode_of(bytes), 0);
+	assert_int_equal(atomic_load(&up_last_len), n - sizeof options);
+	close(udp);
+}
+
 static void without_recursion_nothing_is_asked_or_told(void **state)
 {
 	int udp = client(SOCK_DGRAM, OURS, 0);
@@ -393,11 +414,12 @@ static void an_end_in_the_middle_of_everything_answers_who_waits(void **state)
 
 static void an_upstream_that_is_ourselves_refuses_the_start(void **state)
 {
-	struct dns_server_options o = { .address = addr_resolver(), .views = views, .forward = { .upstreams = "192.0.2.1, fdaa::3", .clock = clock_real() } };
+	struct dns_server_options o = { .address = addr_resolver(), .views = views };
 	struct dns_server *second = NULL;
 	struct why why = { 0 };
 
 	(void)state;
+	o.forward = (struct dns_forward_options){ .upstreams = "192.0.2.1, fdaa::3", .clock = clock_real() };
 	assert_int_equal(dns_server_start(&o, &second, &why), E_REFUSED);
 	assert_null(second);
 	assert_string_equal(why.field, "forward");
@@ -412,6 +434,7 @@ int main(void)
 		T(an_answer_comes_over_udp_and_tcp),
 		T(the_mark_goes_back_to_the_asker_and_never_to_the_upstream),
 		T(private_names_never_reach_the_upstream),
+		T(options_of_askers_stay_here),
 		T(without_recursion_nothing_is_asked_or_told),
 		T(a_slow_name_holds_up_nobody_on_its_connection),
 		T(many_slow_names_hold_up_no_local_answer),
