@@ -284,6 +284,32 @@ static void g21_what_a_snapshot_lacks_in_masses_is_held(void **state)
 	end(r);
 }
 
+/* A restore is not a reason: who puts back an old store has not said that the crowd shall go (decision 0012). */
+static void g21_what_a_restored_log_lacks_in_masses_is_held_and_its_lower_versions_count(void **state)
+{
+	struct replica *r = crowd(CROWD);
+	struct instance_record again = made_instance_record(MADE_NET, MADE_HOST2, 100);
+	struct made *m = made_part(3, 1, 1);
+	size_t held;
+
+	(void)state;
+	m->reply.epoch = MADE_EPOCH + 1;
+	m->reply.log_id = pb_bytes(made_other_log_id, 16);
+	made_take(r, made_ended(m), 0);
+	assert_int_equal(r->v, 3);
+	assert_int_equal(present(r, MADE_NET), CROWD);
+	assert_comparable(r);
+	held = r->n_held;
+	m = made_delta(3, 4); /* one of them comes back, at a V far below the one it had in the old log */
+	m->reply.epoch = MADE_EPOCH + 1;
+	m->reply.log_id = pb_bytes(made_other_log_id, 16);
+	made_instance(m, 4, &again);
+	made_take(r, m, 0);
+	assert_int_equal(r->n_held, held - 1);
+	assert_comparable(r);
+	end(r);
+}
+
 static void g21_an_empty_snapshot_takes_nothing_large_away(void **state)
 {
 	struct replica *r = crowd(CROWD);
@@ -397,6 +423,7 @@ int main(void)
 		cmocka_unit_test(g21_a_release_lets_go_what_is_held_and_says_what_it_touched),
 		cmocka_unit_test(g21_a_network_that_leaves_takes_what_is_held_with_it),
 		cmocka_unit_test(g21_what_a_snapshot_lacks_in_masses_is_held),
+		cmocka_unit_test(g21_what_a_restored_log_lacks_in_masses_is_held_and_its_lower_versions_count),
 		cmocka_unit_test(g21_an_empty_snapshot_takes_nothing_large_away),
 		cmocka_unit_test(g21_a_snapshot_may_explain_what_it_lacks),
 		cmocka_unit_test(g21_a_reason_older_than_the_record_explains_nothing),
