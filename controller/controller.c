@@ -12,8 +12,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 
 #define UNKNOWN_PARKS 3
+#define PARK_MIN_MS 20000u
+#define PARK_MAX_MS 120000u
+#define PARK_PER_NODE_MS 5u /* so that all nodes together poll at most 200 times a second */
+#define SNAPSHOTS_PER_CPU 4u
 
 /* ---- small things ---- */
 
@@ -48,16 +53,22 @@ void controller_op_done(struct controller *c)
 	c->n_ops--;
 }
 
+uint64_t controller_patience_ms(const struct controller *c, const struct node_entry *node)
+{
+	/* it may still be parked for as long as it was told */
+	return UNKNOWN_PARKS * (uint64_t)(node && node->park_ms > c->park_ms ? node->park_ms : c->park_ms);
+}
+
 bool controller_is_ready(const struct controller *c, const struct node_entry *node)
 {
-	return node->polled_ms != NODE_NEVER && clock_mono_ms(&c->clock) - node->polled_ms < UNKNOWN_PARKS * (uint64_t)c->config.park_ms;
+	return node->polled_ms != NODE_NEVER && clock_mono_ms(&c->clock) - node->polled_ms < controller_patience_ms(c, node);
 }
 
 bool controller_is_unknown(const struct controller *c, const struct node_entry *node)
 {
 	if (controller_is_ready(c, node))
 		return false;
-	return !node->from_start || clock_mono_ms(&c->clock) - c->started_mono_ms >= UNKNOWN_PARKS * (uint64_t)c->config.park_ms;
+	return !node->from_start || clock_mono_ms(&c->clock) - c->started_mono_ms >= controller_patience_ms(c, NULL);
 }
 
 void controller_set_handle(struct controller *c, struct node_entry *node, uint64_t handle)
@@ -86,6 +97,19 @@ void controller_touch(struct controller *c, struct node_entry *node, uint64_t v)
 	if (!node->n_pending++)
 		node->first_pending_v = v;
 	controller_mark(c, node);
+}
+
+void controller_fit_park(struct controller *c)
+{
+	const struct node_entry *node;
+	uint32_t ms = 0;
+
+	for (size_t i = 0; (node = node_table_next(&c->nodes, &i));)
+		ms += node->revoked || ms >= PARK_MAX_MS ? 0 : PARK_PER_NODE_MS;
+	ms = ms < PARK_MIN_MS ? PARK_MIN_MS : ms > PARK_MAX_MS ? PARK_MAX_MS : ms;
+	c->park_ms = c->config.park_ms ? c->config.park_ms : ms;
+	if (c->link)
+		link_server_set_park_ms(c->link, c->park_ms);
 }
 
 /* ---- a committed record ---- */
@@ -133,6 +157,7 @@ static void end_node(struct controller *c, struct node_entry *node)
 	snapshot_drop(c, node);
 	controller_set_handle(c, node, 0);
 	link_server_end_peer(c->link, node->link_key);
+	controller_fit_park(c);
 	c->waits_due = c->settle_due = true;
 	controller_wake_now(c);
 	log_info("controller", "node %s was deleted, its sessions are ended", node->name);
@@ -210,6 +235,8 @@ static void committed(void *arg, struct record *record, uint64_t committed_ms)
 		c->waits_due = true;
 		controller_wake_now(c);
 	}
+	if (poll_quiet_is_due(c))
+		controller_wake_now(c);
 	if (c->events.committed)
 		c->events.committed(c->ctx, record);
 	free(record);
@@ -276,11 +303,10 @@ static void cloned(void *ctx, const struct link_clone *clone)
 
 static void set_defaults(struct controller_config *config)
 {
-	config->park_ms = config->park_ms ? config->park_ms : 20000;
 	config->window_bytes = config->window_bytes ? config->window_bytes : 32u << 20;
 	config->window_changes = config->window_changes ? config->window_changes : 65536;
 	config->batch_bytes = config->batch_bytes ? config->batch_bytes : (256u << 10) - 4096; /* leaves room for the rest of a reply */
-	config->snapshots_max = config->snapshots_max ? config->snapshots_max : 8;
+	config->snapshots_max = config->snapshots_max ? config->snapshots_max : SNAPSHOTS_PER_CPU * (unsigned)get_nprocs();
 }
 
 static int start_backups(struct controller *c)
@@ -300,7 +326,7 @@ static int start(struct controller *c)
 {
 	static const struct link_server_events link_events = { .who = who, .request = requested, .abandoned = abandoned, .clone = cloned };
 	struct store_thread_events thread_events = { .committed = committed, .broken = broken, .arg = c };
-	struct link_server_config link = { .features = 1 | 2 | 4, .park_ms = c->config.park_ms };
+	struct link_server_config link = { .features = 1 | 2 | 4 };
 	int r = load_memory(c);
 
 	if (r < 0)
@@ -316,6 +342,7 @@ static int start(struct controller *c)
 	crypto_wipe(&link, sizeof link);
 	if (r < 0)
 		return r;
+	controller_fit_park(c);
 	c->env = (struct api_env){ .ops = &controller_env_ops, .ctx = c, .loop = c->config.loop, .clock = c->clock, .store = c->thread, .backups = c->backups,
 				   .advertise = c->config.advertise, .started_ms = clock_real_ms(&c->clock) };
 	memcpy(c->env.link_public_key, link_server_public_key(c->link), sizeof c->env.link_public_key);
@@ -383,6 +410,7 @@ void controller_tick(struct controller *c)
 		return;
 	answer_dirty(c);
 	answer_awaiting(c);
+	poll_move_quiet_on(c);
 	if (now >= c->seen_due_ms) {
 		session_store_seen(c);
 		c->seen_due_ms = now + SESSION_SEEN_MS;

@@ -19,11 +19,11 @@ struct controller_config {
 	uint8_t link_key[CRYPTO_KEY_LEN];        /* private */
 	const char *backup_dir; /* NULL: no backups */
 	const char *advertise;  /* for join tokens; outlives the controller */
-	uint32_t park_ms;       /* 0 = 20 s */
+	uint32_t park_ms;       /* 0 = by the number of nodes: a 200th of a second each, at least 20 s, at most 120 s */
 	size_t window_bytes;    /* of the ring; 0 = 32 MiB */
 	size_t window_changes;  /* 0 = 65536 */
 	size_t batch_bytes;     /* of a delta or a part of a snapshot; 0 = 256 KiB */
-	unsigned snapshots_max; /* at the same time; 0 = 8 */
+	unsigned snapshots_max; /* at the same time; 0 = 4 per processor */
 };
 
 struct controller_events {

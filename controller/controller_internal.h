@@ -32,6 +32,8 @@ struct controller {
 	bool waits_due;   /* something that waits look at has changed */
 	bool settle_due;  /* something that awaits look at has changed */
 	bool reseeding, stopping, checking_ours;
+	uint32_t park_ms;      /* now, for polls that come */
+	uint64_t moved_on_v;   /* head when quiet nodes were last moved on */
 	bool told_to_stop;
 	size_t n_ops;
 	uint64_t started_mono_ms, wake_ms, seen_due_ms, ours_due_ms;
@@ -54,6 +56,10 @@ void controller_must_stop(struct controller *c, const char *reason);
 bool controller_put(struct controller *c, struct op *op);
 void controller_op_done(struct controller *c);
 
+/* Nodes came or went: the park time is made for their number. */
+void controller_fit_park(struct controller *c);
+/* How long it may be silent: 3 park times (node NULL: those of polls that come now). */
+uint64_t controller_patience_ms(const struct controller *c, const struct node_entry *node);
 /* Polled within 3 park times. */
 bool controller_is_ready(const struct controller *c, const struct node_entry *node);
 /* Not ready, and not one of those that still have time to come back after our start. */

@@ -110,6 +110,7 @@ static void accept_node(struct enroll_op *o)
 		refuse_unavailable(o->c, o->handle); /* it asks again and gets the same identity */
 		return;
 	}
+	controller_fit_park(o->c);
 	if (o->created)
 		log_info("enroll", "node %s, host word %08x, region %s has joined", o->node.name, o->node.host, o->node.region);
 	m.ok = true;

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNKNOWN_PARKS 3
 
 struct event_watch {
 	struct event_watch *next;
@@ -269,7 +268,7 @@ static uint64_t look_at(struct controller *c, struct node_entry *node)
 	enum node_shown shown = controller_is_ready(c, node)   ? NODE_SHOWN_READY :
 				controller_is_unknown(c, node) ? NODE_SHOWN_UNKNOWN :
 								 NODE_SHOWN_WAITED_FOR;
-	uint64_t parks = UNKNOWN_PARKS * (uint64_t)c->config.park_ms;
+	uint64_t parks = controller_patience_ms(c, shown == NODE_SHOWN_WAITED_FOR ? NULL : node);
 
 	if (shown != node->shown) {
 		if (shown == NODE_SHOWN_READY)

@@ -26,7 +26,7 @@ static struct node_entry *add(struct node_table *t, const struct store_node *in)
 		return NULL;
 	node->host = in->host;
 	memcpy(node->link_key, in->link_key, sizeof node->link_key);
-	node->polled_ms = node->first_pending_v = node->healed_ms = node->cloned_ms = NODE_NEVER;
+	node->polled_ms = node->first_pending_v = node->healed_ms = node->cloned_ms = node->asked_ms = node->whole_ms = NODE_NEVER;
 	if (map_set(&t->by_key, node->link_key, sizeof node->link_key, node, NULL) < 0) {
 		free(node);
 		return NULL;

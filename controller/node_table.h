@@ -70,13 +70,17 @@ struct node_entry {
 	/* its parked poll */
 	uint64_t handle; /* 0 = none */
 	uint64_t park_until_ms;
+	uint32_t park_ms; /* that its last poll was told */
 	struct node_await awaits[NODE_AWAITS_MAX];
 	size_t n_awaits;
 	bool dirty;
 	struct node_entry *next_dirty;
 
 	struct snapshot *snapshot; /* being pulled */
-	uint64_t healed_ms;        /* monotonic, the last heal; NODE_NEVER */
+	uint64_t healed_ms, asked_ms; /* monotonic, the last heal, and the last time its digests were asked for; NODE_NEVER */
+	uint64_t whole_ms;            /* when it last said that it has taken a whole snapshot; NODE_NEVER */
+	uint64_t whole_v;             /* and what it held then */
+	uint32_t whole_session;
 
 	/* what can be seen of it */
 	enum node_shown shown;

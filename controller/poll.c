@@ -12,6 +12,8 @@
 #include <string.h>
 
 #define BAD_POLL_RETRY_MS 5000
+#define EXPIRED_RETRY_MS 1000
+#define WHOLE_AGAIN_MS 60000 /* who was given all, and says in the same session that it has nothing, waits so long */
 #define PARTS_OF_NODE_MAX 512 /* a node with more parts than it lists gets everything */
 
 /* ---- acknowledgement ---- */
@@ -175,6 +177,9 @@ static bool check_digest(struct controller *c, struct node_entry *node, const st
 		return false;
 	if (q->n_parts)
 		return heal(c, node, q);
+	if (node->asked_ms != NODE_NEVER && now < node->asked_ms + POLL_DRIFT_MS)
+		return false;
+	node->asked_ms = now;
 	c->stats.drifts++;
 	node->drifts++;
 	events_add_node(c, node, "drift", "holds something else than we do at V %llu", (unsigned long long)node->applied_v);
@@ -238,21 +243,31 @@ uint64_t poll_expire(struct controller *c)
 	for (size_t i = 0; (node = node_table_next(&c->nodes, &i));) {
 		if (!node->handle)
 			continue;
-		if (now >= node->park_until_ms)
+		if (now >= node->park_until_ms && node->acked)
 			reply_nothing(c, node, false);
+		else if (now >= node->park_until_ms) /* what it lacks is still being looked for */
+			reply_retry_after(c, node, EXPIRED_RETRY_MS, "your snapshot is not ready");
 		else if (node->park_until_ms < next)
 			next = node->park_until_ms;
 	}
 	return next;
 }
 
-static void park(struct controller *c, struct node_entry *node)
+bool poll_quiet_is_due(const struct controller *c)
 {
-	poll_answer(c, node);
-	if (!node->handle)
+	return ring_is_nearly_full(&c->ring) && controller_head(c) - c->moved_on_v > c->ring.n / 8;
+}
+
+void poll_move_quiet_on(struct controller *c)
+{
+	struct node_entry *node;
+
+	if (!poll_quiet_is_due(c))
 		return;
-	node->park_until_ms = clock_mono_ms(&c->clock) + c->config.park_ms;
-	controller_wake(c, node->park_until_ms);
+	c->moved_on_v = controller_head(c);
+	for (size_t i = 0; (node = node_table_next(&c->nodes, &i));)
+		if (node->handle && node->acked && !node->n_pending && node->applied_v < ring_floor(&c->ring) + c->ring.n / 2)
+			reply_nothing(c, node, false);
 }
 
 /* ---- fencing ---- */
@@ -279,6 +294,34 @@ static bool fence(struct controller *c, struct node_entry *node, const struct po
 
 /* ---- a poll ---- */
 
+/* It polls without asking for a part: what was sent is taken, or is not wanted any more. */
+static void note_taken(struct controller *c, struct node_entry *node, const struct poll_request *q)
+{
+	if (!q->has_log_id || !is_our_log(c, q) || !snapshot_is_taken(node, q->applied_v)) {
+		snapshot_drop(c, node);
+		return;
+	}
+	if (!snapshot_is_heal(node)) {
+		node->whole_ms = clock_mono_ms(&c->clock);
+		node->whole_session = node->session;
+		node->whole_v = q->applied_v;
+	}
+	snapshot_pin(c, node);
+}
+
+/* The node holds nothing of ours from which it could go on. v: what it says that it holds, 0 = nothing. One that was just given
+ * everything, and does not even say so, may have lost it, or wants to keep us busy. */
+static void give_whole(struct controller *c, struct node_entry *node, uint64_t v)
+{
+	uint64_t now = clock_mono_ms(&c->clock);
+
+	not_acknowledged(node);
+	if (node->whole_session == node->session && node->whole_ms != NODE_NEVER && now < node->whole_ms + WHOLE_AGAIN_MS && v < node->whole_v)
+		reply_retry_after(c, node, (uint32_t)(node->whole_ms + WHOLE_AGAIN_MS - now), "you were given everything a moment ago");
+	else
+		snapshot_start(c, node, NULL, 0);
+}
+
 static void judge(struct controller *c, struct node_entry *node, const struct poll_request *q)
 {
 	if (fence(c, node, q))
@@ -287,28 +330,28 @@ static void judge(struct controller *c, struct node_entry *node, const struct po
 		snapshot_next(c, node);
 		return;
 	}
-	snapshot_drop(c, node);
+	note_taken(c, node, q);
 	if (!q->has_log_id || !is_our_log(c, q)) {
-		not_acknowledged(node);
-		snapshot_start(c, node, NULL, 0);
+		give_whole(c, node, 0);
 		return;
 	}
 	if (q->applied_v > controller_head(c)) {
-		not_acknowledged(node);
-		if (store_head_proof_valid(&c->identity, q->applied_v, q->head_proof, q->head_proof_len))
+		if (store_head_proof_valid(&c->identity, q->applied_v, q->head_proof, q->head_proof_len)) {
+			not_acknowledged(node);
 			session_roll_back(c, node, q->applied_v);
-		else
-			snapshot_start(c, node, NULL, 0);
+		} else {
+			give_whole(c, node, 0);
+		}
 		return;
 	}
 	if (q->applied_v < ring_floor(&c->ring) && !(node->acked && node->applied_v == q->applied_v && !is_lost(c, node))) {
-		not_acknowledged(node);
-		snapshot_start(c, node, NULL, 0);
+		give_whole(c, node, q->applied_v);
 		return;
 	}
 	acknowledge(c, node, q);
+	snapshot_follow(c, node);
 	if (!check_digest(c, node, q))
-		park(c, node);
+		poll_answer(c, node);
 }
 
 static void take(struct controller *c, struct node_entry *node, const struct link_request *request)
@@ -319,6 +362,9 @@ static void take(struct controller *c, struct node_entry *node, const struct lin
 	int r;
 
 	controller_set_handle(c, node, request->handle);
+	node->park_ms = c->park_ms;
+	node->park_until_ms = clock_mono_ms(&c->clock) + c->park_ms;
+	controller_wake(c, node->park_until_ms);
 	pb_arena_init(&arena, POLL_ARENA_LIMIT);
 	r = poll_request_read(request->payload, request->len, &arena, &q, &why);
 	if (r) {

@@ -50,5 +50,9 @@ void poll_take(struct controller *c, const struct link_request *request);
 void poll_answer(struct controller *c, struct node_entry *node);
 /* Ends polls that were parked long enough; the next time to look, UINT64_MAX = none is parked. */
 uint64_t poll_expire(struct controller *c);
+/* Nodes whom nothing concerned for long are given bookmarks before the window leaves their cursors behind: they need no snapshot then
+ * if they or we start anew (G8). Due when the window has moved on by some. */
+bool poll_quiet_is_due(const struct controller *c);
+void poll_move_quiet_on(struct controller *c);
 /* The sum of all parts of the node's scope, as the node should have it. */
 struct digest poll_scope_digest(const struct controller *c, uint32_t host);

@@ -70,7 +70,7 @@ static int send_packed(struct controller *c, uint64_t handle, struct reply *r, u
 	m->epoch = c->identity.epoch;
 	m->log_id = pb_bytes(c->identity.log_id, STORE_LOG_ID_LEN);
 	m->head_proof = pb_bytes(proof, sizeof proof);
-	m->park_ms = c->config.park_ms;
+	m->park_ms = c->park_ms;
 	m->features = SIXPN__FEATURE__FEATURE_AWAIT | SIXPN__FEATURE__FEATURE_HELD_DELETES | SIXPN__FEATURE__FEATURE_DIGEST_PARTS;
 	if (r->fields.failed || pb_pack(m, &bytes) < 0)
 		return -EMSGSIZE;

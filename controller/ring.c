@@ -80,6 +80,11 @@ int ring_push(struct ring *r, struct memory_record *record, uint64_t committed_m
 	return 0;
 }
 
+bool ring_is_nearly_full(const struct ring *r)
+{
+	return r->n >= r->max_entries - r->max_entries / 4 || r->bytes >= r->max_bytes - r->max_bytes / 4;
+}
+
 const struct ring_entry *ring_at(const struct ring *r, uint64_t v)
 {
 	if (v > r->head || v <= ring_floor(r))

@@ -25,5 +25,7 @@ static inline uint64_t ring_floor(const struct ring *r)
 /* The entry of head + 1; record may be NULL and is referenced. Old ones go, but none above keep_after unless twice the limits are
  * reached. -ENOMEM: the ring is empty at the new head (nodes that are behind get snapshots). */
 int ring_push(struct ring *r, struct memory_record *record, uint64_t committed_ms, uint64_t keep_after);
+/* The next changes push old ones out, or soon will. */
+bool ring_is_nearly_full(const struct ring *r);
 /* NULL = outside the window. */
 const struct ring_entry *ring_at(const struct ring *r, uint64_t v);

@@ -288,6 +288,7 @@ void session_roll_back(struct controller *c, struct node_entry *node, uint64_t p
 	for (size_t i = 0; (other = node_table_next(&c->nodes, &i));) {
 		snapshot_drop(c, other);
 		other->acked = false;
+		other->whole_ms = NODE_NEVER; /* of a log that is no more */
 		if (other->handle)
 			reply_retry_after(c, other, 500, "the controller takes a new identity");
 	}

@@ -12,7 +12,8 @@ static const struct config_key keys[] = {
 	{ "store", "backup_dir", CONFIG_STR, "", 0, 200, "folder of the backups; empty = backups/ beside the database" },
 	{ "log", "log_level", CONFIG_STR, "info", 0, 16, "error, warning, info or debug" },
 	{ "log", "window_changes", CONFIG_INT, "65536", 16, 1048576, "how many of the newest changes are kept in memory for nodes that are behind; one that is further behind gets a snapshot" },
-	{ "timing", "park_ms", CONFIG_INT, "20000", 1000, 120000, "how long a node's poll is kept when there is no news" },
+	{ "timing", "park_ms", CONFIG_INT, "0", 0, 120000,
+	  "how long a node's poll is kept when there is no news; 0 = 20 s, and more the more nodes there are, up to 120 s" },
 };
 
 int settings_init(struct config *config)

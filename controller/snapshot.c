@@ -22,6 +22,7 @@ struct snapshot {
 	struct memory_record **records; /* referenced */
 	size_t n, cap, at;
 	uint32_t part, parts; /* part: the last one sent */
+	bool pinned;          /* taken: only its V counts, for the ring */
 	struct digest digest;
 };
 
@@ -46,8 +47,42 @@ void snapshot_drop(struct controller *c, struct node_entry *node)
 			break;
 		}
 	node->snapshot = NULL;
-	c->stats.snapshots_now--;
+	c->stats.snapshots_now -= !s->pinned;
 	snapshot_free(s);
+}
+
+bool snapshot_is_taken(const struct node_entry *node, uint64_t applied_v)
+{
+	const struct snapshot *s = node->snapshot;
+
+	return s && s->part == s->parts && (s->n_heal || applied_v >= s->v);
+}
+
+void snapshot_pin(struct controller *c, struct node_entry *node)
+{
+	struct snapshot *s = node->snapshot;
+
+	if (s->pinned)
+		return;
+	for (size_t i = 0; i < s->n; i++)
+		memory_record_unref(s->records[i]);
+	s->n = 0;
+	s->pinned = true;
+	c->stats.snapshots_now--;
+}
+
+void snapshot_follow(struct controller *c, struct node_entry *node)
+{
+	struct snapshot *s = node->snapshot;
+
+	if (!s)
+		return;
+	if (!node->n_pending) {
+		snapshot_drop(c, node);
+		return;
+	}
+	s->v = node->applied_v;
+	s->used_ms = clock_mono_ms(&c->clock);
 }
 
 uint64_t snapshot_expire(struct controller *c)
@@ -77,7 +112,7 @@ uint64_t snapshot_oldest_v(const struct controller *c)
 
 bool snapshot_is_asked(const struct node_entry *node, const uint8_t token[SNAPSHOT_TOKEN_LEN])
 {
-	return node->snapshot && node->snapshot->part < node->snapshot->parts &&
+	return node->snapshot && !node->snapshot->pinned && node->snapshot->part < node->snapshot->parts &&
 	       crypto_equal(node->snapshot->token, token, SNAPSHOT_TOKEN_LEN);
 }
 

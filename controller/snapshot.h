@@ -18,8 +18,13 @@ bool snapshot_is_asked(const struct node_entry *node, const uint8_t token[SNAPSH
 void snapshot_next(struct controller *c, struct node_entry *node);
 /* The node is done with it, or began anew. */
 void snapshot_drop(struct controller *c, struct node_entry *node);
-/* Has its last part been sent? Then the next poll tells whether it was taken. */
+/* Has its last part been sent, and does the node hold that V (or, of a heal, any)? */
+bool snapshot_is_taken(const struct node_entry *node, uint64_t applied_v);
 bool snapshot_is_heal(const struct node_entry *node);
+/* It is taken: its records go, and the ring keeps what came after it until the node has caught up (G12). */
+void snapshot_pin(struct controller *c, struct node_entry *node);
+/* The node has acknowledged more: the pin moves with it, and ends when nothing is left. */
+void snapshot_follow(struct controller *c, struct node_entry *node);
 /* Drops those that nobody pulls any more; the next time to look, UINT64_MAX = none runs. */
 uint64_t snapshot_expire(struct controller *c);
 /* The ring keeps what came after the oldest of them, so that it need not be followed by another. UINT64_MAX = none runs. */

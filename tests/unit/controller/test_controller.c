@@ -670,6 +670,40 @@ static void g18_a_node_is_ready_while_it_polls_and_unknown_after_three_park_time
 	world_free(w);
 }
 
+static void g18_the_park_time_grows_with_the_number_of_nodes(void **state)
+{
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+	struct test_node *a = add_running(w, "ord");
+	struct node_entry *entry, *own = node_table_find(&w->c->nodes, a->host);
+
+	(void)state;
+	assert_int_equal(w->c->park_ms, 20000);
+	for (uint32_t i = 0; i < 30000; i++) {
+		struct store_node n = { .host = 0xb0000001u + i };
+
+		put_u32(n.link_key, i + 1);
+		assert_int_equal(node_table_put(&w->c->nodes, &n, &entry), 0);
+		if (i == 6000) {
+			controller_fit_park(w->c);
+			assert_in_range(w->c->park_ms, 30000, 30100);
+		}
+	}
+	controller_fit_park(w->c);
+	assert_int_equal(w->c->park_ms, 120000);
+	send_poll(a);
+	world_run(w, 10);
+	assert_int_equal(own->park_ms, 120000);
+	for (size_t i = 0; (entry = node_table_next(&w->c->nodes, &i));)
+		entry->revoked = entry != own;
+	controller_fit_park(w->c);
+	assert_int_equal(w->c->park_ms, 20000);
+	a->hold = true;
+	world_run(w, 110000); /* it is still parked for the time that it was told: that is no silence */
+	assert_true(controller_is_ready(w->c, own));
+	world_free(w);
+}
+
 static void g18_after_a_start_all_nodes_count_as_live_for_three_park_times(void **state)
 {
 	uint32_t acme, live[4];
@@ -751,6 +785,7 @@ int main(void)
 		cmocka_unit_test(g19_a_node_that_knows_no_held_deletes_is_told_of_no_release),
 		cmocka_unit_test(waits_end_when_the_controller_does),
 		cmocka_unit_test(g18_a_node_is_ready_while_it_polls_and_unknown_after_three_park_times),
+		cmocka_unit_test(g18_the_park_time_grows_with_the_number_of_nodes),
 		cmocka_unit_test(g18_after_a_start_all_nodes_count_as_live_for_three_park_times),
 		cmocka_unit_test(a_controller_whose_store_was_taken_ends_itself),
 		cmocka_unit_test(g14_a_controller_whose_store_was_taken_ends_itself_without_being_asked_to_write),

@@ -312,6 +312,37 @@ static void g8_a_quiet_node_gets_a_bookmark_when_its_park_time_is_up(void **stat
 	world_free(w);
 }
 
+static void g8_a_quiet_node_is_moved_on_before_the_window_leaves_it_behind(void **state)
+{
+	struct controller_config config = { .window_changes = 16 };
+	uint32_t acme, globex;
+	struct world *w = two_orgs(&config, &acme, &globex);
+	struct test_node *a = add_running(w, "ord"), *b = add_running(w, "ord");
+	unsigned bookmarks, snapshots = a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT];
+
+	(void)state;
+	allow(a, acme);
+	allow(b, globex);
+	make_instance(w, "acme", "web", a);
+	world_run(w, 100);
+	bookmarks = a->kinds[SIXPN__POLL_KIND__POLL_NOTHING];
+	for (int i = 0; i < 20; i++) { /* 40 changes within one park time, none of them a's */
+		make_instance(w, "globex", "web", b);
+		world_run(w, 10);
+	}
+	assert_true(a->v > ring_floor(&w->c->ring));
+	assert_true(a->kinds[SIXPN__POLL_KIND__POLL_NOTHING] > bookmarks);
+	assert_true(a->kinds[SIXPN__POLL_KIND__POLL_NOTHING] < bookmarks + 20); /* not one for each */
+	stop_node(a);
+	world_end(w);
+	world_start(w); /* it knows nobody's cursor, and has no more than the window */
+	start_node(a);
+	world_run(w, 5000);
+	assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT], snapshots);
+	assert_in_step(a);
+	world_free(w);
+}
+
 static void g9_errors_of_a_node_are_told_with_its_state(void **state)
 {
 	uint32_t acme, globex;
@@ -487,6 +518,67 @@ static void g12_only_so_many_snapshots_run_at_once(void **state)
 	world_free(w);
 }
 
+static void g12_who_was_just_given_everything_is_not_given_it_again_at_once(void **state)
+{
+	uint32_t acme, globex;
+	struct world *w = two_orgs(NULL, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+
+	(void)state;
+	for (int i = 0; i < 5; i++) { /* the same session says again and again that it has nothing */
+		a->has_log = false;
+		send_poll(a);
+		world_run(w, 100);
+		assert_int_equal(a->last_kind, SIXPN__POLL_KIND__POLL_RETRY_AFTER);
+		assert_true(a->last_retry_ms > 50000 && a->last_retry_ms <= 60000);
+	}
+	assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT], 1);
+	stop_node(a); /* one that really lost it has started anew */
+	start_node(a);
+	assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT], 2);
+	assert_in_step(a);
+	world_free(w);
+}
+
+static void g12_the_window_waits_for_who_has_just_taken_a_snapshot(void **state)
+{
+	struct controller_config config = { .window_changes = 16, .batch_bytes = 4096 };
+	uint32_t acme, globex;
+	struct world *w = two_orgs(&config, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+
+	(void)state;
+	allow(a, acme);
+	for (int i = 0; i < 4; i++)
+		make_instance_of(w, "acme", "web", a->name, 3000);
+	world_run(w, 100);
+	stop_node(a);
+	a->has_log = false;
+	a->hold = true;
+	link_client_start(a->client);
+	send_poll(a);
+	world_run(w, 100);
+	while (a->has_token) {
+		send_poll(a);
+		world_run(w, 10);
+	}
+	for (int i = 0; i < 6; i++) /* 12 changes, more than one reply holds */
+		make_instance_of(w, "acme", "web", a->name, 3000);
+	a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT] = 0;
+	send_poll(a); /* it is taken: the first of them come */
+	world_run(w, 10);
+	assert_int_equal(controller_stats(w->c)->snapshots_now, 0);
+	for (int i = 0; i < 6; i++) /* 12 more: the window is full above it */
+		make_instance_of(w, "acme", "web", a->name, 3000);
+	a->hold = false;
+	send_poll(a);
+	world_run(w, 100);
+	assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT], 0);
+	assert_in_step(a);
+	assert_null(w->c->snapshots);
+	world_free(w);
+}
+
 static void g14_a_node_that_obeys_a_later_controller_stops_this_one(void **state)
 {
 	uint32_t acme, globex;
@@ -512,6 +604,7 @@ static void g2_a_node_of_another_log_gets_a_snapshot(void **state)
 	struct test_node *a = add_running(w, "ord");
 
 	(void)state;
+	world_run(w, 61000);
 	a->log_id[0] ^= 1;
 	a->epoch--;
 	send_poll(a);
@@ -528,6 +621,7 @@ static void g2_a_v_above_the_head_without_proof_gets_a_snapshot(void **state)
 	struct test_node *a = add_running(w, "ord");
 
 	(void)state;
+	world_run(w, 61000);
 	a->v += 100;
 	send_poll(a);
 	world_run(w, 100);
@@ -718,6 +812,7 @@ int main(void)
 		cmocka_unit_test(g4_changes_during_a_snapshot_come_after_it_as_deltas),
 		cmocka_unit_test(g5_removals_survive_a_disconnect),
 		cmocka_unit_test(g8_a_quiet_node_gets_a_bookmark_when_its_park_time_is_up),
+		cmocka_unit_test(g8_a_quiet_node_is_moved_on_before_the_window_leaves_it_behind),
 		cmocka_unit_test(g9_errors_of_a_node_are_told_with_its_state),
 		cmocka_unit_test(g10_only_the_part_that_drifted_is_healed),
 		cmocka_unit_test(g10_a_part_that_the_node_may_not_hold_heals_to_nothing),
@@ -726,6 +821,8 @@ int main(void)
 		cmocka_unit_test(g11_a_long_delta_is_cut_between_two_changes),
 		cmocka_unit_test(g11_a_cursor_below_the_window_gets_a_snapshot),
 		cmocka_unit_test(g12_only_so_many_snapshots_run_at_once),
+		cmocka_unit_test(g12_who_was_just_given_everything_is_not_given_it_again_at_once),
+		cmocka_unit_test(g12_the_window_waits_for_who_has_just_taken_a_snapshot),
 		cmocka_unit_test(g14_a_node_that_obeys_a_later_controller_stops_this_one),
 		cmocka_unit_test(a_restarted_controller_goes_on_with_deltas),
 		cmocka_unit_test(a_restarted_controller_lets_no_older_stay_of_a_network_survive),
