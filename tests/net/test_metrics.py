@@ -92,8 +92,16 @@ def test_the_controller_exports_what_nodes_say(lab):
         if family in whole:
             assert own[family]["type"] == whole[family]["type"], family
             assert set(own[family]["samples"][0][1]) == set(whole[family]["samples"][0][1]), family
+    own = of_node(lab, "ord-1")
+    also_here = [f for f in own if f in whole and own[f]["type"] != "histogram"]
+    assert len(also_here) >= 15, also_here
+    for family in also_here:  # nothing is cut off on the way
+        series = {tuple(sorted(labels.items())) for _, labels, _ in own[family]["samples"]}
+        there = {tuple(sorted(labels.items())) for _, labels, _ in whole[family]["samples"]}
+        assert series <= there, (family, series - there)
     for name in lab.nodes:
         assert exposition.value(whole, "sixpn_dns_networks", node=name) >= 1
+        assert exposition.value(whole, "sixpn_node_health_left_out_total", node=name) == 0
 
 
 def test_a_stopped_node_is_seen(lab):

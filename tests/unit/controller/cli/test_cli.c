@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <cmocka.h>
 
 #define EXCHANGES_MAX 8
+#define INTERRUPTS 599 /* the status of an answer with which ^C comes */
 
 /* Answers requests in order with what the test has put there, and keeps what was sent. */
 struct fixture {
@@ -69,6 +71,8 @@ static void *serve(void *arg)
 			x->status = 500;
 			x->body = "{}";
 		}
+		if (x->status == INTERRUPTS)
+			kill(getpid(), SIGINT);
 		f->n_requests++;
 		snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
 			 x->status, strlen(x->body));
@@ -438,6 +442,30 @@ static void status_exits_0_1_or_2(void **state)
 	has(f->err, "code: controller_unreachable");
 }
 
+#define WATCHED(revision, lag) \
+	"{\"healthy\":true,\"v\":4,\"nodes_total\":1,\"nodes_current\":1,\"revision\":" revision ",\"nodes\":[{\"name\":\"ord-1\",\"state\":\"ready\"," \
+	"\"v\":4,\"lag\":" lag "}],\"events\":[{\"time\":\"2026-01-02T03:04:05Z\",\"v\":4,\"what\":\"created\",\"subject\":\"app acme/web\",\"text\":\"\"}]}"
+
+static void status_watch_asks_after_what_it_has_and_prints_nothing_twice(void **state)
+{
+	struct fixture *f = *state;
+	const char *first;
+
+	answer(f, 200, WATCHED("7", "0"));
+	answer(f, 200, WATCHED("8", "0")); /* another revision that looks the same */
+	answer(f, 200, WATCHED("9", "3"));
+	answer(f, INTERRUPTS, "{}");
+	assert_int_equal(run(f, "status --watch"), 0);
+	has(request(f, 0), "GET /v1/status HTTP");
+	has(request(f, 1), "GET /v1/status?after=7&timeout=30s HTTP");
+	has(request(f, 3), "after=9&");
+	has(f->out, "03:04:05  V 4       created   app acme/web\n");
+	first = strstr(f->out, "healthy:");
+	assert_ptr_equal(first, f->out);
+	assert_non_null(first = strstr(first + 1, "healthy:"));
+	assert_null(strstr(first + 1, "healthy:"));
+}
+
 static void errors_of_a_node_are_listed_with_how_many_more_there_are(void **state)
 {
 	static const char nodes[] = "{\"nodes\":[{\"name\":\"a\",\"n_errors\":3,\"errors\":[{\"record\":\"instance 4d89\",\"text\":\"no such user\"}]},"
@@ -520,6 +548,7 @@ int main(void)
 		T(an_instance_is_made_from_flags_files_and_the_command),
 		T(wrong_words_are_usage_errors_and_a_token_in_argv_is_refused),
 		T(status_exits_0_1_or_2),
+		T(status_watch_asks_after_what_it_has_and_prints_nothing_twice),
 		T(errors_of_a_node_are_listed_with_how_many_more_there_are),
 		T(completion_offers_words_flags_and_names_from_the_controller),
 		T(help_is_there_for_everything_and_asks_nobody),
