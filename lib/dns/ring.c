@@ -14,13 +14,13 @@ static size_t bucket_of(const struct sockaddr_in6 *from)
 bool dns_ring_put(struct dns_ring *r, const struct sockaddr_in6 *from, uint32_t mark, const uint8_t *query, size_t len)
 {
 	unsigned written = atomic_load_explicit(&r->written, memory_order_relaxed);
+	unsigned free_places = DNS_RING_ITEMS - (written - atomic_load_explicit(&r->read, memory_order_acquire));
 	struct dns_ring_item *item = &r->items[written % DNS_RING_ITEMS];
 	size_t bucket = bucket_of(from);
+	unsigned own = r->put[bucket] - atomic_load_explicit(&r->dropped[bucket], memory_order_acquire);
 
 	_Static_assert(DNS_RING_BUCKETS == 256, "bucket_of gives 8 bits");
-	if (r->put[bucket] - atomic_load_explicit(&r->dropped[bucket], memory_order_acquire) >= DNS_RING_NETWORK_MAX)
-		return false;
-	if (len > sizeof item->query || written - atomic_load_explicit(&r->read, memory_order_acquire) >= DNS_RING_ITEMS)
+	if (len > sizeof item->query || own >= free_places || own >= DNS_RING_NETWORK_MAX)
 		return false;
 	item->from = *from;
 	item->mark = mark;

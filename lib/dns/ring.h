@@ -1,5 +1,5 @@
 /* ring - queries on their way from one worker to the slow thread: one writer, one reader, bounded, no lock. No network has more
- * than a quarter of the places: who floods with names of others takes nobody else's. */
+ * than a quarter of the places, nor more than are free for all others: however many flood it, there is room for one who does not. */
 #pragma once
 #include "lib/dns/wire.h"
 

@@ -85,7 +85,7 @@ enum dns_share dns_shares_add_waiter(struct dns_shares *s, const struct in6_addr
 
 	if (!n || !one || s->n_waiters >= DNS_SHARE_WAITERS_MAX)
 		verdict = DNS_SHARE_OVER_TOTAL;
-	else if (n->n_waiters >= DNS_SHARE_NETWORK_MAX)
+	else if (n->n_waiters >= DNS_SHARE_NETWORK_MAX || n->n_waiters >= DNS_SHARE_WAITERS_MAX - s->n_waiters)
 		verdict = DNS_SHARE_OVER_NETWORK;
 	else if (one->n_waiters >= DNS_SHARE_SOURCE_MAX)
 		verdict = DNS_SHARE_OVER_SOURCE;

@@ -1,4 +1,5 @@
-/* shares - who has how much waiting: so that no asker and no network can take the forwarder away from the others. Pure. */
+/* shares - who has how much waiting: so that no asker and no network, nor many networks together, can take the forwarder away from the
+ * others: none has more waiters than there are free places, and of questions the network with most gives up one. Pure. */
 #pragma once
 #include "lib/base/map.h"
 
