@@ -138,7 +138,8 @@ class Matrix:
 
 
 def cluster_of(kind):
-    cluster = Cluster(TABLE, node_args=("--attach", kind))
+    # what a test changes in an instance stays so
+    cluster = Cluster(TABLE, node_args=("--attach", kind, "--repair_interval_ms", "3600000"))
     try:
         cluster.up()
         for org, app, regions in APPS:
