@@ -324,7 +324,7 @@ void ground_wipe(struct ground *ground)
 		rtnl_addr_del(ground->rtnl, lo.ifindex, &ground->resolver, 128);
 	if (sysctl_ledger_restore(&ground->ledger, &left) == 0 && sysctl_ledger_save(&ground->ledger, ground->ledger_path) < 0)
 		unlink(ground->ledger_path); /* a ledger of what is put back already would put it back once more */
-	nft_forward_remove(ground->nft, &removed);
+	nft_forward_remove(ground->nft, &ground->gate, &removed);
 	nft_gate_remove(ground->nft, &ground->gate);
 	rtnl_rule_del(ground->rtnl, &rule);
 	rtnl_route_del(ground->rtnl, &in_ours);

@@ -69,6 +69,7 @@ static int bring_up(struct mesh *mesh)
 		return e;
 	log_info("mesh", "%s: wireguard-go pid %d %s", MESH_DEVICE, (int)mesh->process.pid, started ? "started" : "adopted");
 	mesh->unanswered = 0;
+	mesh->greet_due = started && mesh->config.came_back;
 	watch_process(mesh);
 	e = rtnl_link_set_up(mesh->rtnl, mesh->ifindex, true);
 	return e == 0 ? mesh->config.route(mesh->config.ctx, mesh->ifindex) : e;
@@ -91,6 +92,7 @@ static void restart_expired(struct loop_timer *timer)
 			log_err("mesh", "no memory for a timer");
 		return;
 	}
+	mesh->greet_due = false;
 	log_info("mesh", "%s: configuration replayed", MESH_DEVICE);
 }
 
@@ -242,6 +244,7 @@ static int add_node(void *ctx, const struct record *record)
 int mesh_sync(struct mesh *mesh, const struct replica *replica, struct why *why)
 {
 	struct node_list list = { .nodes = calloc(replica->n_by_kind[RECORD_NODE] + 1, sizeof *list.nodes) };
+	int e;
 
 	if (!list.nodes)
 		return -ENOMEM;
@@ -249,7 +252,9 @@ int mesh_sync(struct mesh *mesh, const struct replica *replica, struct why *why)
 	free(mesh->nodes);
 	mesh->nodes = list.nodes;
 	mesh->n_nodes = list.n;
-	return reconcile(mesh, false, why);
+	e = reconcile(mesh, mesh->greet_due, why);
+	mesh->greet_due = mesh->greet_due && e;
+	return e;
 }
 
 struct up_count {

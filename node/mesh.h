@@ -17,6 +17,7 @@ struct mesh_config {
 	uint16_t port;
 	const char *run_dir;         /* of the pid file */
 	const char *log_file;        /* of wireguard-go; NULL = none */
+	bool came_back; /* it was a node before: others may still hold sessions with a process that is no more */
 	/* The device is there and down, perhaps a new one: its programs. An error leaves it down. */
 	int (*guard)(void *ctx, uint32_t ifindex);
 	/* It is up: the routes into it. */

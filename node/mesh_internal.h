@@ -24,5 +24,6 @@ struct mesh {
 	struct node_record *nodes; /* the last desired set, to be replayed after a restart; NULL = not known yet */
 	size_t n_nodes;
 	struct wg_observed before; /* of the last look, for mesh_keep_roamed */
+	bool greet_due;            /* a process was started at our own start: its first peers are greeted */
 	unsigned unanswered;       /* looks in a row that the process did not answer */
 };

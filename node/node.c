@@ -97,6 +97,7 @@ static int connect_mesh(struct node *node, struct why *why)
 				      .port = (uint16_t)config_int(node->config, "port"),
 				      .run_dir = config_str(node->config, "run_dir"),
 				      .log_file = log_file,
+				      .came_back = node->replica.has_log_id,
 				      .guard = guard_mesh,
 				      .route = route_mesh,
 				      .sink = { repaired, node },

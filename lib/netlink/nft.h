@@ -62,4 +62,5 @@ struct nft_forward {
 int nft_forward_check(struct nft *nft, const struct nft_gate *gate, struct nft_forward *ret_found);
 /* Inserts where our rule is missing; *ret_found as it is afterwards, *ret_added the number of rules inserted now. */
 int nft_forward_accept(struct nft *nft, const struct nft_gate *gate, struct nft_forward *ret_found, unsigned *ret_added);
-int nft_forward_remove(struct nft *nft, unsigned *ret_removed);
+/* Also one that ip6tables has written again in its own way, if it accepts the mark of this gate. */
+int nft_forward_remove(struct nft *nft, const struct nft_gate *gate, unsigned *ret_removed);

@@ -72,9 +72,42 @@ static int chains_list(struct nft *nft, const char *own, struct chains *ret_chai
 	return 0;
 }
 
-static bool is_ours(const json_t *rule)
+static json_t *accept_expr(const struct nft_gate *gate)
 {
-	return rule && !strcmp(text_of(rule, "comment"), COMMENT);
+	return json_pack("[o, {s:n}]", nft_match_mark(gate, "=="), "accept");
+}
+
+/* ip6tables-nft reads our rule and writes it again (ip6tables-save, then -restore) with a counter and with the comment as a match of
+ * its own, whose text nftables does not show. */
+static bool is_iptables_comment(const json_t *statement)
+{
+	const json_t *xt = json_object_get(statement, "xt");
+
+	return xt && !strcmp(text_of(xt, "type"), "match") && !strcmp(text_of(xt, "name"), "comment");
+}
+
+/* Accepts our mark and does nothing else that counts; *ret_commented: by iptables, with a comment. */
+static bool accepts_our_mark(const json_t *rule, const struct nft_gate *gate, bool *ret_commented)
+{
+	CLEAN_JSON json_t *wanted = accept_expr(gate), *plain = json_array();
+	const json_t *statement;
+	size_t i;
+
+	*ret_commented = false;
+	json_array_foreach(json_object_get(rule, "expr"), i, statement) {
+		if (is_iptables_comment(statement))
+			*ret_commented = true;
+		else if (!json_object_get(statement, "counter"))
+			json_array_append(plain, (json_t *)statement);
+	}
+	return json_equal(plain, wanted);
+}
+
+static bool is_ours(const json_t *rule, const struct nft_gate *gate)
+{
+	bool commented;
+
+	return rule && (!strcmp(text_of(rule, "comment"), COMMENT) || (accepts_our_mark(rule, gate, &commented) && commented));
 }
 
 /* A rule that asks nothing and ends in drop or reject. */
@@ -105,22 +138,17 @@ static bool would_drop_us(const struct chain *chain)
 	return false;
 }
 
-static json_t *accept_expr(const struct nft_gate *gate)
-{
-	return json_pack("[o, {s:n}]", nft_match_mark(gate, "=="), "accept");
-}
-
 /* Our rule with our mark, not one of an older configuration. */
 static bool has_accept(const struct chain *chain, const struct nft_gate *gate)
 {
-	CLEAN_JSON json_t *wanted = accept_expr(gate);
 	const json_t *entry;
+	bool commented;
 	size_t i;
 
 	json_array_foreach(json_object_get(chain->rules, "nftables"), i, entry) {
 		const json_t *rule = json_object_get(entry, "rule");
 
-		if (is_ours(rule) && json_equal(json_object_get(rule, "expr"), wanted))
+		if (is_ours(rule, gate) && accepts_our_mark(rule, gate, &commented))
 			return true;
 	}
 	return false;
@@ -155,7 +183,7 @@ int nft_forward_check(struct nft *nft, const struct nft_gate *gate, struct nft_f
 	return r;
 }
 
-static int add_removals(json_t *commands, const struct chain *chain, unsigned *n)
+static int add_removals(json_t *commands, const struct chain *chain, const struct nft_gate *gate, unsigned *n)
 {
 	const json_t *entry;
 	size_t i;
@@ -163,7 +191,7 @@ static int add_removals(json_t *commands, const struct chain *chain, unsigned *n
 	json_array_foreach(json_object_get(chain->rules, "nftables"), i, entry) {
 		const json_t *rule = json_object_get(entry, "rule");
 
-		if (!is_ours(rule))
+		if (!is_ours(rule, gate))
 			continue;
 		if (json_array_append_new(commands,
 					  json_pack("{s:{s:{s:s, s:s, s:s, s:O}}}", "delete", "rule", "family", chain->family, "table",
@@ -183,7 +211,7 @@ static int add_inserts(json_t *commands, const struct chains *chains, const stru
 
 		if (!would_drop_us(chain) || has_accept(chain, gate))
 			continue;
-		r = add_removals(commands, chain, &stale);
+		r = add_removals(commands, chain, gate, &stale);
 		if (r < 0)
 			return r;
 		if (json_array_append_new(commands,
@@ -215,7 +243,7 @@ int nft_forward_accept(struct nft *nft, const struct nft_gate *gate, struct nft_
 	return r;
 }
 
-int nft_forward_remove(struct nft *nft, unsigned *ret_removed)
+int nft_forward_remove(struct nft *nft, const struct nft_gate *gate, unsigned *ret_removed)
 {
 	CLEAN_JSON json_t *document = json_pack("{s:[]}", "nftables");
 	struct chains chains = { 0 };
@@ -223,7 +251,7 @@ int nft_forward_remove(struct nft *nft, unsigned *ret_removed)
 	int r = chains_list(nft, NULL, &chains);
 
 	for (size_t i = 0; r == 0 && i < chains.n; i++)
-		r = add_removals(json_object_get(document, "nftables"), &chains.of[i], &removed);
+		r = add_removals(json_object_get(document, "nftables"), &chains.of[i], gate, &removed);
 	if (r == 0 && removed)
 		r = nft_run_json(nft, document, NULL);
 	chains_deinit(&chains);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define READY_MS 5000
+#define LATE_MS 1000 /* for one that somebody else started a moment ago */
 #define TERM_MS 2000
 #define KILL_MS 5000
 
@@ -229,10 +230,10 @@ static int clear_socket(const char *path)
 
 /* Wakes up when something is made in the folder, and when the process ends. Between bind and listen the socket is there and
  * refuses; nothing tells of listen, so then it looks again every 5 ms. */
-static int wait_until_served(const struct wg_process *process, const char *path, int notify_fd)
+static int wait_until_served(const struct wg_process *process, const char *path, int notify_fd, unsigned limit_ms)
 {
 	struct clock clock = clock_real();
-	uint64_t until = clock_mono_ms(&clock) + READY_MS;
+	uint64_t until = clock_mono_ms(&clock) + limit_ms;
 
 	for (;;) {
 		struct pollfd pollfds[2] = { { .fd = process->pidfd, .events = POLLIN }, { .fd = notify_fd, .events = POLLIN } };
@@ -270,7 +271,7 @@ static int launch_and_wait(const struct wg_process_config *config, const char *s
 		return r == -ESRCH ? -ECHILD : r;
 	r = write_pid(config, &process);
 	if (r == 0)
-		r = wait_until_served(&process, socket_path, notify_fd);
+		r = wait_until_served(&process, socket_path, notify_fd, READY_MS);
 	if (r == 0)
 		*ret_process = process;
 	else
@@ -301,19 +302,83 @@ int wg_process_start(const struct wg_process_config *config, struct wg_process *
 	return launch_and_wait(config, uapi.socket_path, notify_fd, ret_process);
 }
 
-int wg_process_ensure(const struct wg_process_config *config, struct wg_process *ret_process, bool *ret_started)
-{
-	int r = wg_process_adopt(config, ret_process);
+/* ---- one that nobody noted ---- */
 
-	if (r <= 0) {
-		if (r == 0)
-			*ret_started = false;
+/* Does it run for this device? Its last argument is the device's name. */
+static bool serves_device(pid_t pid, const char *name)
+{
+	CLEAN_BUF struct buf text = BUF_INIT(8192);
+	size_t n = strlen(name) + 1;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	return file_read(path, 4096, &text) == 0 && text.len > n && !memcmp(text.data + text.len - n, name, n) &&
+	       text.data[text.len - n - 1] == '\0';
+}
+
+/* Whoever listens at the socket, if it is one of ours: a daemon that was killed between starting it and noting it left it. */
+static int adopt_server(const struct wg_process_config *config, const char *socket_path, struct wg_process *ret_process)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	CLEAN_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct wg_process process;
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	strcpy(addr.sun_path, socket_path); /* of struct wg_uapi: the same size */
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return errno == ENOENT || errno == ECONNREFUSED ? WG_PROCESS_E_ABSENT : -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return -errno;
+	if (peer.pid <= 1 || peer.uid != geteuid() || !serves_device(peer.pid, config->name))
+		return WG_PROCESS_E_ABSENT;
+	r = identify(peer.pid, &process);
+	if (r < 0)
+		return r == -ESRCH ? WG_PROCESS_E_ABSENT : r;
+	r = write_pid(config, &process);
+	if (r < 0) {
+		close(process.pidfd);
 		return r;
 	}
-	r = wg_process_start(config, ret_process);
+	*ret_process = process;
+	return 0;
+}
+
+/* It may be one that has not come to its socket yet, and that took the device from the one we started. */
+static int adopt_late_server(const struct wg_process_config *config, const char *dir, const char *socket_path, struct wg_process *ret_process)
+{
+	const struct wg_process nobody = WG_PROCESS_NONE;
+	CLEAN_CLOSE int notify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	if (notify_fd < 0 || inotify_add_watch(notify_fd, dir, IN_CREATE | IN_MOVED_TO) < 0)
+		return -errno;
+	if (wait_until_served(&nobody, socket_path, notify_fd, LATE_MS) < 0)
+		return WG_PROCESS_E_ABSENT;
+	return adopt_server(config, socket_path, ret_process);
+}
+
+int wg_process_ensure(const struct wg_process_config *config, struct wg_process *ret_process, bool *ret_started)
+{
+	const char *dir = config->socket_dir ? config->socket_dir : WG_UAPI_DIR;
+	struct wg_uapi uapi;
+	int r = wg_uapi_init(&uapi, config->name, dir), first;
+
 	if (r == 0)
-		*ret_started = true;
-	return r;
+		r = wg_process_adopt(config, ret_process);
+	if (r == WG_PROCESS_E_ABSENT)
+		r = adopt_server(config, uapi.socket_path, ret_process);
+	*ret_started = false;
+	if (r != WG_PROCESS_E_ABSENT)
+		return r;
+	first = wg_process_start(config, ret_process);
+	*ret_started = first == 0;
+	if (first != -ECHILD && first != -EADDRINUSE)
+		return first;
+	r = adopt_late_server(config, dir, uapi.socket_path, ret_process);
+	return r == WG_PROCESS_E_ABSENT ? first : r;
 }
 
 /* ---- ending ---- */

@@ -116,6 +116,19 @@ def test_kill_9_of_wireguard_go_heals(lab):
     print(f"   traffic back after {seconds:.2f} s, ifindex {index} as before")
 
 
+def test_a_machine_that_lost_daemon_and_wireguard_go_greets_the_others(lab):
+    """As after a reboot: the others still send with sessions that are no more, which they would notice after 15 s by themselves."""
+    here, there = ends(lab)
+    warm(here, there)
+    lab.stop_node("nrt-1", signal.SIGKILL)
+    lab.nodes["nrt-1"].signal("wireguard-go", signal.SIGKILL)
+    lab.start_node("nrt-1")
+    wait_until(lambda: lab.answers("nrt-1"), 10, "the daemon is up")
+    started = time.monotonic()
+    wait_until(lambda: here.run("ping", "-6", "-c1", "-W1", "-n", there.address).returncode == 0, 10, "traffic is back")
+    print(f"   traffic back {time.monotonic() - started:.2f} s after the daemon was up")
+
+
 def test_a_stopped_wireguard_go_does_not_stop_the_daemon_and_is_replaced(lab):
     """SIGSTOP: alive, its socket takes every request, and nobody answers. The daemon's loop must go on in between, and traffic is back
     after three looks."""

@@ -365,9 +365,9 @@ static void one_rule_goes_into_each_foreign_chain_that_would_drop_us(void **stat
 		assert_int_equal(found.accepted, forwards[i].chains);
 		assert_int_equal(nft_forward_accept(world->nft, &nft_gate_default, &found, &n), 0);
 		assert_int_equal(n, 0); /* the one that is there stays */
-		assert_int_equal(nft_forward_remove(world->nft, &n), 0);
+		assert_int_equal(nft_forward_remove(world->nft, &nft_gate_default, &n), 0);
 		assert_int_equal(n, forwards[i].chains);
-		assert_int_equal(nft_forward_remove(world->nft, &n), 0);
+		assert_int_equal(nft_forward_remove(world->nft, &nft_gate_default, &n), 0);
 		assert_int_equal(n, 0);
 	}
 }
@@ -388,7 +388,7 @@ static void a_rebuilt_chain_gets_the_rule_again_and_a_stale_mark_is_replaced(voi
 	other.mark = 0x6c;
 	assert_int_equal(nft_forward_accept(world->nft, &other, &found, &n), 0);
 	assert_int_equal(n, 1);
-	assert_int_equal(nft_forward_remove(world->nft, &n), 0);
+	assert_int_equal(nft_forward_remove(world->nft, &nft_gate_default, &n), 0);
 	assert_int_equal(n, 1); /* not one of each */
 }
 

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #define RUN_DIR "/run/sixpn-test"
 #define PORT 51821
@@ -253,6 +254,50 @@ static void a_later_daemon_adopts_the_running_process(void **state)
 	assert_int_equal(wg_process_adopt(&a->config, &again), WG_PROCESS_E_ABSENT);
 }
 
+static int ensure_here(void *ctx)
+{
+	struct end *end = ctx;
+	bool started;
+	int r = wg_process_ensure(&end->config, &end->process, &started);
+
+	return r < 0 ? r : started;
+}
+
+/* As after a daemon that was killed before it could write the file. */
+static void a_process_that_no_file_names_is_adopted_by_its_socket(void **state)
+{
+	struct end *a = &ends[0];
+	pid_t pid;
+
+	(void)state;
+	start(a);
+	pid = a->process.pid;
+	wg_process_release(&a->process);
+	assert_int_equal(unlink(RUN_DIR "/wg-wg-test-a.pid"), 0);
+	assert_int_equal(netns_call(a->netns_fd, ensure_here, a), 0);
+	assert_int_equal(a->process.pid, pid);
+	assert_int_equal(access(RUN_DIR "/wg-wg-test-a.pid", F_OK), 0);
+	stop(a);
+}
+
+/* A socket of that name that a stranger serves is not ours to take. */
+static void a_stranger_at_the_socket_is_not_adopted(void **state)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct end *a = &ends[0];
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	strcpy(addr.sun_path, a->uapi.socket_path);
+	unlink(addr.sun_path);
+	assert_int_equal(bind(fd, (void *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	assert_int_equal(netns_call(a->netns_fd, ensure_here, a), -EADDRINUSE);
+	assert_int_equal(a->process.pidfd, -1);
+	close(fd);
+	unlink(addr.sun_path);
+}
+
 static void a_pid_file_of_another_process_is_not_believed(void **state)
 {
 	static const char *const contents[] = { "1 1\n", "0 0\n", "-1 5\n", "garbage", "", "999999999 1\n", "99999999999999999999 1\n" };
@@ -343,6 +388,8 @@ int main(void)
 		T(packets_pass_between_two_processes),
 		T(a_killed_process_leaves_its_device_and_a_new_one_takes_it_over),
 		T(a_later_daemon_adopts_the_running_process),
+		T(a_process_that_no_file_names_is_adopted_by_its_socket),
+		T(a_stranger_at_the_socket_is_not_adopted),
 		T(a_pid_file_of_another_process_is_not_believed),
 		T(a_second_process_on_the_same_device_is_refused),
 		T(a_program_that_is_not_there_is_enoent_and_one_that_ends_is_echild),
