@@ -13,7 +13,7 @@ build=(
 	liburcu-dev libldns-dev
 )
 run=(
-	wireguard-go wireguard-tools iproute2 util-linux procps nftables
+	wireguard-go wireguard-tools iproute2 util-linux procps nftables iptables
 )
 tests=(
 	libcmocka-dev tcpdump iputils-ping bind9-dnsutils curl socat sqlite3 libc-bin netcat-openbsd
