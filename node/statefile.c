@@ -85,15 +85,15 @@ int statefile_decode(const void *bytes, size_t n, struct replica *r, uint8_t ret
 
 	if (c.bad || memcmp(m, magic, sizeof magic))
 		return broken(why, "no magic");
-	if (format > STATEFILE_FORMAT) {
-		why_set(why, "state_newer", "", "the state file has format %u, this version knows %d: it is left as it is", format, STATEFILE_FORMAT);
-		return STATEFILE_NEWER_FORMAT;
-	}
 	if (n < HASH_LEN)
 		return broken(why, "too short");
 	hash(bytes, n - HASH_LEN, NULL, 0, NULL, 0, ret_hash);
 	if (memcmp(ret_hash, (const uint8_t *)bytes + n - HASH_LEN, HASH_LEN))
 		return broken(why, "its checksum is wrong");
+	if (format > STATEFILE_FORMAT) { /* only now: a damaged number must not keep the machine's names down until somebody comes */
+		why_set(why, "state_newer", "", "the state file has format %u, this version knows %d: it is left as it is", format, STATEFILE_FORMAT);
+		return STATEFILE_NEWER_FORMAT;
+	}
 	c.end -= HASH_LEN;
 	r->has_log_id = cursor_u8(&c) != 0;
 	id = cursor_take(&c, sizeof r->log_id);

@@ -3,6 +3,7 @@
  *   snapshot  magic, format, log_id, epoch, V, scope version, count; each record with its length; BLAKE2b over all of it.
  *             Written whole: temporary file, fsync, rename, fsync of the folder. Mode 0600. Format 2 has, before each record,
  *             the V of its delete that is held back; it is written only while one is, so that an older version can read the rest.
+ *             Magic, format and the hash at the end are for ever: with them a newer format is told from a damaged file.
  *   journal   magic, then the hash of the snapshot that it continues; per entry: length (4), from V (8), to V (8), BLAKE2b over
  *             (hash before, those 20 bytes, body); the body is the PollReply as received. The chain starts from the snapshot's hash.
  *             Appended and fdatasync'd.
