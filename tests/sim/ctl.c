@@ -67,6 +67,9 @@ void ctl_read_log(struct ctl *ctl)
 		archive_add(a, &r);
 	}
 	driver_finish(st);
+	/* reports of nodes were written to a store that had been copied to another: two histories of one log */
+	if (ctl == &ctl->machine.world->ctls[0] && ctl->machine.world->ctls[1].starts && a->n > ctl->machine.world->copied_v)
+		ctl->machine.world->forked = true;
 }
 
 static void new_archive(struct ctl *ctl)

@@ -344,6 +344,17 @@ void disk_fail(struct disk *d, enum disk_failure failure, unsigned writes)
 	d->failures = writes;
 }
 
+void disk_damage(struct disk *d, const char *path)
+{
+	struct entry *e = find(&d->now, path);
+
+	if (!e || !e->inode->now.len)
+		return;
+	e->inode->now.data[draw(d) % e->inode->now.len] ^= (uint8_t)(1 + draw(d) % 255);
+	forget_changes(e->inode);
+	copy_bytes(&e->inode->safe, &e->inode->now);
+}
+
 bool disk_is_dead(const struct disk *d)
 {
 	return d->dead;
@@ -376,6 +387,8 @@ static void cut_inode(struct disk *d, struct inode *i, unsigned keep_percent)
 		if (n > 1 && draw(d) % 4 == 0)
 			n = draw(d) % n; /* torn */
 		apply(&i->safe, c, n);
+		if (n < c->n && draw(d) % 2 && c->at + c->n > i->safe.len)
+			set_size(&i->safe, c->at + c->n); /* the file has grown, and not all of the bytes were written: zeros */
 	}
 	forget_changes(i);
 	copy_bytes(&i->now, &i->safe);

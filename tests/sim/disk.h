@@ -40,6 +40,7 @@ const char *disk_entry(const struct disk *d, const char *folder, size_t n);
 /* ---- what the world does ---- */
 void disk_crash_at_sync(struct disk *d, unsigned n); /* 0 = never */
 void disk_fail(struct disk *d, enum disk_failure failure, unsigned writes); /* the next so many writes and syncs */
+void disk_damage(struct disk *d, const char *path); /* one byte is another now */
 bool disk_is_dead(const struct disk *d);
 void disk_kill(struct disk *d);                  /* its programs do nothing more */
 void disk_cut(struct disk *d, bool lose_all);    /* the power cut; lose_all: nothing unsynced has reached the disk */

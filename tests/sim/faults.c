@@ -102,11 +102,29 @@ static void jump_clock(struct world *w)
 	world_note(w, "fault: the clock of %s jumps by %lld ms", m->name, (long long)by);
 }
 
-static void corrupt(struct world *w)
+static void tamper(struct world *w)
 {
 	struct host *h = any_host(w);
 
-	h->corrupt_next = host_is_alive(h);
+	if (host_is_alive(h))
+		h->tamper = (enum tampering)(TAMPER_LOSE_RECORD + world_below(w, 3));
+}
+
+/* Its disk has forgotten, or lies: what the node was is gone, and what it set up goes on until the controller has spoken. */
+static void damage_state(struct world *w)
+{
+	struct host *h = any_host(w);
+	char path[100];
+
+	if (!host_is_alive(h) || !h->node.replica.has_log_id)
+		return;
+	world_note(w, "fault: the state of %s is damaged", h->machine.name);
+	host_end(h, false);
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof path, "%s/replica.%s", config_str(&h->config, "state_dir"), i ? "journal" : "snapshot");
+		disk_damage(h->machine.disk, path);
+	}
+	h->claimed_v = 0;
 }
 
 /* The controller's machine is cut off, and its store, as it is now, is started on another: what an impatient operator does. */
@@ -134,7 +152,6 @@ static void back_to_first(struct world *w)
 	if (!second->starts)
 		return;
 	link_memory_set_server_up(w->net, false);
-	w->forked = w->forked || first->archive->n > w->copied_v; /* its nodes' reports were written there too */
 	w->attached = w->attached == second && first->c ? first : second;
 	world_note(w, "fault: the nodes reach %s now", w->attached->machine.name);
 	if (w->attached->c)
@@ -198,8 +215,10 @@ void faults_act(struct world *w)
 		break_disk(w);
 	else if (n < 83)
 		jump_clock(w);
+	else if (n < 88)
+		tamper(w);
 	else if (n < 90)
-		corrupt(w);
+		damage_state(w);
 	else if (n < 92)
 		second_ctl(w);
 	else if (n < 95)
@@ -222,7 +241,7 @@ void faults_end(struct world *w)
 		disk_fail(h->machine.disk, DISK_FINE, 0);
 		disk_crash_at_sync(h->machine.disk, 0);
 		h->slow_disk_ms = 0;
-		h->corrupt_next = false;
+		h->tamper = TAMPER_NOT;
 	}
 	for (size_t i = 0; i < CTLS_MAX; i++) {
 		disk_fail(w->ctls[i].machine.disk, DISK_FINE, 0);

@@ -74,21 +74,46 @@ static void check_order(struct host *h, const struct replica *r, bool had, uint6
 		world_fail(w, "I5", "%s obeyed epoch %llu after %llu", h->machine.name, (unsigned long long)r->epoch, (unsigned long long)epoch);
 	if (had && !same && r->epoch <= epoch)
 		world_fail(w, "I5", "%s took another log without a greater epoch", h->machine.name);
-	if (same && r->v < v && !w->forked)
+	/* of a store that was put back: whoever has heard since its start can prove how far the log had come, and gets a new one */
+	if (same && r->v < v && (!w->forked || h->heard))
 		world_fail(w, "I2", "%s went from V %llu back to %llu", h->machine.name, (unsigned long long)v, (unsigned long long)r->v);
 }
 
-/* Damage on purpose: the last record of a delta does not arrive in the copy. */
-static bool leave_one_out(struct host *h, const Sixpn__PollReply *reply)
+/* Replies that are not what the controller sent. True: it must be refused. */
+static bool tamper(struct host *h, const struct replica *r, Sixpn__PollReply *m)
 {
-	if (!h->corrupt_next || reply->kind != SIXPN__POLL_KIND__POLL_DELTA || !reply->n_records || reply->n_scope)
+	struct world *w = h->machine.world;
+	bool delta = m->kind == SIXPN__POLL_KIND__POLL_DELTA && m->n_records && !m->n_scope && m->from_v == r->v;
+	enum tampering how = h->tamper;
+
+	if (how == TAMPER_LOSE_RECORD && delta) {
+		h->corrupted = true;
+		w->counts.corrupted++;
+		m->n_records--;
+	} else if (how == TAMPER_SKIP && delta && m->n_records > 1) {
+		m->from_v = m->records[0]->v;
+		m->n_records--;
+		m->records++;
+	} else if (how == TAMPER_OLD_EPOCH && r->has_log_id && r->epoch) {
+		m->epoch = r->epoch - 1;
+	} else {
 		return false;
-	h->corrupt_next = false;
-	h->corrupted = true;
-	h->machine.world->counts.corrupted++;
-	world_note(h->machine.world, "%s loses the record of V %llu on the way into its copy", h->machine.name,
-		   (unsigned long long)reply->records[reply->n_records - 1]->v);
-	return true;
+	}
+	h->tamper = TAMPER_NOT;
+	world_note(w, "%s gets a reply that was tampered with: %d", h->machine.name, how);
+	return how != TAMPER_LOSE_RECORD;
+}
+
+/* What it has reached of the log that it obeys. */
+static void note_reached(struct host *h, const struct replica *r, bool whole)
+{
+	if (r->epoch != h->obeyed_epoch)
+		h->obeyed_ms = h->machine.world->now_ms;
+	h->obeyed_epoch = r->epoch;
+	if (memcmp(h->obeyed_log, r->log_id, 16) || r->v > h->reached_v)
+		h->reached_v = r->v;
+	memcpy(h->obeyed_log, r->log_id, 16);
+	h->heard = h->heard || whole;
 }
 
 int __wrap_replica_take(struct replica *r, const Sixpn__PollReply *reply, struct replica_change *change, struct why *why)
@@ -96,21 +121,28 @@ int __wrap_replica_take(struct replica *r, const Sixpn__PollReply *reply, struct
 	struct host *h = actor_of(r);
 	bool had = r->has_log_id;
 	uint64_t epoch = r->epoch, v = r->v;
-	Sixpn__PollReply less = *reply;
+	Sixpn__PollReply mine = *reply;
 	uint8_t log_id[16];
+	bool refuse;
 	int e;
 
 	if (!h || !host_is_alive(h))
 		return __real_replica_take(r, reply, change, why);
 	memcpy(log_id, r->log_id, 16);
 	check_reply(h, r, reply);
-	less.n_records -= leave_one_out(h, reply);
-	e = __real_replica_take(r, &less, change, why);
+	refuse = tamper(h, r, &mine);
+	h->machine.world->counts.refused_replies += refuse;
+	e = __real_replica_take(r, &mine, change, why);
 	world_note(h->machine.world, "%s takes kind %u from %llu to %llu part %u/%u: %zu records, %zu scope, %zu heal: %d, V %llu",
 		   h->machine.name, reply->kind, (unsigned long long)reply->from_v, (unsigned long long)reply->to_v, reply->part, reply->parts,
 		   reply->n_records, reply->n_scope, reply->n_heal, e, (unsigned long long)r->v);
-	if (e == 0)
+	if (e == 0) {
 		check_order(h, r, had, epoch, v, log_id);
+		note_reached(h, r, reply->kind != SIXPN__POLL_KIND__POLL_SNAPSHOT || reply->end);
+	}
+	if (e == 0 && refuse)
+		world_fail(h->machine.world, mine.epoch < epoch ? "I5" : "G6", "%s took a reply that it had to refuse, from V %llu of epoch %llu",
+			   h->machine.name, (unsigned long long)mine.from_v, (unsigned long long)mine.epoch);
 	h->machine.world->counts.snapshots += reply->kind == SIXPN__POLL_KIND__POLL_SNAPSHOT && reply->end;
 	h->machine.world->counts.heals += reply->n_heal && reply->end;
 	h->machine.world->counts.deltas += reply->kind == SIXPN__POLL_KIND__POLL_DELTA;
@@ -232,6 +264,7 @@ void host_start(struct host *h)
 	}
 	h->joining = link_client_free(h->joining);
 	h->pump_ms = NEVER;
+	h->heard = false;
 	h->checked_applies = h->checked_epoch = h->checked_v = 0;
 	w->actor = h;
 	e = start(h, &why);

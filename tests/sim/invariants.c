@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OVERTAKEN_MS 10000 /* a poll may be that late */
+
 static const struct archive *archive_of(const struct world *w, const struct replica *r)
 {
 	for (const struct archive *a = w->archives; a; a = a->next)
@@ -330,6 +332,8 @@ void check_wait(struct world *w, uint64_t v, const struct api_wait_result *resul
 		/* one that is down now has been there: what it has is on its disk, and is looked at when it starts */
 		if (!h->joined || h->deleted || h->corrupted || !host_is_alive(h) || is_named(result->unknown, result->n_unknown, h->name))
 			continue;
+		if (!c.r->has_log_id && !h->claimed_v) /* its disk was damaged: what it has applied once is gone */
+			continue;
 		c.a = archive_of(w, c.r);
 		c.v = c.r->v > v ? c.r->v : v;
 		c.until = c.a ? c.a->n : 0;
@@ -360,11 +364,30 @@ static void check_ctl(struct world *w, struct ctl *ctl)
 		world_fail(w, "I6", "%zu parked polls of %zu nodes", c->parked.n, c->nodes.by_host.n);
 }
 
+/* I5: a controller that was asked by a node of a later epoch writes no more. */
+static void check_fenced(struct world *w, const struct ctl *ctl)
+{
+	const struct controller *c = ctl->c;
+
+	for (unsigned i = 0; i < w->n_hosts; i++) {
+		const struct host *h = &w->hosts[i];
+		const struct node_entry *node = h->up && h->heard ? node_table_find(&c->nodes, h->host) : NULL;
+
+		if (!node || node->polled_ms == NODE_NEVER || h->obeyed_epoch <= c->identity.epoch || ctl->leaving || c->told_to_stop)
+			continue;
+		if (node->polled_ms > h->obeyed_ms + OVERTAKEN_MS)
+			world_fail(w, "I5", "%s goes on with epoch %llu though %s has asked it with epoch %llu", ctl->machine.name,
+				   (unsigned long long)c->identity.epoch, h->machine.name, (unsigned long long)h->obeyed_epoch);
+	}
+}
+
 void check_bounds(struct world *w)
 {
 	for (size_t i = 0; i < CTLS_MAX; i++)
-		if (w->ctls[i].c)
+		if (w->ctls[i].c) {
 			check_ctl(w, &w->ctls[i]);
+			check_fenced(w, &w->ctls[i]);
+		}
 }
 
 /* ---- acknowledged writes ---- */

@@ -51,7 +51,8 @@ static bool pair_is_wanted(const struct host *h, const struct archive *a, const 
 	network = archive_find(a, v, RECORD_NETWORK, key, 4);
 	archive_stays(a, p->host, v, a->n, &stays);
 	stay = stays_find(&stays, p->network);
-	if (!network || network->suspended || !stay || !stay->always)
+	/* a network that came in is told as it is, which may be newer than V */
+	if (!network || network->suspended || network->after || !stay || !stay->always)
 		return false;
 	archive_stays(a, h->host, v, a->n, &stays); /* and may this node know? */
 	stay = stays_find(&stays, p->network);
@@ -276,14 +277,17 @@ static void judge_end(struct host *h, const struct process *p)
 {
 	const struct archive *a = log_of(h);
 	const struct row *row;
+	const struct replica *r = &h->node.replica;
 	struct stays stays;
 	const struct stay *stay = NULL;
+	/* a start from an older state undoes nothing that a newer one brought */
+	uint64_t v = !memcmp(h->obeyed_log, r->log_id, 16) && h->reached_v > r->v ? h->reached_v : r->v;
 
 	if (!is_judged(h) || p->state != RUNTIME_RUNNING)
 		return;
-	row = a ? archive_find(a, h->node.replica.v, RECORD_INSTANCE, p->id, strlen(p->id)) : NULL;
+	row = a ? archive_find(a, v, RECORD_INSTANCE, p->id, strlen(p->id)) : NULL;
 	if (row) { /* a network that leaves is told first, before the V of its leaving */
-		archive_stays(a, h->host, h->node.replica.v, a->n, &stays);
+		archive_stays(a, h->host, v, a->n, &stays);
 		stay = stays_find(&stays, row->record->network);
 	}
 	if (!a || (row && stay && stay->always && row->desired == DESIRED_STARTED && row->places[0] == h->host && row->generation <= p->generation))

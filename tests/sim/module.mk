@@ -21,6 +21,7 @@ $(B)/tests/sim/sim: $(SIM_OBJS) $(foreach r,$(SIM_ROOMS),$(call archive,$(r)))
 SEED ?= 1
 SEEDS ?= 2000
 SEEDS_SAN ?= 60
+MUTANT_SEEDS ?= 2000
 sim: $(B)/tests/sim/sim ## one seed of the simulator: SEED=8121 TRACE=1 LOG=1
 	$(Q)TRACE=$(TRACE) LOG=$(LOG) $< $(SEED)
 run-sim: $(B)/tests/sim/sim
@@ -30,4 +31,7 @@ test-sim: ## whole clusters with faults on virtual time: SEEDS=2000, and some of
 	$(Q)$(MAKE) --no-print-directory run-sim B=$(B)/san SAN=address,undefined SEEDS=$(SEEDS_SAN)
 soak: $(B)/tests/sim/sim ## the simulator for longer: SEEDS=100000 or MINUTES=60, FROM=1
 	$(Q)FROM=$(FROM) MINUTES=$(MINUTES) tests/sim/run.sh $< $(SEEDS)
-.PHONY: sim run-sim test-sim soak
+sim-mutants: $(B)/tests/sim/sim ## break the product on purpose, and see that the simulator finds it: M=name MUTANT_SEEDS=2000
+	$(Q)B=$(B) SIM_CC="$(CC)" SIM_CFLAGS='$(subst ','\'',$(ALLCFLAGS))' SIM_OBJS="$(SIM_OBJS)" SIM_LINK='$(SIM_LINK)' \
+		python3 tests/sim/mutants.py --seeds $(MUTANT_SEEDS) $(MUTANTS_PICK) $(M)
+.PHONY: sim-mutants sim run-sim test-sim soak

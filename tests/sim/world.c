@@ -501,7 +501,7 @@ static void draw_rules(struct world *w)
 	r->n_hosts = 2 + (unsigned)world_below(w, HOSTS_MAX - 2);
 	r->workload_ms = PICK(w, 20000, 40000, 60000);
 	r->op_ms = (unsigned)PICK(w, 100, 300, 600);
-	r->fault_ms = world_chance(w, 850) ? (unsigned)PICK(w, 1500, 3000, 8000) : 0;
+	r->fault_ms = world_chance(w, 850) ? (unsigned)PICK(w, 700, 1500, 4000) : 0;
 	r->loss = rough ? (unsigned)PICK(w, 0, 20, 100) : 0;
 	r->duplicates = rough ? (unsigned)PICK(w, 0, 50) : 0;
 	r->late = rough ? (unsigned)PICK(w, 0, 50) : 0;

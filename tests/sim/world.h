@@ -77,8 +77,15 @@ struct host {
 	uint8_t claimed_log[16];
 	uint64_t claimed_v, obeyed_epoch;
 	uint8_t obeyed_log[16];
+	uint64_t reached_v, obeyed_ms; /* the highest V of that log; since when that epoch is obeyed */
+	bool heard;                    /* since its start */
 	uint64_t checked_v, checked_epoch, checked_applies;
-	bool corrupt_next; /* its next delta loses a record */
+	enum tampering {
+		TAMPER_NOT,
+		TAMPER_LOSE_RECORD, /* the last record of a delta does not get into the copy, as if memory were bad */
+		TAMPER_SKIP,        /* a delta begins one change later, as if its maker had forgotten one: must be refused */
+		TAMPER_OLD_EPOCH,   /* a reply is of a controller that is not obeyed any more: must be refused */
+	} tamper; /* with its next reply */
 	bool corrupted; /* its copy was damaged on purpose: I1 waits for the heal */
 	unsigned starts;
 };
@@ -129,7 +136,7 @@ struct world {
 	jmp_buf *out;
 	struct world_counts {
 		uint64_t ops, acked, refused, unknown, waits, applied, late_waits, crashes, cuts, roll_backs, seconds, clones, checks,
-			dns, snapshots, heals, deltas, corrupted, durable;
+			dns, snapshots, heals, deltas, corrupted, refused_replies, durable;
 	} counts;
 };
 

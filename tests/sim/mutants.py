@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""mutants.py - breaks the product on purpose, one small break at a time, and shows that the simulator finds it.
+
+A mutant is one exact piece of one source file and what stands there instead. The changed copy is compiled alone and linked in front of
+the archives, so the rest is the daemons' own objects. A piece that is not there exactly once is an error: the table must be kept
+true. Usage: mutants.py [--seeds N] [--pick K] [--table] [NAME ...]; without names all. --pick: K of them, others every day.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+
+B = os.environ.get("B", "build")
+
+MUTANTS = [
+    # name, file, piece, what stands there instead, what it means
+    ("store-synchronous-off", "controller/store_driver_sqlite.c", '"PRAGMA synchronous = FULL"', '"PRAGMA synchronous = OFF"',
+     "a COMMIT is not synced"),
+    ("store-synchronous-normal", "controller/store_driver_sqlite.c", '"PRAGMA synchronous = FULL"', '"PRAGMA synchronous = NORMAL"',
+     "a COMMIT is synced with the next checkpoint"),
+    ("ack-before-commit", "controller/store_batch.c", "		r = commit(store);\n", "		(void)!commit(store);\n",
+     "a write is acknowledged whether or not it was committed"),
+    ("epoch-not-raised", "controller/store.c", "uint64_t epoch = store->identity.epoch + 1, now = clock_real_ms(&store->clock);",
+     "uint64_t epoch = store->identity.epoch, now = epoch;", "a controller that starts takes no epoch of its own"),
+    ("prune-before-end", "node/replica_snapshot.c", "	if (m->part == 1) {\n		replica_drop_staging(r);\n",
+     "	if (m->part == 1) {\n		replica_drop_staging(r);\n		replica_free_content(r);\n		r->records = r->parts = (struct map){ 0 };\n",
+     "the old state goes when a snapshot begins"),
+    ("snapshot-merged", "node/replica_snapshot.c", "	if (r->staging_heals) {\n		e = swap_parts(r, s, m);",
+     "	if (!m->n_heal) {\n		struct replica_record *rec;\n		for (size_t i = 0; e == 0 && (rec = map_next(&s->records, &i));)\n"
+     "			e = replica_insert(r, rec->record, 0);\n		r->v = m->to_v;\n	} else if (r->staging_heals) {\n		e = swap_parts(r, s, m);",
+     "a snapshot is added to what is there, nothing is taken away"),
+    ("wrong-from-v-accepted", "node/replica.c", " || m->from_v != r->v)\n		return REPLICA_GAP;", ")\n		return REPLICA_GAP;",
+     "a delta is taken wherever it begins"),
+    ("epoch-not-compared", "node/replica.c", "	if (!r->has_log_id || epoch > r->epoch)\n		return true;\n",
+     "	if (epoch)\n		return true;\n", "a node obeys any controller"),
+    ("scope-drop-ignored", "node/replica.c", "		if (!m->scope[i]->entered)\n			e = drop_network", "		if (0)\n			e = drop_network",
+     "a network that left the scope stays"),
+    ("journal-not-synced", "node/journal.c", "if (e == 0 && fdatasync(j->fd) < 0)", "if (e == 0 && j->fd < 0)",
+     "an entry is acknowledged before it is safe"),
+    ("journal-not-synced-at-start", "node/journal.c", " || lseek(j->fd, 0, SEEK_END) < 0 || fdatasync(j->fd) < 0)",
+     " || lseek(j->fd, 0, SEEK_END) < 0)", "what a killed daemon wrote is claimed unsynced by the next"),
+    ("state-file-not-synced", "lib/base/file.c", "	if (r == 0 && fsync(fd) < 0)\n", "	if (r == 0 && fd < 0)\n",
+     "a file is renamed into place before its bytes are safe"),
+    ("folder-not-synced", "lib/base/file.c", "	return fsync(fd) < 0 ? -errno : 0;\n", "	return fd < 0 ? -errno : 0;\n",
+     "a rename is believed before it is safe"),
+    ("ack-before-durable", "node/sync.c", "	s->settling = true;\n	if (m->kind == SIXPN__POLL_KIND__POLL_SNAPSHOT || journal_wants_fold",
+     "	finish_reply(s);\n	if (m->kind == SIXPN__POLL_KIND__POLL_SNAPSHOT || journal_wants_fold",
+     "the next Poll goes out before the journal is written"),
+    ("stale-journal-replayed", "node/statefile.c", " || memcmp(m, journal_magic, sizeof journal_magic) || memcmp(of, snapshot_hash, HASH_LEN);",
+     " || memcmp(m, journal_magic, sizeof journal_magic);", "a journal of another snapshot is replayed over this one"),
+    ("torn-entry-breaks-all", "node/statefile.c", "return cursor_left(&c) ? broken(why, \"the journal's chain breaks before its end\") : 0;",
+     "return broken(why, \"the journal's chain breaks\");", "a torn last entry costs the whole state"),
+    ("scope-off-by-one", "controller/delta.c", "return e->entered_v <= b->node->applied_v;", "return e->entered_v < b->node->applied_v;",
+     "the first change after a network came in is not told"),
+    ("scope-left-not-told", "controller/delta.c", "if (e->left_v > from && (!e->count || (e->entered_v > from && !e->guessed))) {",
+     "if (e->left_v > UINT64_MAX - 1 && !e->count) {", "nobody is told that a network left"),
+    ("scope-stay-survives-a-cut", "controller/delta.c", "if (e->left_v > from && (!e->count || (e->entered_v > from && !e->guessed))) {",
+     "if (e->left_v > from && !e->count) {", "an older stay outlives the V at which it ended"),
+    ("scope-guess-left-to-later", "controller/delta.c", "		if (b.guesses && v <= controller_head(c))\n			r = DELTA_TOO_LARGE;", "",
+     "a network that came in at a guessed V may come too late"),
+    ("delta-makes-no-way", "controller/delta.c", "	if (b->moves && b->bytes + size", "	if (b->bytes && b->bytes + size",
+     "a large change beside a drop is never sent"),
+    ("foreign-networks-told", "controller/delta.c", "	if (!e)\n		return r->node != 0;\n", "	if (!e)\n		return true;\n",
+     "records of networks that were never there are sent"),
+    ("foreign-part-in-snapshot", "controller/snapshot.c", "		if (e->count)\n			r = add_part(s, memory_part(&c->memory, e->network, 0));",
+     "		r = add_part(s, memory_part(&c->memory, e->network, 0));", "a snapshot holds networks that have left"),
+    ("snapshot-v-of-its-end", "controller/snapshot.c", "	r.message.to_v = s->v;\n", "	r.message.to_v = controller_head(c);\n",
+     "a snapshot claims the V at which its last part is sent"),
+    ("window-off-by-one", "controller/poll.c", "node->first_pending_v <= ring_floor(&c->ring);", "node->first_pending_v < ring_floor(&c->ring);",
+     "a node just below the window is fed from it"),
+    ("window-not-checked", "controller/poll.c", "	if (q->applied_v < ring_floor(&c->ring) && ", "	if (q->applied_v + 100000 < ring_floor(&c->ring) && ",
+     "a node far below the window is fed from it"),
+    ("applied-off-by-one", "controller/controller_internal.h", "return node->acked && node->first_pending_v > v;",
+     "return node->acked && node->first_pending_v >= v;", "wait says applied one change too early"),
+    ("wait-forgets-laggards", "controller/wait.c", "		if (!node_has_applied(node, v) && (w->want.strict || !controller_is_unknown(c, node)))",
+     "		if (!node->acked && (w->want.strict || !controller_is_unknown(c, node)))", "a node that is behind does not hold up a wait"),
+    ("drift-not-looked-for", "controller/poll.c", "node->applied_v != controller_head(c) || !memcmp(own.sum, q->digest, DIGEST_LEN)",
+     "node->applied_v != controller_head(c) || own.count < (uint64_t)-1", "digests are not compared"),
+    ("roll-back-not-seen", "controller/poll.c", "if (store_head_proof_valid(&c->identity, q->applied_v, q->head_proof, q->head_proof_len))",
+     "if (q->head_proof_len == 7)", "a proof of a later head is ignored"),
+    ("fence-ignored", "controller/poll.c", "	if (!q->has_log_id || q->epoch < c->identity.epoch ||", "	if (q || q->epoch < c->identity.epoch ||",
+     "a controller goes on though a node obeys a later one"),
+    ("presence-gone-without-controller", "node/node.c", "if (e == 0 && !leave && node->replica.has_log_id)", "if (e == 0 && !leave)",
+     "a start that knows nothing takes everything away"),
+    ("vanished-means-stop-before-sync", "agent/instance.c", "	if (in->executing || (!in->wanted && !in->seen && !in->agent->synced))\n",
+     "	if (in->executing)\n", "an instance of an earlier run is ended before the controller has spoken"),
+    ("names-not-rebuilt", "node/apply.c", "	for (size_t i = 0; i < change->n_networks && !change->all && !change->fabric; i++) {",
+     "	for (size_t i = 0; i < change->n_networks && change->all; i++) {", "a delta does not reach the name server"),
+    ("report-said-once", "node/reports.c", "	for (size_t i = 0; (e = map_next(&r->entries, &i));)\n		e->in_flight = false;\n	if (loop_set_timer_in",
+     "	for (size_t i = 0; (e = map_next(&r->entries, &i));) {\n		e->in_flight = false;\n		e->quiet_until_v = UINT64_MAX;\n"
+     "		e->quiet_epoch = r->replica->epoch;\n	}\n	if (loop_set_timer_in", "a report that was lost is not repeated"),
+]
+
+
+def sh(command, **kw):
+    return subprocess.run(command, shell=True, text=True, capture_output=True, **kw)
+
+
+class Broken(Exception):
+    pass
+
+
+def build(name, path, old, new):
+    """A simulator with this one change; its path."""
+    text = open(path).read()
+    if text.count(old) != 1:
+        raise Broken(f"{path} holds the piece of {name} {text.count(old)} times, it must be once")
+    folder = f"{B}/sim-mutants/{name}"
+    source = f"{folder}/{path}"
+    os.makedirs(os.path.dirname(source), exist_ok=True)
+    open(source, "w").write(text.replace(old, new))
+    sources = [path]
+    if path.endswith(".h"):  # everything that includes it, with the changed one found first
+        sources = sh(f"grep -rl '\"{path}\"' controller node agent lib --include=*.c").stdout.split()
+    objects = []
+    for s in sources:
+        target = f"{folder}/{s[:-2]}.o"
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        source = f"{folder}/{s}" if s == path else s
+        r = sh(f"{os.environ['SIM_CC']} -w -I{folder} {os.environ['SIM_CFLAGS']} -c {source} -o {target}")
+        if r.returncode:
+            raise Broken(f"{name} does not compile:\n{r.stderr}")
+        objects.append(target)
+    program = f"{folder}/sim"
+    r = sh(f"{os.environ['SIM_CC']} -o {program} {' '.join(objects)} {os.environ['SIM_OBJS']} {os.environ['SIM_LINK']}")
+    if r.returncode:
+        raise Broken(f"{name} does not link:\n{r.stderr}")
+    return program
+
+
+def hunt(program, seeds, limit_s):
+    """(seed, invariant) of the first that is found, or None."""
+    try:
+        r = subprocess.run([program, "1", str(seeds)], text=True, capture_output=True, timeout=limit_s, errors="replace")
+    except subprocess.TimeoutExpired:
+        return ("?", "no end")
+    found = re.search(r"^seed (\d+): (.*)$", r.stderr, re.M)
+    if found:
+        return (found.group(1), found.group(2))
+    if r.returncode:
+        return ("?", f"exit {r.returncode}: {r.stderr.strip()[-200:]}")
+    return None
+
+
+def main():
+    args = argparse.ArgumentParser()
+    args.add_argument("--seeds", type=int, default=2000)
+    args.add_argument("--pick", type=int)
+    args.add_argument("--table", action="store_true")
+    args.add_argument("names", nargs="*")
+    a = args.parse_args()
+    chosen = [m for m in MUTANTS if not a.names or m[0] in a.names]
+    if a.pick:
+        day = int(time.time()) // 86400
+        chosen = [MUTANTS[(day * a.pick + i) % len(MUTANTS)] for i in range(a.pick)]
+    missed = 0
+    for name, path, old, new, meaning in chosen:
+        try:
+            found = hunt(build(name, path, old, new), a.seeds, 600)
+        except Broken as e:
+            print(f"{name}: {e}", file=sys.stderr)
+            missed += 1
+            continue
+        if not found:
+            missed += 1
+            print(f"   MISSED {name}: {meaning} ({a.seeds} seeds)", flush=True)
+        elif a.table:
+            print(f"| `{name}`: {meaning} | {found[1].split(':')[0]} | {found[0]} |", flush=True)
+        else:
+            print(f"   caught {name} at seed {found[0]}: {found[1][:120]}", flush=True)
+    print(f"{len(chosen) - missed} of {len(chosen)} mutants caught")
+    return 1 if missed else 0
+
+
+sys.exit(main())
