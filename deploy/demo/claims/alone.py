@@ -219,12 +219,11 @@ def change(cluster, times):
 
 def behind_the_window(p, cluster):
     before = counters(cluster, "snapshots")
-    stopped = cluster.nodes["dev-1"].signal("sixpn-node", signal.SIGSTOP)
+    cluster.nodes["dev-1"].signal("sixpn-node", signal.SIGSTOP)
     try:
         change(cluster, WINDOW + 6)
     finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+        cluster.nodes["dev-1"].signal("sixpn-node", signal.SIGCONT)
     converge(cluster)
     after = counters(cluster, "snapshots")
     p.tell(f"kill -STOP, {WINDOW + 6} changes, kill -CONT          # the daemon of dev-1; the controller keeps {WINDOW} changes")
