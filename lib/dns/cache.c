@@ -118,18 +118,23 @@ static void remove_entry(struct dns_cache *c, struct entry *e)
 	drop_network_if_empty(c, n);
 }
 
-struct dns_cache *dns_cache_free(struct dns_cache *c)
+void dns_cache_clear(struct dns_cache *c)
 {
 	struct names_of *n;
 
-	if (!c)
-		return NULL;
 	for (size_t i = 0; (n = map_next(&c->networks, &i));) {
 		size_t left = c->networks.n;
 
 		while (c->networks.n == left) /* the network goes with its last entry */
 			remove_entry(c, n->oldest);
 	}
+}
+
+struct dns_cache *dns_cache_free(struct dns_cache *c)
+{
+	if (!c)
+		return NULL;
+	dns_cache_clear(c);
 	map_deinit(&c->names);
 	map_deinit(&c->networks);
 	free(c);

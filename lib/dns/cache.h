@@ -34,6 +34,7 @@ struct dns_cache_found {
 struct dns_cache;
 int dns_cache_new(size_t limit_bytes, struct dns_cache **ret_cache) MUST_CHECK;
 struct dns_cache *dns_cache_free(struct dns_cache *c); /* NULL is fine; returns NULL */
+void dns_cache_clear(struct dns_cache *c);
 struct dns_cache_found dns_cache_find(struct dns_cache *c, const struct dns_cache_key *key, uint64_t now_ms);
 /* Takes the answer over. What may not or cannot be kept is freed; an older answer to the same question goes in any case. */
 void dns_cache_put(struct dns_cache *c, const struct dns_cache_key *key, struct dns_stored *stored, uint64_t now_ms);

@@ -41,6 +41,9 @@ static void read_resolv_conf(struct dns_forward *f)
 		return;
 	question_stop_probes(f);
 	dns_upstreams_replace(&f->upstreams, &list);
+	/* Other servers may see another world (a VPN, a company's own names): what the old ones said is not theirs. */
+	if (f->cache)
+		dns_cache_clear(f->cache);
 	question_arm_probes(f);
 	dns_forward_count(&f->tally, DNS_FORWARD_RELOADED);
 	log_info("dns", "%zu upstream name servers from %s%s%s", list.n, f->resolv_conf, list.n ? ", first " : "",

@@ -113,13 +113,14 @@ static void set_cache_gauges(struct dns_forward *f)
 	atomic_store_explicit(&f->tally.counters[DNS_FORWARD_EVICTED], dns_cache_evicted(f->cache), memory_order_relaxed);
 }
 
-static void question_answer(struct dns_question *q, uint8_t by, const struct dns_reply_in *in)
+static void question_answer(struct dns_question *q, const struct dns_attempt *by, const struct dns_reply_in *in)
 {
 	struct dns_forward *f = q->forward;
+	bool current = upstream_of(by) != NULL;
 	struct dns_cache_key key = question_cache_key(q);
 	struct dns_stored *stored;
 
-	q->answered_by = by;
+	q->answered_by = by->upstream;
 	/* First a copy: the reply is in memory that is about to go. */
 	if (dns_stored_new(in, q->dnssec_ok, &stored) < 0) {
 		question_end(q, DNS_HINT_NO_REACHABLE);
@@ -127,7 +128,10 @@ static void question_answer(struct dns_question *q, uint8_t by, const struct dns
 	}
 	question_withdraw(q);
 	forward_answer_all(q, stored);
-	dns_cache_put(f->cache, &key, stored, loop_now_ms(f->env.loop));
+	if (current)
+		dns_cache_put(f->cache, &key, stored, loop_now_ms(f->env.loop));
+	else
+		free(stored); /* of a server that is not asked any more */
 	set_cache_gauges(f);
 	free(q);
 }
@@ -282,7 +286,7 @@ static void attempt_ended(struct dns_exchange *x, enum dns_exchange_end end, con
 	if (u && spoke && x->folded)
 		u->folds_until_ms = now + DNS_UPSTREAM_QUIRK_MS;
 	if (end == DNS_EXCHANGE_ANSWERED) {
-		question_answer(q, a->upstream, in);
+		question_answer(q, a, in);
 		return;
 	}
 	if (end == DNS_EXCHANGE_NO_EDNS && u && x->sent.edns && q->n_attempts < DNS_QUESTION_ATTEMPTS_MAX) {

@@ -257,6 +257,27 @@ static void an_answer_too_big_is_not_kept(void **state)
 	assert_int_equal(dns_cache_bytes(cache), 0);
 }
 
+static void all_can_be_forgotten(void **state)
+{
+	char name[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(name, sizeof name, "n%u.example", i % 20);
+		struct dns_cache_key k = key_of(NET + i % 5, name, i % 2 ? DNS_TYPE_A : DNS_TYPE_AAAA);
+
+		put(&k, 0, true, 3600, 0);
+	}
+	assert_true(dns_cache_count(cache) > 10);
+	dns_cache_clear(cache);
+	assert_int_equal(dns_cache_count(cache), 0);
+	assert_int_equal(dns_cache_bytes(cache), 0);
+	struct dns_cache_key k = key_of(NET, "n0.example", DNS_TYPE_A);
+
+	put(&k, 0, true, 60, 0);
+	assert_int_equal(dns_cache_find(cache, &k, 1).kind, DNS_CACHED_FRESH);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int main(void)
@@ -271,6 +292,7 @@ int main(void)
 		T(memory_is_bounded_and_the_greedy_network_pays),
 		T(what_is_used_stays),
 		T(an_answer_too_big_is_not_kept),
+		T(all_can_be_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1259,35 +1259,107 @@ static void write_conf(const char *path, const char *text)
 	assert_int_equal(rename(temporary, path), 0);
 }
 
-static void another_resolv_conf_is_noticed(void **state)
+/* It looks once a second, when somebody asks. */
+static void ask_until_there_are(size_t n, const char *first)
 {
-	struct dns_forward_options options = { .upstreams = "auto", .own = addr_resolver(), .clock = clock_real() };
 	struct dns_upstreams u;
-	char path[] = "/tmp/test_forward.XXXXXX", name[32];
+	unsigned tries = 0;
+	char name[32];
+
+	do {
+		static struct asked a;
+
+		snprintf(name, sizeof name, "try%u.example", tries);
+		ask(forward, &a, name, (struct how){ 0 });
+		await(loop, &a);
+		let_pass(100);
+		dns_forward_upstreams(forward, &u);
+		assert_true(tries++ < 100);
+	} while (u.n != n || (n && strcmp(u.all[0].text, first) != 0));
+}
+
+static void another_resolv_conf_is_noticed_and_what_was_kept_forgotten(void **state)
+{
+	struct dns_forward_options options = { .upstreams = "auto", .own = addr_resolver(), .clock = clock_real(), .total_ms = 300 };
+	struct dns_upstreams u;
+	char path[] = "/tmp/test_forward.XXXXXX", text[128];
 	int fd = mkstemp(path);
 
 	(void)state;
 	assert_true(fd >= 0);
 	close(fd);
 	options.resolv_conf = path;
-	write_conf(path, "nameserver fdaa::3\nnameserver 127.0.0.1\n");
+	snprintf(text, sizeof text, "nameserver fdaa::3\nnameserver 127.0.0.1:%u\n", up.port);
+	write_conf(path, text);
 	forward = dns_forward_free(forward);
 	assert_int_equal(dns_forward_new(loop, &options, &forward, NULL), 0);
 	dns_forward_upstreams(forward, &u);
 	assert_int_equal(u.n, 1);
-	assert_string_equal(u.all[0].text, "127.0.0.1:53");
+	ask_and_wait("www.example", (struct how){ 0 });
+	ask_and_wait("www.example", (struct how){ 0 });
+	assert_int_equal(counted(forward, DNS_FORWARD_HIT), 1);
 	write_conf(path, "# nothing\n");
-	for (unsigned i = 0; u.n; i++) { /* it looks once a second, when somebody asks */
-		static struct asked a;
+	ask_until_there_are(0, "");
+	second.script = with_ttl;
+	ttl = 77;
+	snprintf(text, sizeof text, "nameserver 127.0.0.1:%u\n", second.port);
+	write_conf(path, text);
+	snprintf(text, sizeof text, "127.0.0.1:%u", second.port);
+	ask_until_there_are(1, text);
+	assert_string_equal(ask_and_wait("www.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 77"); /* not what the first said */
+	unlink(path);
+}
 
-		snprintf(name, sizeof name, "n%u.example", i);
-		ask(forward, &a, name, (struct how){ 0 });
-		await(loop, &a);
-		let_pass(100);
-		dns_forward_upstreams(forward, &u);
-		assert_true(i < 100);
-	}
-	assert_int_equal(counted(forward, DNS_FORWARD_RELOADED), 2); /* the first was from nothing */
+static struct fake_query kept;
+
+static void keep(struct fake_query *q)
+{
+	if (!strncasecmp(q->name, "late", 4))
+		kept = *q;
+	else
+		plain(q);
+}
+
+static void silent_to_late(struct fake_query *q)
+{
+	if (strncasecmp(q->name, "late", 4) != 0)
+		with_ttl(q);
+}
+
+static void what_a_dropped_server_says_late_is_told_but_not_kept(void **state)
+{
+	struct dns_forward_options options = { .upstreams = "auto", .own = addr_resolver(), .clock = clock_real(), .total_ms = 8000 };
+	static struct asked late;
+	char path[] = "/tmp/test_forward.XXXXXX", text[128];
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	options.resolv_conf = path;
+	snprintf(text, sizeof text, "nameserver 127.0.0.1:%u\n", up.port);
+	write_conf(path, text);
+	forward = dns_forward_free(forward);
+	assert_int_equal(dns_forward_new(loop, &options, &forward, NULL), 0);
+	up.script = keep;
+	second.script = silent_to_late;
+	ttl = 77;
+	kept.n = 0;
+	ask(forward, &late, "late.example", (struct how){ 0 });
+	while (!kept.n)
+		assert_int_equal(loop_round(loop, 100), 0);
+	up.script = silent;
+	snprintf(text, sizeof text, "nameserver 127.0.0.1:%u\n", second.port);
+	write_conf(path, text);
+	snprintf(text, sizeof text, "127.0.0.1:%u", second.port);
+	let_pass(1100);
+	ask_until_there_are(1, text);
+	assert_int_equal(late.answered, 0);
+	plain(&kept);
+	await(loop, &late);
+	assert_string_equal(late.text, "NOERROR A 192.0.2.1 60");
+	second.script = with_ttl;
+	assert_string_equal(ask_and_wait("late.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 77");
 	unlink(path);
 }
 
@@ -1466,7 +1538,8 @@ int main(void)
 		T(the_end_answers_whoever_waits),
 		T(a_question_of_ours_that_comes_back_is_not_sent_again),
 		T(private_names_do_not_leave_even_if_they_get_here),
-		T(another_resolv_conf_is_noticed),
+		T(another_resolv_conf_is_noticed_and_what_was_kept_forgotten),
+		T(what_a_dropped_server_says_late_is_told_but_not_kept),
 		T(every_query_ends_once_whatever_happens),
 		cmocka_unit_test(no_descriptor_is_left),
 	};
