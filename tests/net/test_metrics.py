@@ -1,6 +1,7 @@
 """What can be seen: the pages of both daemons are read by a strict reader and hold true numbers; the controller's holds the nodes'."""
 import http.client
 import re
+import subprocess
 import sys
 
 from fixture.cell import ROOT
@@ -40,6 +41,10 @@ def of_controller(lab):
 
 def of_node(lab, name):
     return page(lab.nodes[name], "::1", 4282)
+
+
+def test_the_reader_itself_refuses_what_is_wrong(lab):
+    subprocess.run([sys.executable, ROOT / "tests/lib/test_exposition.py"], check=True, stdout=subprocess.DEVNULL)
 
 
 def test_both_pages_hold_true_numbers(lab):
