@@ -1,6 +1,7 @@
 """bench_change - a cluster of four nodes in namespaces, and change_probe on it: from an API write to the changed answer everywhere."""
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -15,8 +16,22 @@ SPEC = {"schema": 1, "command": ["/bin/sleep", "1000000"]}
 if os.geteuid():
     print("SKIP: network namespaces need root")
     sys.exit(0)
+
+
+def give_disk(cell, folder):
+    """A cell keeps its state in memory; here what is synced shall be on a disk."""
+    place = DISK / cell.name
+    place.mkdir(parents=True)
+    cell.out("sh", "-c", f"mkdir -p {folder} && mount --bind {place} {folder}")
+
+
+DISK = BUILD / "tests/bench/state"
+shutil.rmtree(DISK, ignore_errors=True)
 lab = Cluster(NODES, logs=BUILD / "tests/bench/logs", park_ms=20000)
 try:
+    give_disk(lab.controller, "/var/lib/sixpn/controller")
+    for cell in lab.nodes.values():
+        give_disk(cell, "/var/lib/sixpn/node")
     lab.up()
     lab.sixpn("org", "create", "acme")
     lab.sixpn("app", "create", "web", "--org", "acme")
@@ -31,3 +46,4 @@ try:
     sys.exit(done.returncode)
 finally:
     lab.stop()
+    shutil.rmtree(DISK, ignore_errors=True)
