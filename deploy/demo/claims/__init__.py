@@ -22,7 +22,7 @@ NODE_ARGS = ("--repair_interval_ms", "3600000")
 RESOLVER = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "gate-alone", "underlay",
             "withdrawal", "alone-names", "alone-restart", "alone-crash", "outside")
 MESH = ("fetch", "isolation", "infrastructure", "gate-alone", "programs-alone", "underlay", "alone-names")
-DAEMON = ("names-aaaa", "near-first", "alone-names", "alone-cursor", "alone-window")
+DAEMON = ("names-aaaa", "near-first", "alone-names", "alone-restart", "alone-crash", "alone-cursor", "alone-window")
 # What needs the programs of an instance's device: which instance it is depends on placement.
 SAME_HOST = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "isolation",
              "infrastructure", "gate-alone", "programs-alone", "mesh-form", "withdrawal", "underlay", "alone-names", "alone-restart",
