@@ -11,6 +11,7 @@
 #include "controller/http_listen.h"
 #include "lib/base/crypto.h"
 #include "lib/base/log.h"
+#include "lib/sixpn/name.h"
 
 #include <arpa/inet.h>
 #include <microhttpd.h>
@@ -207,11 +208,14 @@ void http_reply_json(struct http_request *request, unsigned status, uint64_t v, 
 
 static char *error_text(const struct exchange *x, const struct why *why, const char *hint)
 {
-	CLEAN_JSON json_t *doc = json_pack("{s:{s:s,s:s,s:s?,s:s?,s:s}}", "error", "code", why->code, "message", why->text, "field",
-					   why->field[0] ? why->field : NULL, "hint", hint && *hint ? hint : NULL, "request",
-					   x->request.id);
+	CLEAN_JSON json_t *doc = NULL;
+	struct why tame = *why;
 
-	/* a sentence that quotes broken UTF-8 is cut off by json_pack: the code still stands */
+	/* they may quote what was sent, cut in the middle of a character, and JSON takes no such text */
+	name_tame(tame.field);
+	name_tame(tame.text);
+	doc = json_pack("{s:{s:s,s:s,s:s?,s:s?,s:s}}", "error", "code", tame.code, "message", tame.text, "field",
+			tame.field[0] ? tame.field : NULL, "hint", hint && *hint ? hint : NULL, "request", x->request.id);
 	return doc ? json_dumps(doc, JSON_COMPACT) : NULL;
 }
 

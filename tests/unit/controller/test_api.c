@@ -80,6 +80,9 @@ static void bodies_are_checked_against_the_table(void **state)
 		const char *code;
 	} rows[] = {
 		{ "POST", "/v1/orgs", "{\"name\":\"x\",\"colour\":1}", 400, "field_unknown" },
+		{ "POST", "/v1/orgs", "{\"name\":\"x\",\"a" "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9" /* its quote is cut within a letter */
+		  "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+		  "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\":1}", 400, "field_unknown" },
 		{ "POST", "/v1/orgs", "{}", 400, "field_missing" },
 		{ "POST", "/v1/orgs", NULL, 400, "field_missing" },
 		{ "POST", "/v1/orgs", "{\"name\":null}", 400, "field_missing" },
