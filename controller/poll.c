@@ -352,6 +352,8 @@ static void judge(struct controller *c, struct node_entry *node, const struct po
 	snapshot_follow(c, node);
 	if (!check_digest(c, node, q))
 		poll_answer(c, node);
+	if (node->handle && node->acked && !node->n_pending && q->at_once)
+		reply_nothing(c, node, false);
 }
 
 static void take(struct controller *c, struct node_entry *node, const struct link_request *request)

@@ -15,7 +15,7 @@ struct poll_digest {
 /* A PollRequest, judged. */
 struct poll_request {
 	uint64_t epoch, applied_v;
-	bool has_log_id, has_token;
+	bool has_log_id, has_token, at_once;
 	uint8_t log_id[STORE_LOG_ID_LEN];
 	uint8_t digest[DIGEST_LEN];
 	uint8_t head_proof[64];

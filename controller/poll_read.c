@@ -176,6 +176,7 @@ int poll_request_read(const void *bytes, size_t len, struct pb_arena *arena, str
 	out.applied_v = m->applied_v;
 	out.health = m->health;
 	out.features = m->features;
+	out.at_once = m->at_once;
 	r = read_fields(m, arena, &out, why);
 	if (r)
 		return r;

@@ -240,9 +240,13 @@ static void forget_settled(struct node *node, const struct presence *wanted)
 void node_apply(struct node *node, const struct replica_change *change)
 {
 	struct presence wanted = { 0 };
-	int e = presence_wanted(&node->replica, &wanted);
-	bool presence_known = e == 0; /* else what is there stays: an empty set would silence every network */
+	bool presence_known; /* else what is there stays: an empty set would silence every network */
+	int e;
 
+	if (node->replica.torn) /* what is missing is not gone; the snapshot that mends it is applied whole */
+		return;
+	e = presence_wanted(&node->replica, &wanted);
+	presence_known = e == 0;
 	node->applying = true;
 	node->applies++;
 	node_errors_clear(&node->errors);

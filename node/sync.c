@@ -30,6 +30,7 @@ struct sync {
 	bool settling;      /* a reply was taken, its journal entry is not durable yet */
 	bool synced;
 	bool want_digests;
+	bool in_step;       /* a reply was applied, and no call has failed since */
 	bool from_scratch;  /* what we were sent made no sense: say that we have nothing, the next reply is a snapshot */
 	uint64_t features;  /* of the controller, as its last reply said */
 	uint8_t head_proof[64];
@@ -239,6 +240,7 @@ static void take_records(struct sync *s, const Sixpn__PollReply *m, const uint8_
 	s->stats.deltas += m->kind == SIXPN__POLL_KIND__POLL_DELTA;
 	s->stats.bookmarks += m->kind == SIXPN__POLL_KIND__POLL_NOTHING;
 	apply(s, m, &change);
+	s->in_step = true;
 	s->events->heard(s->ctx);
 	replica_change_deinit(&change);
 	if (snapshot || from_v != s->replica->v || from_epoch != s->replica->epoch || m->n_records || m->n_scope || held != s->replica->n_held)
@@ -297,6 +299,7 @@ static void poll_done(void *ctx, enum link_result result, const uint8_t *payload
 		return;
 	s->polling = false;
 	if (result != LINK_OK) {
+		s->in_step = false;
 		poll_later(s, RETRY_MS);
 		return;
 	}
@@ -410,6 +413,7 @@ static void send_poll(struct sync *s)
 	}
 	loop_cancel_timer(&s->again);
 	say_where_we_are(s, &m, &digest);
+	m.at_once = !s->in_step;
 	lists = say_lists(s, &m);
 	s->events->fill_poll(s->ctx, &m);
 	e = pb_pack(&m, &bytes);

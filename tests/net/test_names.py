@@ -161,6 +161,33 @@ def test_g17_age_and_controller_are_told(lab):
     assert "EDE" not in here.out("dig", "+time=2", "+tries=1", "@fdaa::3", "web.internal", "AAAA")
 
 
+def test_g17_a_lost_connection_is_told_long_before_patience_ends(lab):
+    here = lab.instance("acme", "web", "ord-1")
+    stop_controller(lab)
+    lab.park_ms = 20000  # so patience is 40 s
+    lab.start_controller()
+    wait_until(lab.ready, 20, "nodes are back")
+    wait_until(lambda: freshness(here)[2] == "up", 10, "up at once, though nobody has news for 20 s")
+    stop_controller(lab)
+    wait_until(lambda: freshness(here)[2] == "down", 15, "down")
+    assert freshness(here)[1] < 40000
+    lab.park_ms = 2000
+    lab.start_controller()
+    wait_until(lab.ready, 20, "nodes are back")
+
+
+def test_g17_a_controller_that_hangs_is_told(lab):
+    here = lab.instance("acme", "web", "ord-1")
+    wait_until(lambda: freshness(here)[2] == "up", 10, "up")
+    lab.controller.signal("sixpn-controller", signal.SIGSTOP)
+    try:
+        wait_until(lambda: freshness(here)[2] == "down", 20, "down, though the connection is there")
+        assert here.dig("nrt.web.internal", "AAAA"), "names go on"
+    finally:
+        lab.controller.signal("sixpn-controller", signal.SIGCONT)
+    wait_until(lambda: freshness(here)[2] == "up", 20, "up again")
+
+
 def test_g17_a_version_is_that_of_ones_own_network(lab):
     acme, globex = lab.instance("acme", "web", "ord-1"), lab.instance("globex", "web", "ord-1")
     ours, theirs = version(acme), version(globex)

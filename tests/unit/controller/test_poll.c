@@ -343,6 +343,25 @@ static void g8_a_quiet_node_is_moved_on_before_the_window_leaves_it_behind(void 
 	world_free(w);
 }
 
+/* After a restart or a lost connection a node wants to know that it is in step, not wait for as long as a poll is parked. */
+static void g8_a_node_that_asks_for_it_is_answered_at_once_though_nothing_is_new(void **state)
+{
+	uint32_t acme, globex;
+	struct world *w = two_orgs(NULL, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+	unsigned before;
+
+	(void)state;
+	world_run(w, 1000);
+	before = a->kinds[SIXPN__POLL_KIND__POLL_NOTHING];
+	a->at_once = true;
+	send_poll(a);
+	world_run(w, 1000);
+	assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_NOTHING], before + 1); /* and the next one is parked again */
+	assert_int_equal(a->v, store_head(w->store));
+	world_free(w);
+}
+
 static void g9_errors_of_a_node_are_told_with_its_state(void **state)
 {
 	uint32_t acme, globex;
@@ -813,6 +832,7 @@ int main(void)
 		cmocka_unit_test(g5_removals_survive_a_disconnect),
 		cmocka_unit_test(g8_a_quiet_node_gets_a_bookmark_when_its_park_time_is_up),
 		cmocka_unit_test(g8_a_quiet_node_is_moved_on_before_the_window_leaves_it_behind),
+		cmocka_unit_test(g8_a_node_that_asks_for_it_is_answered_at_once_though_nothing_is_new),
 		cmocka_unit_test(g9_errors_of_a_node_are_told_with_its_state),
 		cmocka_unit_test(g10_only_the_part_that_drifted_is_healed),
 		cmocka_unit_test(g10_a_part_that_the_node_may_not_hold_heals_to_nothing),

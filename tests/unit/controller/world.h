@@ -49,6 +49,7 @@ struct test_node {
 	char name[NAME_SIZE];
 	uint64_t wake_ms, join_wake_ms;
 	char join_error[48], join_text[300];
+	bool at_once; /* the next poll wants an answer, news or not */
 	bool hold; /* take replies, but do not poll again by yourself */
 	/* what it holds */
 	struct map records, staging;
@@ -632,6 +633,8 @@ static inline void send_poll(struct test_node *n)
 		m.held_total = n->held_total;
 	}
 	m.features = n->features;
+	m.at_once = n->at_once;
+	n->at_once = false;
 	m.version = pb_bytes("0.1", 3);
 	m.health = n->health;
 	assert_int_equal(pb_pack(&m, &bytes), 0);

@@ -2,6 +2,7 @@
 #include "tests/unit/node/made.h"
 
 #include "node/node.h"
+#include "tests/unit/memory.h"
 
 struct rig {
 	struct node node; /* first: the fakes get it and find the rig */
@@ -93,7 +94,7 @@ static struct rig *rig_new(void)
 	node->n_roles = 1;
 	node->identity.host = MADE_HOST;
 	snprintf(node->identity.region, sizeof node->identity.region, "ord");
-	assert_int_equal(loop_new(&node->loop), 0);
+	assert_int_equal(loop_new_on(&node->clock, &node->loop), 0);
 	replica_init(&node->replica);
 	assert_int_equal(dns_views_new(&node->views), 0);
 	assert_int_equal(reports_new(node->loop, &node->clock, NULL, &node->replica, &rig->reports), 0);
@@ -234,9 +235,59 @@ static void an_instance_record_that_cannot_be_read_is_an_error_with_its_key(void
 	rig_end(rig);
 }
 
+/* Half of a reply: a retry or a timer finds networks and instances missing that nobody has taken away. */
+static void what_memory_ran_out_for_takes_nothing_from_the_machine(void **state)
+{
+	struct rig *rig = rig_new();
+	struct made *m = made_delta(20, 21);
+	static const struct replica_change everything = { .all = true, .fabric = true };
+
+	(void)state;
+	apply(rig, made_world());
+	made_scope(m, MADE_NET2, false, 21);
+	assert_int_equal(replica_take(&rig->node.replica, &m->reply, NULL, NULL), 0);
+	made_free(m);
+	rig->node.replica.torn = true;
+	rig->steps[0] = 0;
+	node_apply(&rig->node, &everything);
+	assert_string_equal(rig->steps, "");
+	assert_non_null(dns_views_find(rig->node.views, MADE_NET2));
+	assert_string_equal(apply(rig, made_world()), "speak:2+names reach+names roles+names silence:2+names ");
+	rig_end(rig);
+}
+
+/* A zone for which there was no memory is built a second later, though nothing of its network changes. */
+static void names_that_could_not_be_built_are_tried_again(void **state)
+{
+	struct rig *rig = rig_new();
+
+	(void)state;
+	made_take(&rig->node.replica, made_world(), 0);
+	assert_int_equal(loop_set_timer_in(rig->node.loop, &rig->node.names_again, 1), 0); /* a node has timers: there is room for one */
+	loop_cancel_timer(&rig->node.names_again);
+	for (long n = 0; !names_are_behind(rig->node.names); n++) {
+		memory_fails_after(n);
+		node_apply(&rig->node, &(struct replica_change){ .all = true });
+		memory_is_there();
+		if (n > 1000)
+			fail_msg("memory never ran out in the names");
+	}
+	assert_true(dns_views_count(rig->node.views) < 2);
+	for (unsigned i = 0; i < 3 && dns_views_count(rig->node.views) < 2; i++) {
+		rig->v.now_ms += 1000;
+		loop_round(rig->node.loop, 0);
+	}
+	assert_int_equal(dns_views_count(rig->node.views), 2);
+	assert_false(names_are_behind(rig->node.names));
+	loop_cancel_timer(&rig->node.names_again);
+	rig_end(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_memory_ran_out_for_takes_nothing_from_the_machine),
+		cmocka_unit_test(names_that_could_not_be_built_are_tried_again),
 		cmocka_unit_test(g15_what_is_new_may_speak_and_is_reached_before_it_has_a_name),
 		cmocka_unit_test(g15_what_is_gone_loses_its_name_before_its_presence),
 		cmocka_unit_test(roles_are_given_the_instances_of_this_host_with_what_belongs_to_them),

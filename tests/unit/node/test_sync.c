@@ -362,6 +362,27 @@ static void g17_only_what_was_applied_counts_as_heard(void **state)
 	rig_end(rig);
 }
 
+/* Or it would hear nothing for as long as a poll is parked, and could not tell that from silence. */
+static void g17_who_is_not_sure_to_be_in_step_asks_for_an_answer_at_once(void **state)
+{
+	struct rig *rig = rig_new();
+
+	(void)state;
+	assert_true(next_poll(rig)->at_once);
+	answer(rig, made_world());
+	assert_false(next_poll(rig)->at_once);
+	link_memory_disconnect(rig->talk->net, 0);
+	assert_true(next_poll(rig)->at_once);
+	sync_nudge(rig->sync); /* an early poll has not been answered either */
+	assert_true(next_poll(rig)->at_once);
+	answer(rig, made_new(SIXPN__POLL_KIND__POLL_NOTHING, 20, 20));
+	assert_false(next_poll(rig)->at_once);
+	rig_close(rig);
+	rig_open(rig);
+	assert_true(next_poll(rig)->at_once);
+	rig_end(rig);
+}
+
 static void digests_of_the_parts_are_told_when_asked_for(void **state)
 {
 	struct rig *rig = rig_in_step();
@@ -726,6 +747,7 @@ int main(void)
 		cmocka_unit_test(roles_hear_with_the_first_apply_that_the_controller_has_spoken),
 		cmocka_unit_test(g17_the_time_from_commit_to_applied_is_known),
 		cmocka_unit_test(g17_only_what_was_applied_counts_as_heard),
+		cmocka_unit_test(g17_who_is_not_sure_to_be_in_step_asks_for_an_answer_at_once),
 		cmocka_unit_test(digests_of_the_parts_are_told_when_asked_for),
 		cmocka_unit_test(settled_reaches_its_owner_and_may_nudge),
 		cmocka_unit_test(a_nudge_replaces_the_parked_poll_and_says_what_is_new),
