@@ -13,10 +13,10 @@ build=(
 	liburcu-dev libldns-dev
 )
 run=(
-	wireguard-go wireguard-tools iproute2 util-linux procps nftables iptables
+	wireguard-go wireguard-tools iproute2 util-linux procps nftables
 )
 tests=(
-	libcmocka-dev tcpdump iputils-ping bind9-dnsutils curl socat sqlite3 libc-bin netcat-openbsd
+	libcmocka-dev tcpdump iputils-ping iptables bind9-dnsutils curl socat sqlite3 libc-bin netcat-openbsd
 )
 peers=(nsd libevent-2.1-7 libfstrm0) # `make bench`: NSD, and the two libraries that are not here already
 tools=(clang-format-14 clang-tidy-14)

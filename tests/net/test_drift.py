@@ -255,6 +255,18 @@ def clsact(lab):
 test_routes_and_rules = under_attack(routes_and_rules)
 test_firewall_and_settings = under_attack(firewall_and_settings)
 test_uplinks = under_attack(uplinks)
+
+
+def test_a_mesh_device_that_is_made_anew_has_its_programs_before_it_is_up(lab):
+    """Not by the next look, which would find them missing and count it."""
+    cell, before = lab.nodes["nrt-1"], lab.node_status("nrt-1")["drift"]["repairs"]
+    heals(lab, "nrt-1", "mesh_device", "was gone", "ip link del sixpn-mesh", has_program(cell, "sixpn-mesh", "mesh_ingress"))
+    wait_until(lambda: lab.node_status("nrt-1")["mesh"]["peers"], PATIENCE, "its peers")
+    after = lab.node_status("nrt-1")["drift"]["repairs"]
+    assert after["mesh_program"] == before["mesh_program"] and after["mesh_peer"] == before["mesh_peer"], (before, after)
+    flows(lab)
+
+
 test_mesh = under_attack(mesh)
 test_maps = under_attack(maps)
 test_instances = under_attack(instances)
