@@ -240,6 +240,26 @@ static void a_backup_that_is_interrupted_by_the_end_leaves_nothing(void **state)
 	assert_int_equal(files_in(m.dir), 0);
 }
 
+/* What has its name is good: a store that is wrong gives no backup, whatever its pages say. */
+static void a_store_that_is_not_whole_gives_no_backup(void **state)
+{
+	struct fixture *f = *state;
+	struct made m;
+	struct why why = { 0 };
+
+	make_region(f, "ord");
+	make_org(f, "acme");
+	assert_int_equal(driver_exec(f->store->driver, "DELETE FROM log WHERE v = 1"), 0);
+	begin(f, &m);
+	assert_int_equal(backups_start(m.backups, 0, done, &m, &why), 0);
+	while (!m.n_done)
+		store_thread_pump(m.thread);
+	assert_int_equal(m.result.result, E_REFUSED);
+	assert_non_null(strstr(m.result.why.text, "gap"));
+	assert_int_equal(files_in(m.dir), 0);
+	end(&m);
+}
+
 static void the_oldest_go_and_the_new_one_never(void **state)
 {
 	struct fixture *f = *state;
@@ -439,6 +459,40 @@ static void g2_a_restored_store_has_another_log_a_greater_epoch_and_what_was_in_
 	assert_int_equal(s.orgs, 2);
 }
 
+static void the_wal_of_a_controller_that_was_killed_is_not_read_into_the_restored_store(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_BUF struct buf db = BUF_INIT(0), wal = BUF_INIT(0);
+	struct restore_report report;
+	struct store_summary s;
+	struct why why = { 0 };
+	char path[PATH_MAX + 20], wal_path[160];
+
+	make_org(f, "before");
+	make_backup(f, 0, path, sizeof path);
+	make_org(f, "after");
+	snprintf(wal_path, sizeof wal_path, "%s-wal", f->path);
+	assert_int_equal(file_read(f->path, 64 << 20, &db), 0);
+	assert_int_equal(file_read(wal_path, 64 << 20, &wal), 0);
+	f->store = store_close(f->store);
+	assert_int_equal(file_replace(f->path, db.data, db.len, 0600), 0);
+	assert_int_equal(file_replace(wal_path, wal.data, wal.len, 0600), 0);
+	{
+		struct clock clock = clock_virtual(&f->time);
+
+		if (restore_run(path, f->path, 0, &clock, &report, &why))
+			fail_msg("restore: %s", why.text);
+	}
+	fixture_open(f);
+	assert_true(has_org(f, "before"));
+	assert_false(has_org(f, "after"));
+	if (store_check(f->path, false, &s, &why))
+		fail_msg("%s", why.text);
+	snprintf(path, sizeof path, "%s/store.db", report.replaced);
+	assert_int_equal(store_check(path, false, &s, &why), 0); /* with its WAL, which is beside it */
+	assert_int_equal(s.orgs, 2);
+}
+
 static void the_epoch_of_a_restored_store_lies_above_that_of_a_store_that_was_ahead_of_the_clock(void **state)
 {
 	struct fixture *f = *state;
@@ -568,6 +622,7 @@ int main(void)
 		T(writers_go_on_between_the_steps_and_the_copy_is_whole),
 		T(one_backup_at_a_time),
 		T(a_backup_that_is_interrupted_by_the_end_leaves_nothing),
+		T(a_store_that_is_not_whole_gives_no_backup),
 		T(the_oldest_go_and_the_new_one_never),
 		T(a_flipped_bit_anywhere_is_found),
 		T(a_store_that_is_whole_passes_also_while_it_is_written),
@@ -578,6 +633,7 @@ int main(void)
 		T(a_record_that_is_missing_is_found),
 		T(a_reference_to_nothing_is_found),
 		T(g2_a_restored_store_has_another_log_a_greater_epoch_and_what_was_in_the_backup),
+		T(the_wal_of_a_controller_that_was_killed_is_not_read_into_the_restored_store),
 		T(the_epoch_of_a_restored_store_lies_above_that_of_a_store_that_was_ahead_of_the_clock),
 		T(a_restore_on_a_new_machine_needs_nothing_but_the_file),
 		T(a_store_in_use_is_not_replaced),
