@@ -137,6 +137,28 @@ def test_a_full_disk_answers_507_reads_and_polls_go_on_and_it_recovers_by_itself
     print(f"   {len(names)} writes until the disk was full")
 
 
+def test_a_node_whose_disk_is_full_applies_acknowledges_nothing_and_goes_on_when_there_is_room(lab):
+    folder, cell = "/var/lib/sixpn/node", lab.nodes["ord-1"]
+    lab.stop_node("ord-1")
+    cell.out("sh", "-c", f"cp -a {folder} /run/kept && mount -t tmpfs -o size=2m,mode=0700 tmpfs {folder} && cp -a /run/kept/. {folder}")
+    lab.start_node("ord-1")
+    wait_until(lambda: lab.answers("ord-1") and lab.node_status("ord-1")["sync"]["synced"], 30, "the node is back")
+    cell.run("sh", "-c", f"cat /dev/zero > {folder}/filler")
+    for number in range(100):  # the journal's last page on the disk has some room yet
+        before = lab.node_status("ord-1")["v"]
+        late = lab._run("app", "create", f"shop-{number}", "--org", "acme", "--wait=2s")
+        if late.returncode:
+            break
+    assert late.returncode == 6 and "ord-1" in late.stderr, late
+    assert lab.node_status("ord-1")["v"] > before, "what it cannot write down is applied all the same"
+    assert not lab.json("status")["healthy"]
+    assert "cannot be written" in (lab.logs / "ord-1-node.log").read_text()
+    cell.path(f"{folder}/filler").unlink()
+    wait_until(lambda: lab.json("status")["healthy"], 30, "it acknowledges when there is room")
+    lab.restart_node("ord-1", signal.SIGKILL)
+    wait_until(lambda: lab.json("status")["healthy"], 30, "and has it after kill -9")
+
+
 # ---- a disk that cannot be written
 
 def test_a_store_that_cannot_be_written_is_refused_with_a_sentence(lab):
