@@ -14,6 +14,7 @@ struct driver {
 		dev_t device;
 		ino_t inode;
 	} file, wal; /* as they were opened; wal zeros until it was seen */
+	bool sums;    /* its pages have digests */
 	bool damaged; /* SQLite found something that it could not have written */
 	struct map statements;
 };

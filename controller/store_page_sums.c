@@ -45,12 +45,12 @@ static bool is_zero(const uint8_t *bytes, int n)
 	return bytes[0] == 0 && !memcmp(bytes, bytes + 1, (size_t)n - 1);
 }
 
-static bool is_right(const uint8_t *page, int n, sqlite3_int64 at)
+static bool is_right(const struct file *f, const uint8_t *page, int n, sqlite3_int64 at)
 {
 	uint8_t sum[PAGE_SUM_LEN];
 
 	sum_of(page, n, at, sum);
-	return !memcmp(page + n - PAGE_SUM_LEN, sum, sizeof sum) || is_zero(page, n);
+	return !memcmp(page + n - PAGE_SUM_LEN, sum, sizeof sum) || (f->mode != PAGE_SUMS_STRICT && is_zero(page, n));
 }
 
 /* ---- the file ---- */
@@ -69,7 +69,7 @@ static int file_read(sqlite3_file *base, void *bytes, int n, sqlite3_int64 at)
 	struct file *f = of(base);
 	int code = f->real->pMethods->xRead(f->real, bytes, n, at);
 
-	if (code == SQLITE_OK && f->mode == PAGE_SUMS_BOTH && is_page(f, n, at) && !is_right(bytes, n, at))
+	if (code == SQLITE_OK && f->mode >= PAGE_SUMS_BOTH && is_page(f, n, at) && !is_right(f, bytes, n, at))
 		return SQLITE_IOERR_DATA;
 	return code;
 }

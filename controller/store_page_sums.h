@@ -2,8 +2,8 @@
  * than was written is noticed at the read, before anybody is told a wrong answer.
  *
  * A SQLite VFS around the machine's own. The last 8 bytes of each page (which SQLite leaves free when it is asked to, byte 20 of the
- * file) hold BLAKE2b over the page and its number, put there on the way to the file and compared on the way back. What was never
- * written reads as zeros and is let through. The WAL has digests of its own; see store_wal.h for what those do not tell. */
+ * file) hold BLAKE2b over the page and its number, put there on the way to the file and compared on the way back.
+ * The WAL has digests of its own; see store_wal.h for what those do not tell. */
 #pragma once
 #include "controller/store_driver_sqlite.h"
 
@@ -13,8 +13,10 @@
 /* The VFS's name for sqlite3_open_v2; NULL: no memory. Registered at the first call, never as the default: SQLite knows VFSs by name
  * only, for the whole process. */
 const char *page_sums_vfs(void);
-/* From now on pages of the main file are completed when written, and compared when read. */
-enum page_sums_mode { PAGE_SUMS_OFF, PAGE_SUMS_WRITE, PAGE_SUMS_BOTH };
+/* From now on pages of the main file are completed when written, and compared when read. STRICT: pages of zeros are wrong too. SQLite
+ * reads no page that was never written but when it copies the file, or, rarely, in the middle of a transaction; so a check is strict,
+ * which looks at every page that is in use, and work is not. */
+enum page_sums_mode { PAGE_SUMS_OFF, PAGE_SUMS_WRITE, PAGE_SUMS_BOTH, PAGE_SUMS_STRICT };
 int page_sums_switch(sqlite3 *db, enum page_sums_mode mode) MUST_CHECK;
 /* Reads the first page once more, compared. SQLITE_OK, or SQLITE_IOERR_DATA. */
 int page_sums_check_first(sqlite3 *db, int page_size);

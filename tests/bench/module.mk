@@ -1,12 +1,13 @@
 # Measurements: ratios against a floor or a peer measured in the same run. Never part of the tests. Each is a program bench_*.c, which
 # names here what it links, or a script bench_*.py on a cluster of namespaces; docs/hacking/bench.md says how to read them.
-BENCHES := answer dns bpf fanout
+BENCHES := answer dns bpf fanout backup
 BENCH_ROOM_answer := lib/dns
 BENCH_ROOM_dns := lib/dns
 BENCH_MORE_dns := $(B)/tests/bench/blast.o
 BENCH_ROOM_bpf := lib/bpf
 BENCH_MORE_bpf := $(B)/tests/bpf/harness.o
 BENCH_ROOM_fanout := controller
+BENCH_ROOM_backup := controller
 PEERS := $(B)/peers
 
 define bench_rules

@@ -296,6 +296,7 @@ static void a_flipped_bit_anywhere_is_found(void **state)
 	struct why why;
 	char path[PATH_MAX + 20], other[PATH_MAX + 40];
 	unsigned tried = 0;
+	uint64_t size;
 
 	make_region(f, "ord");
 	make_org(f, "acme");
@@ -305,6 +306,8 @@ static void a_flipped_bit_anywhere_is_found(void **state)
 	for (size_t at = 0; at < whole.len; at += at < 300 || at + 64 > whole.len ? 1 : 401) {
 		whole.data[at] ^= (uint8_t)(1 << at % 8);
 		assert_int_equal(file_replace(other, whole.data, whole.len, 0600), 0);
+		if (at < BACKUP_HEADER_LEN) /* lists read no more than that */
+			assert_int_equal(backup_peek(other, &h, &size, &why), E_REFUSED);
 		if (verify(other, &h, &s, &why) != E_REFUSED)
 			fail_msg("a flipped bit in byte %zu is not found", at);
 		assert_true(!strncmp(why.code, "backup_", 7));

@@ -176,6 +176,30 @@ static void a_page_in_the_place_of_another_is_refused(void **state)
 	assert_true(t.refused > pages / 4);
 }
 
+static void a_page_of_zeros_is_refused_or_changes_no_answer(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_BUF struct buf whole = BUF_INIT(0);
+	struct tally t = { 0 };
+	uint8_t truth[32], one[PAGE];
+	size_t pages;
+
+	fill(f);
+	assert_true(dump(f->store->driver->db, truth));
+	f->store = store_close(f->store);
+	assert_int_equal(file_read(f->path, 64 << 20, &whole), 0);
+	pages = whole.len / PAGE;
+	for (size_t page = 0; page < pages; page++) {
+		memcpy(one, whole.data + page * PAGE, PAGE);
+		memset(whole.data + page * PAGE, 0, PAGE);
+		remove_beside(f, "-wal");
+		assert_int_equal(file_replace(f->path, whole.data, whole.len, 0600), 0);
+		judge(f, truth, &t, "page", page);
+		memcpy(whole.data + page * PAGE, one, PAGE);
+	}
+	assert_true(t.refused > pages * 9 / 10);
+}
+
 static void count_log(void *arg, const struct store_log_row *row)
 {
 	(void)row;
@@ -427,6 +451,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_flipped_bit_in_any_page_is_refused_or_changes_no_answer),
 		T(a_page_in_the_place_of_another_is_refused),
+		T(a_page_of_zeros_is_refused_or_changes_no_answer),
 		T(damage_at_run_time_is_an_error_and_nothing_is_written_any_more),
 		T(a_flipped_bit_in_the_wal_is_refused_unless_a_torn_write_would_look_the_same),
 		T(a_wal_that_is_cut_off_in_its_last_transaction_is_a_torn_write),
