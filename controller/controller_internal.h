@@ -28,6 +28,7 @@ struct controller {
 	struct map parked;        /* handle -> node */
 	struct node_entry *dirty; /* touched since the last flush */
 	struct snapshot *snapshots;
+	size_t reasons_now; /* being read for snapshots */
 	struct wait *waits;
 	bool waits_due;   /* something that waits look at has changed */
 	bool settle_due;  /* something that awaits look at has changed */

@@ -1,6 +1,8 @@
 /* node_table - see node_table.h. */
 #include "controller/node_table.h"
 
+#include "controller/reasons.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +12,7 @@ void node_table_deinit(struct node_table *t)
 
 	for (size_t i = 0; (node = node_table_next(t, &i));) {
 		health_deinit(&node->health);
+		reasons_free(node->reasons);
 		free(node->errors);
 		free(node->held);
 		free(node);

@@ -77,6 +77,9 @@ struct node_entry {
 	struct node_entry *next_dirty;
 
 	struct snapshot *snapshot; /* being pulled */
+	struct reasons *reasons;   /* for the next one, if has_reasons; NULL = none */
+	bool has_reasons, reading_reasons;
+	uint64_t cursor_v;         /* our log at which it said to be, when it last polled; 0 = not our log, or nothing */
 	uint64_t healed_ms, asked_ms; /* monotonic, the last heal, and the last time its digests were asked for; NODE_NEVER */
 	uint64_t whole_ms;            /* when it last said that it has taken a whole snapshot; NODE_NEVER */
 	uint64_t whole_v;             /* and what it held then */

@@ -309,6 +309,16 @@ static void note_taken(struct controller *c, struct node_entry *node, const stru
 	snapshot_pin(c, node);
 }
 
+/* Reasons that were read are those since its cursor. */
+static void note_cursor(struct controller *c, struct node_entry *node, const struct poll_request *q)
+{
+	uint64_t v = q->has_log_id && is_our_log(c, q) ? q->applied_v : 0;
+
+	if (v < node->cursor_v)
+		node->has_reasons = false;
+	node->cursor_v = v;
+}
+
 /* The node holds nothing of ours from which it could go on. v: what it says that it holds, 0 = nothing. One that was just given
  * everything, and does not even say so, may have lost it, or wants to keep us busy. */
 static void give_whole(struct controller *c, struct node_entry *node, uint64_t v)
@@ -331,6 +341,7 @@ static void judge(struct controller *c, struct node_entry *node, const struct po
 		return;
 	}
 	note_taken(c, node, q);
+	note_cursor(c, node, q);
 	if (!q->has_log_id || !is_our_log(c, q)) {
 		give_whole(c, node, 0);
 		return;

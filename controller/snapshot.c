@@ -1,6 +1,7 @@
 /* snapshot - see snapshot.h. */
 #include "controller/snapshot.h"
 
+#include "controller/reasons.h"
 #include "controller/reply.h"
 #include "lib/base/log.h"
 #include "lib/sixpn/pb.h"
@@ -23,6 +24,7 @@ struct snapshot {
 	size_t n, cap, at;
 	uint32_t part, parts; /* part: the last one sent */
 	bool pinned;          /* taken: only its V counts, for the ring */
+	struct reasons *reasons; /* its tombstones are among the records; told with the first part */
 	struct digest digest;
 };
 
@@ -32,6 +34,7 @@ static void snapshot_free(struct snapshot *s)
 		memory_record_unref(s->records[i]);
 	free(s->records);
 	free(s->heal);
+	reasons_free(s->reasons);
 	free(s);
 }
 
@@ -171,6 +174,20 @@ static int add_heal(struct controller *c, struct snapshot *s, uint32_t host)
 	return r;
 }
 
+/* Tombstones are no part of the digest: they explain what is not there. */
+static int add_reasons(struct snapshot *s)
+{
+	size_t n = s->reasons ? s->reasons->n : 0;
+	struct memory_record **records = n ? realloc(s->records, (s->n + n) * sizeof *records) : s->records;
+
+	if (n && !records)
+		return -ENOMEM;
+	s->records = records;
+	for (size_t i = 0; i < n; i++)
+		s->records[s->n++] = memory_record_ref(s->reasons->tombstones[i]);
+	return 0;
+}
+
 /* The end of the part that begins at `at`. */
 static size_t part_end(const struct controller *c, const struct snapshot *s, size_t at)
 {
@@ -193,6 +210,8 @@ static int fill(struct controller *c, struct snapshot *s, uint32_t host, const s
 		s->n_heal = n_heal;
 	}
 	r = n_heal ? add_heal(c, s, host) : add_scope(c, s, host);
+	if (r == 0)
+		r = add_reasons(s);
 	if (r < 0)
 		return r;
 	s->parts = 1;
@@ -234,6 +253,8 @@ static void send_part(struct controller *c, struct node_entry *node)
 	} else {
 		r.message.snapshot_token = pb_bytes(s->token, sizeof s->token);
 	}
+	for (size_t i = 0; s->part == 1 && s->reasons && i < s->reasons->n_left; i++)
+		reply_add_scope(&r, s->reasons->left[i].network, false, s->reasons->left[i].v);
 	for (; s->at < end; s->at++)
 		reply_add_record(&r, s->records[s->at]);
 	s->used_ms = clock_mono_ms(&c->clock);
@@ -248,16 +269,28 @@ void snapshot_next(struct controller *c, struct node_entry *node)
 	send_part(c, node);
 }
 
+/* It holds our log at a V that we know, and can make something of reasons. */
+static bool is_to_be_told_why(const struct controller *c, const struct node_entry *node)
+{
+	return node->cursor_v && node->cursor_v <= controller_head(c) && (node->features & SIXPN__FEATURE__FEATURE_HELD_DELETES);
+}
+
 void snapshot_start(struct controller *c, struct node_entry *node, const struct snapshot_part *heal, size_t n_heal)
 {
+	struct reasons *reasons = NULL;
 	struct snapshot *s;
 
 	snapshot_drop(c, node);
-	if (c->stats.snapshots_now >= c->config.snapshots_max) {
+	if (c->stats.snapshots_now + c->reasons_now >= c->config.snapshots_max && !node->reading_reasons) {
 		reply_retry_after(c, node, RETRY_MIN_MS + (uint32_t)clock_random_below(&c->clock, RETRY_SPAN_MS), "other nodes take snapshots now");
 		return;
 	}
+	if (!n_heal && is_to_be_told_why(c, node) && !reasons_take(c, node, node->cursor_v, &reasons))
+		return;
 	s = calloc(1, sizeof *s);
+	if (s)
+		s->reasons = TAKE(reasons);
+	reasons_free(reasons);
 	if (!s || fill(c, s, node->host, heal, n_heal) < 0) {
 		if (s)
 			snapshot_free(s);

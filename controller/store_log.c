@@ -84,6 +84,28 @@ int store_log_read_current(struct store *store, const struct principal *who, voi
 	return r;
 }
 
+int store_log_read_deletes(struct store *store, const struct principal *who, uint64_t after_v, uint32_t host, unsigned limit,
+			   void (*each)(void *arg, const struct record *tombstone), void *arg)
+{
+	CLEAN_STATEMENT struct statement *st = NULL;
+	struct store_log_row row;
+	int r;
+
+	if (!principal_is_operator(who))
+		return -EPERM;
+	r = sql_query(store, &st,
+		      "SELECT " COLUMNS "WHERE v > ?1 AND deleted = 1 AND intent <> 0 AND kind BETWEEN ?2 AND ?3 AND (node = 0 OR node = ?4) "
+		      "ORDER BY v DESC LIMIT ?5",
+		      "iuuuu", (int64_t)after_v, (uint32_t)RECORD_REGION, (uint32_t)RECORD_PEER_KEY, host, limit);
+	while (r == 0 && sql_next(st, &r)) {
+		read_row(st, &row);
+		row.record.body = NULL;
+		row.record.body_len = 0;
+		each(arg, &row.record);
+	}
+	return r;
+}
+
 /* ---- audit ---- */
 
 static int parse_cursor(const struct store_page *page, int64_t *ret_before, struct why *why)

@@ -17,6 +17,10 @@ int store_log_read_since(struct store *store, const struct principal *who, uint6
 /* Every current record that nodes may see (RECORD_SENDABLE), in order of V, as of store_head: fills memory at start. */
 int store_log_read_current(struct store *store, const struct principal *who, void (*each)(void *arg, const struct record *record),
 			   void *arg) MUST_CHECK;
+/* Tombstones of records that nodes may see, with V > after_v and a reason (intent), that are shared or were the host's own; the newest,
+ * at most limit, in any order. Of the controller itself. */
+int store_log_read_deletes(struct store *store, const struct principal *who, uint64_t after_v, uint32_t host, unsigned limit,
+			   void (*each)(void *arg, const struct record *tombstone), void *arg) MUST_CHECK;
 /* Newest first; only rows of orgs that the principal sees (operators: all). Cursor = V as text. org_ref may be NULL. */
 int store_log_audit(struct store *store, const struct principal *who, const char *org_ref, const struct store_page *page,
 		    void (*each)(void *arg, const struct store_log_row *row), void *arg, struct store_next *ret_next,

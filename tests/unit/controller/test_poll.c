@@ -598,6 +598,66 @@ static void g12_the_window_waits_for_who_has_just_taken_a_snapshot(void **state)
 	world_free(w);
 }
 
+/* a was away for longer than the window; meanwhile most of what it held was deleted on purpose. */
+static struct world *long_away(struct test_node **ret_a, uint64_t features)
+{
+	struct controller_config config = { .window_changes = 16 };
+	uint32_t acme, globex, initech;
+	struct world *w = two_orgs(&config, &acme, &globex);
+	struct test_node *a = add_running(w, "ord"), *b = add_running(w, "ord");
+	struct store_instance gone[3], foreign;
+
+	initech = make_org(w, "initech", "web");
+	allow(a, acme);
+	allow(a, globex);
+	allow(b, acme);
+	allow(b, initech);
+	a->features = features;
+	gone[0] = make_instance(w, "acme", "web", a);
+	gone[1] = make_instance(w, "acme", "web", a);
+	make_instance(w, "acme", "web", a);
+	gone[2] = make_instance(w, "globex", "web", a);
+	foreign = make_instance(w, "initech", "web", b);
+	world_run(w, 100);
+	stop_node(a);
+	for (size_t i = 0; i < ARRAY_LEN(gone); i++)
+		destroy_instance(w, gone[i].record.id);
+	destroy_instance(w, foreign.record.id);
+	for (int i = 0; i < 20; i++)
+		make_instance(w, "acme", "web", b);
+	world_end(w);
+	world_start(w);
+	a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT] = a->last_left = 0;
+	start_node(a);
+	world_run(w, 5000);
+	assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT], 1);
+	assert_in_step(a);
+	*ret_a = a;
+	return w;
+}
+
+static void g21_a_snapshot_says_why_records_are_gone_and_nothing_of_others(void **state)
+{
+	struct test_node *a;
+	struct world *w = long_away(&a, 7);
+
+	(void)state;
+	assert_int_equal(a->explained, 4); /* two instances of acme and their workloads; initech's would fail check_allowed */
+	assert_int_equal(a->last_left, 1); /* globex */
+	assert_int_equal(w->c->reasons_now, 0);
+	world_free(w);
+}
+
+static void g19_reasons_are_not_told_to_a_node_that_does_not_know_them(void **state)
+{
+	struct test_node *a;
+	struct world *w = long_away(&a, SIXPN__FEATURE__FEATURE_AWAIT);
+
+	(void)state;
+	assert_int_equal(a->explained + a->last_left, 0);
+	world_free(w);
+}
+
 static void g14_a_node_that_obeys_a_later_controller_stops_this_one(void **state)
 {
 	uint32_t acme, globex;
@@ -843,6 +903,8 @@ int main(void)
 		cmocka_unit_test(g12_only_so_many_snapshots_run_at_once),
 		cmocka_unit_test(g12_who_was_just_given_everything_is_not_given_it_again_at_once),
 		cmocka_unit_test(g12_the_window_waits_for_who_has_just_taken_a_snapshot),
+		cmocka_unit_test(g21_a_snapshot_says_why_records_are_gone_and_nothing_of_others),
+		cmocka_unit_test(g19_reasons_are_not_told_to_a_node_that_does_not_know_them),
 		cmocka_unit_test(g14_a_node_that_obeys_a_later_controller_stops_this_one),
 		cmocka_unit_test(a_restarted_controller_goes_on_with_deltas),
 		cmocka_unit_test(a_restarted_controller_lets_no_older_stay_of_a_network_survive),

@@ -68,7 +68,7 @@ struct test_node {
 	unsigned releases;
 	bool keeps_held; /* whatever it is told */
 	/* what it was told */
-	unsigned kinds[8], parts_seen, settled, heals;
+	unsigned kinds[8], parts_seen, settled, heals, explained;
 	Sixpn__PollKind last_kind;
 	uint64_t last_from, last_to;
 	size_t last_records, last_len;
@@ -430,14 +430,22 @@ static inline void take_snapshot(struct test_node *n, const Sixpn__PollReply *m)
 	if (m->part == 1)
 		forget_all(&n->staging);
 	n->parts_seen++;
+	for (size_t i = 0; i < m->n_scope; i++) {
+		assert_false(m->scope[i]->entered);
+		n->last_left++;
+	}
 	assert_true(m->part >= 1 && m->part <= m->parts);
 	assert_int_equal(m->end, m->part == m->parts);
 	for (size_t i = 0; i < m->n_records; i++) {
 		struct record r;
 
 		assert_int_equal(record_from_pb(m->records[i], &r, NULL), 0);
-		assert_false(r.deleted);
 		check_allowed(n, &r);
+		if (r.deleted) { /* why something is not there */
+			assert_true(r.intent != INTENT_NONE && (n->features & SIXPN__FEATURE__FEATURE_HELD_DELETES));
+			n->explained++;
+			continue;
+		}
 		assert_true(!m->n_heal || is_healed(m, &r));
 		keep(&n->staging, &r);
 	}
