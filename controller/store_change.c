@@ -92,6 +92,8 @@ int change_put(struct store *store, struct op *op, struct record r, const struct
 
 int change_remove(struct store *store, struct op *op, struct record r, uint32_t intent, const uint8_t *org)
 {
+	if (intent == INTENT_NONE) /* nodes would hold it back if it came with others (G21) */
+		return -EINVAL;
 	r.deleted = true;
 	r.intent = intent;
 	r.body = NULL;

@@ -263,7 +263,8 @@ void node_publish_heard(struct node *node)
 static int start_link(struct node *node, struct link_client_transport *transport)
 {
 	static const struct link_client_events events = { .wake_at = link_wake_at, .state = link_state };
-	struct link_client_config config = { .kind = LINK_KIND_NODE, .boot_count = node->identity.boot_count };
+	struct link_client_config config = { .kind = LINK_KIND_NODE, .boot_count = node->identity.boot_count,
+					   .features = SYNC_FEATURES };
 	const char *wanted = config_str(node->config, "address");
 	char addresses[IDENTITY_ADDRESSES_MAX], *save = NULL;
 	int e;

@@ -40,6 +40,10 @@ struct sync {
 	struct sync_stats stats;
 };
 
+_Static_assert(SYNC_FEATURES ==
+		       (SIXPN__FEATURE__FEATURE_AWAIT | SIXPN__FEATURE__FEATURE_HELD_DELETES | SIXPN__FEATURE__FEATURE_DIGEST_PARTS),
+	       "the bits of proto Feature");
+
 static void send_poll(struct sync *s);
 
 static void again_expired(struct loop_timer *timer)
@@ -395,7 +399,7 @@ static void say_where_we_are(struct sync *s, Sixpn__PollRequest *m, struct diges
 	m->head_proof = pb_bytes(s->head_proof, s->head_proof_len);
 	m->snapshot_token = pb_bytes(s->snapshot_token, s->snapshot_token_len);
 	m->version = pb_bytes(SIXPN_VERSION, strlen(SIXPN_VERSION));
-	m->features = SIXPN__FEATURE__FEATURE_AWAIT | SIXPN__FEATURE__FEATURE_HELD_DELETES | SIXPN__FEATURE__FEATURE_DIGEST_PARTS;
+	m->features = SYNC_FEATURES;
 }
 
 static void send_poll(struct sync *s)

@@ -14,6 +14,8 @@
 struct Sixpn__PollRequest;
 struct sync;
 
+#define SYNC_FEATURES 7u /* await, held deletes, digest parts (proto Feature): said when a session opens and in every poll */
+
 struct sync_events {
 	/* A reply changed the replica: bring kernel, BPF and DNS to it. Returns when they are (level-triggered, never fails: what
 	 * cannot be applied is a record error). Also after the first reply of this start, when nothing changed. */

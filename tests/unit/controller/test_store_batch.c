@@ -1,6 +1,7 @@
 /* Group commit: V order, bad neighbours, full disks, fencing, the store thread, and kill -9. */
 #include "tests/unit/controller/store_fixture.h"
 
+#include "controller/store_internal.h"
 #include "controller/store_thread.h"
 
 #include <signal.h>
@@ -410,10 +411,21 @@ static void what_was_acknowledged_survives_kill_9(void **state)
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+static void g21_nothing_is_deleted_without_a_reason(void **state)
+{
+	struct fixture *f = *state;
+	struct region_record in = { .name = "ord" };
+
+	make_region(f, "ord");
+	assert_int_equal(DO(f, &f->root, change_remove(store, op, region_envelope(&in), INTENT_NONE, NULL)), -EINVAL);
+	assert_int_equal(DO(f, &f->root, change_remove(store, op, region_envelope(&in), INTENT_DELETE, NULL)), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(one_bad_op_never_fails_its_group),
+		T(g21_nothing_is_deleted_without_a_reason),
 		T(records_come_in_v_order_with_the_bytes_of_the_log),
 		T(reads_of_a_batch_see_what_its_writes_committed),
 		T(a_taken_over_store_is_written_no_more),
