@@ -4,6 +4,8 @@
  * `device`, `restarts` and `files/`. Read next: agent/shim.c (its life), agent/runtime_process.c (the other side). */
 #include "agent/shim.h"
 
+#include "lib/base/file.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +33,7 @@ static void leave_parent(int notify_fd)
 	if (notify_fd >= 0)
 		fcntl(notify_fd, F_SETFD, FD_CLOEXEC);
 	umask(022);
+	file_limit_usual(); /* the daemon had raised it */
 	if (chdir("/") < 0)
 		_exit(SHIM_EXIT_FAILED);
 }

@@ -228,6 +228,7 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	umask(0077);
+	file_limit_raise();
 	crypto_init();
 	if (!all_args || settings_init(&config) < 0)
 		return EXIT_FAILURE;

@@ -6,8 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define LIMIT_USUAL 1024 /* descriptors */
 
 int file_read(const char *path, size_t limit, struct buf *ret_content)
 {
@@ -143,4 +146,24 @@ int file_put(const char *path, const char *text)
 	if (fd < 0)
 		return -errno;
 	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
+static void limit(rlim_t most)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max < most ? files.rlim_max : most;
+	setrlimit(RLIMIT_NOFILE, &files); /* within the hard limit: everybody may */
+}
+
+void file_limit_raise(void)
+{
+	limit(RLIM_INFINITY);
+}
+
+void file_limit_usual(void)
+{
+	limit(LIMIT_USUAL);
 }

@@ -12,3 +12,8 @@ int file_make_dirs(const char *path, unsigned mode); /* mkdir -p; existing is fi
 int file_sync_dir_of(const char *path);
 /* Writes a short text to a procfs/sysfs file, in one write. */
 int file_put(const char *path, const char *text);
+
+/* As many descriptors as this process may have at all: one per instance, connection and pipe are more than the usual 1024. What it
+ * starts for others should go back to the usual, for programs with select() end where numbers above 1023 begin. */
+void file_limit_raise(void);
+void file_limit_usual(void);

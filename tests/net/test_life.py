@@ -1,12 +1,14 @@
 """The life of an instance on a real machine: a daemon killed at any moment of it, commands that cannot be run, crash loops, drains,
 forced deletes, and a start that waits for the machines it may speak to, but not for ever."""
 import json
+import resource
 import signal
 import time
 
 from fixture.cluster import Instance, wait_until
 
 NODES = [("ord-1", "ord"), ("nrt-1", "nrt")]
+resource.setrlimit(resource.RLIMIT_NOFILE, (1024, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))  # as services are started
 RAN = "/run/ran"  # every command of these tests says there that it was started
 
 
@@ -130,6 +132,18 @@ def test_what_a_customer_writes_does_not_silence_its_host(lab):
         other = create(lab, "plain", spec(), wait=True)  # its host is heard all the same
         for each in (wanted, other):
             lab.sixpn("instance", "delete", each, "--yes")
+
+
+def test_daemons_have_all_the_files_they_may_have_and_commands_the_usual(lab):
+    """Each instance costs its host descriptors; 1024 would be used up by some hundreds of them."""
+    def limits(pid):
+        line = next(line for line in open(f"/proc/{pid}/limits") if line.startswith("Max open files"))
+        return line.split()[3:5]
+
+    for cell, program in ((lab.nodes["ord-1"], "sixpn-node"), (lab.controller, "sixpn-controller")):
+        soft, hard = limits(cell.pids_of(program)[0])
+        assert soft == hard, (program, soft, hard)
+    assert limits(lab.instance("acme", "watcher", "ord-1").pid)[0] == "1024"
 
 
 def test_a_crash_loop_is_counted_and_told_with_its_exit_code(lab):

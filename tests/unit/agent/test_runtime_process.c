@@ -103,6 +103,17 @@ static void the_command_sees_its_files_and_environment(void **state)
 				      "nameserver fdaa::3\noptions edns0 timeout:1 attempts:3\n" HELD_ID "\n1\n");
 }
 
+static void the_command_gets_the_usual_number_of_files(void **state)
+{
+	struct held *h = *state;
+
+	file_limit_raise();
+	start_shell(h, "ulimit -Sn > @/out", "");
+	held_open(h);
+	held_until(h, &h->ended);
+	expect_file(in_dir(h, "out"), "1024\n");
+}
+
 static void the_exit_code_is_told_and_kept(void **state)
 {
 	struct held *h = *state;
@@ -545,6 +556,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_gate_holds_until_it_is_opened),
 		TEST(the_command_sees_its_files_and_environment),
+		TEST(the_command_gets_the_usual_number_of_files),
 		TEST(the_exit_code_is_told_and_kept),
 		TEST(that_it_runs_is_told_after_the_exec),
 		TEST(a_second_daemon_hears_that_it_runs),

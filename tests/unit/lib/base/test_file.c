@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -219,11 +220,28 @@ static void put_writes_what_is_there(void **state)
 	assert_content("1\n");
 }
 
+static void the_limit_of_files_is_all_that_may_be_or_the_usual(void **state)
+{
+	struct rlimit files;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = 64;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	file_limit_raise();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	assert_true(files.rlim_cur == files.rlim_max);
+	file_limit_usual();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	assert_true(files.rlim_cur == (files.rlim_max < 1024 ? files.rlim_max : 1024));
+}
+
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_limit_of_files_is_all_that_may_be_or_the_usual),
 		WITH_FOLDER(replace_makes_and_replaces),
 		WITH_FOLDER(the_umask_does_not_decide_the_mode),
 		WITH_FOLDER(a_reader_of_the_old_file_keeps_it),
