@@ -165,6 +165,9 @@ static int switch_on(struct driver *driver, int64_t page_size)
 	driver->sums = code == SQLITE_OK;
 	if (code == SQLITE_OK && page_size)
 		code = page_sums_check_first(driver->db, (int)page_size); /* SQLite has read it before we could compare */
+	/* A loss of power during a checkpoint may have torn it while the WAL has it whole: finish the checkpoint, and look again. */
+	if ((code & 0xff) == SQLITE_IOERR && driver_exec(driver, "PRAGMA wal_checkpoint(TRUNCATE)") == 0)
+		code = page_sums_check_first(driver->db, (int)page_size);
 	return code == SQLITE_OK ? 0 : driver_errno(driver, code);
 }
 

@@ -369,6 +369,27 @@ static void a_header_torn_after_everything_was_checkpointed_loses_nothing(void *
 	assert_int_equal(t.right, 1);
 }
 
+static void a_first_page_torn_by_a_checkpoint_comes_from_the_wal(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_BUF struct buf db = BUF_INIT(0), wal = BUF_INIT(0);
+	struct tally t = { 0 };
+	uint8_t truth[32];
+	bool has_first = false;
+
+	fill(f);
+	assert_true(dump(f->store->driver->db, truth));
+	copy_alive(f, &db, &wal);
+	f->store = store_close(f->store);
+	for (size_t i = 0; i < (wal.len - 32) / FRAME; i++)
+		has_first = has_first || get_u32(wal.data + 32 + i * FRAME) == 1;
+	assert_true(has_first && db.len >= PAGE);
+	memset(db.data + PAGE / 2, 0x5a, PAGE / 2);
+	put_back(f, &db, &wal);
+	judge(f, truth, &t, "first page", 0);
+	assert_int_equal(t.right, 1);
+}
+
 /* ---- stores from before there were digests ---- */
 
 static void run_sql(sqlite3 *db, const char *sql)
@@ -456,6 +477,7 @@ int main(void)
 		T(a_flipped_bit_in_the_wal_is_refused_unless_a_torn_write_would_look_the_same),
 		T(a_wal_that_is_cut_off_in_its_last_transaction_is_a_torn_write),
 		T(a_header_torn_after_everything_was_checkpointed_loses_nothing),
+		T(a_first_page_torn_by_a_checkpoint_comes_from_the_wal),
 		T(a_store_without_digests_gets_them_when_it_is_opened),
 	};
 
