@@ -158,6 +158,29 @@ static void back_to_first(struct world *w)
 		link_memory_set_server_up(w->net, true);
 }
 
+/* A machine is copied with its disk, and both run. */
+static void copy_host(struct world *w)
+{
+	struct host *h = any_host(w);
+
+	if (w->n_hosts == HOSTS_MAX || !host_is_alive(h) || h->copy_of || h->copied || h->corrupted)
+		return;
+	world_note(w, "fault: %s is copied, and the copy runs too", h->machine.name);
+	host_copy(world_add_host(w), h);
+}
+
+/* The operator ends the copy and starts the machine itself again, until its count of starts is above. */
+static void end_copy(struct host *copy)
+{
+	struct host *h = copy->copy_of;
+
+	host_end(copy, false);
+	copy->start_ms = NEVER;
+	copy->deleted = true;
+	host_stop(h);
+	host_count_starts(h, copy->starts + 2);
+}
+
 /* ---- a store that is put back to an older copy ---- */
 
 static unsigned identities(const struct world *w)
@@ -217,8 +240,10 @@ void faults_act(struct world *w)
 		jump_clock(w);
 	else if (n < 88)
 		tamper(w);
-	else if (n < 90)
+	else if (n < 89)
 		damage_state(w);
+	else if (n < 90)
+		copy_host(w);
 	else if (n < 92)
 		second_ctl(w);
 	else if (n < 95)
@@ -247,6 +272,9 @@ void faults_end(struct world *w)
 		disk_fail(w->ctls[i].machine.disk, DISK_FINE, 0);
 		disk_crash_at_sync(w->ctls[i].machine.disk, 0);
 	}
+	for (unsigned i = 0; i < w->n_hosts; i++)
+		if (w->hosts[i].copy_of)
+			end_copy(&w->hosts[i]);
 	if (w->attached != ctl) {
 		link_memory_set_server_up(w->net, false);
 		w->attached = ctl;

@@ -331,6 +331,29 @@ void host_stop(struct host *h)
 	again(h);
 }
 
+void host_copy(struct host *to, struct host *from)
+{
+	disk_copy(to->machine.disk, from->machine.disk);
+	disk_cut(to->machine.disk, false); /* its /run is its own */
+	to->joined = true;
+	to->host = from->host;
+	memcpy(to->name, from->name, sizeof to->name);
+	to->copy_of = from;
+	from->copied = to;
+	to->start_ms = to->machine.world->now_ms + 1;
+	to->machine.world->counts.clones++;
+}
+
+void host_count_starts(struct host *h, unsigned n)
+{
+	struct identity identity;
+	struct why why;
+
+	while (n--)
+		if (prepare(h, &identity, &why) != 0)
+			world_note(h->machine.world, "%s cannot count its starts", h->machine.name);
+}
+
 /* ---- joining ---- */
 
 static void ask(struct host *h);

@@ -330,7 +330,7 @@ void check_wait(struct world *w, uint64_t v, const struct api_wait_result *resul
 		struct comparison c = { .host = h, .r = &h->node.replica };
 
 		/* one that is down now has been there: what it has is on its disk, and is looked at when it starts */
-		if (!h->joined || h->deleted || h->corrupted || !host_is_alive(h) || is_named(result->unknown, result->n_unknown, h->name))
+		if (!h->joined || h->deleted || h->corrupted || h->copied || h->copy_of || !host_is_alive(h) || is_named(result->unknown, result->n_unknown, h->name))
 			continue;
 		if (!c.r->has_log_id && !h->claimed_v) /* its disk was damaged: what it has applied once is gone */
 			continue;
@@ -371,7 +371,7 @@ static void check_fenced(struct world *w, const struct ctl *ctl)
 
 	for (unsigned i = 0; i < w->n_hosts; i++) {
 		const struct host *h = &w->hosts[i];
-		const struct node_entry *node = h->up && h->heard ? node_table_find(&c->nodes, h->host) : NULL;
+		const struct node_entry *node = h->up && h->heard && !h->copied && !h->copy_of ? node_table_find(&c->nodes, h->host) : NULL;
 
 		if (!node || node->polled_ms == NODE_NEVER || h->obeyed_epoch <= c->identity.epoch || ctl->leaving || c->told_to_stop)
 			continue;

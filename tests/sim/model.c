@@ -523,7 +523,7 @@ static void ask_node(struct world *w, enum work_kind kind)
 	struct host *h = &w->hosts[world_below(w, w->n_hosts)];
 	struct work *k;
 
-	if (!h->joined || h->deleted || (kind == WORK_DELETE_NODE && h->number < 2))
+	if (!h->joined || h->deleted || h->copy_of || (kind == WORK_DELETE_NODE && h->number < 2))
 		return;
 	k = work_new(w, kind);
 	k->flag = world_chance(w, 300);

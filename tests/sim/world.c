@@ -515,7 +515,7 @@ static void draw_rules(struct world *w)
 struct host *host_of_word(struct world *w, uint32_t word)
 {
 	for (unsigned i = 0; i < w->n_hosts; i++)
-		if (w->hosts[i].joined && w->hosts[i].host == word)
+		if (w->hosts[i].joined && w->hosts[i].host == word && !w->hosts[i].copy_of)
 			return &w->hosts[i];
 	return NULL;
 }
@@ -538,6 +538,12 @@ static void make_host(struct world *w, unsigned number)
 	}
 	disk_make_folder(h->machine.disk, config_str(&h->config, "state_dir"));
 	disk_make_folder(h->machine.disk, config_str(&h->config, "run_dir"));
+}
+
+struct host *world_add_host(struct world *w)
+{
+	make_host(w, w->n_hosts);
+	return &w->hosts[w->n_hosts++];
 }
 
 struct world *world_new(uint64_t seed, bool trace)

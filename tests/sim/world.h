@@ -17,7 +17,7 @@
 
 #include <setjmp.h>
 
-#define HOSTS_MAX 6
+#define HOSTS_MAX 6 /* one of them is for a copy of another */
 #define CTLS_MAX 2
 #define NEVER UINT64_MAX
 #define WORLD_START_MS 1000000
@@ -88,6 +88,8 @@ struct host {
 	} tamper; /* with its next reply */
 	bool corrupted; /* its copy was damaged on purpose: I1 waits for the heal */
 	unsigned starts;
+	struct host *copy_of; /* a copy of that machine, with its identity and state; both run */
+	struct host *copied;  /* there is one: who of the two is heard is not told by its own doing */
 };
 
 struct world_rules { /* drawn from the seed */
@@ -171,4 +173,9 @@ void host_start(struct host *h);
 void host_end(struct host *h, bool power_cut);
 void host_stop(struct host *h);
 void host_join(struct host *h);
+/* The machine `to`, which is new, becomes a copy of `from`. */
+void host_copy(struct host *to, struct host *from);
+/* So many starts that came to nothing: they only count. */
+void host_count_starts(struct host *h, unsigned n);
+struct host *world_add_host(struct world *w);
 struct host *host_of_word(struct world *w, uint32_t host);
