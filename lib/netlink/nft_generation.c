@@ -28,9 +28,25 @@ static int take_attr(const struct nlattr *attr, void *ctx)
 	return MNL_CB_OK;
 }
 
-static int take_message(const struct nlmsghdr *message, void *ctx)
+/* The door for the reply. One message, looked at by hand: mnl_nlmsg_ok takes a length with the top bit for a negative number. */
+int nft_generation_parse(const void *reply, size_t len, uint32_t sequence, uint32_t port_id, uint32_t *ret_generation)
 {
-	return mnl_attr_parse(message, sizeof(struct nfgenmsg), take_attr, ctx);
+	const struct nlmsghdr *message = reply;
+	uint32_t generation = 0;
+	int32_t error;
+
+	if (len < sizeof(*message) || message->nlmsg_len < sizeof(*message) || message->nlmsg_len > len || message->nlmsg_seq != sequence ||
+	    message->nlmsg_pid != port_id)
+		return -EPROTO;
+	if (message->nlmsg_type == NLMSG_ERROR && mnl_nlmsg_get_payload_len(message) >= sizeof(error)) {
+		memcpy(&error, mnl_nlmsg_get_payload(message), sizeof(error));
+		return error < 0 && error > -4096 ? error : -EPROTO;
+	}
+	mnl_attr_parse(message, sizeof(struct nfgenmsg), take_attr, &generation);
+	if (!generation)
+		return -EPROTO;
+	*ret_generation = generation;
+	return 0;
 }
 
 int nft_generation(struct nft *nft, uint32_t *ret_generation)
@@ -38,7 +54,6 @@ int nft_generation(struct nft *nft, uint32_t *ret_generation)
 	_Alignas(struct nlmsghdr) uint8_t bytes[4096];
 	struct nlmsghdr *header = mnl_nlmsg_put_header(bytes);
 	struct nfgenmsg *info;
-	uint32_t generation = 0;
 	ssize_t n;
 
 	header->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN;
@@ -50,10 +65,7 @@ int nft_generation(struct nft *nft, uint32_t *ret_generation)
 	if (mnl_socket_sendto(nft->socket, header, header->nlmsg_len) < 0)
 		return -errno;
 	n = mnl_socket_recvfrom(nft->socket, bytes, sizeof(bytes));
-	if (n < 0 || mnl_cb_run(bytes, (size_t)n, nft->sequence, mnl_socket_get_portid(nft->socket), take_message, &generation) < 0)
+	if (n < 0)
 		return -errno;
-	if (!generation)
-		return -EPROTO;
-	*ret_generation = generation;
-	return 0;
+	return nft_generation_parse(bytes, (size_t)n, nft->sequence, mnl_socket_get_portid(nft->socket), ret_generation);
 }

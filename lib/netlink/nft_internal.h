@@ -21,3 +21,4 @@ int nft_ask_json(struct nft *nft, const char *command, json_t **ret_output);
 json_t *nft_match_mark(const struct nft_gate *gate, const char *op);
 int nft_generation_open(struct nft *nft);
 void nft_generation_close(struct nft *nft);
+int nft_generation_parse(const void *reply, size_t len, uint32_t sequence, uint32_t port_id, uint32_t *ret_generation);

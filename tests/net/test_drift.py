@@ -145,6 +145,8 @@ def mesh(lab):
          f"bpftool link detach pinned {PINS}/link_$(cat /sys/class/net/sixpn-mesh/ifindex)_egress", has_program(cell, "sixpn-mesh", "mesh_egress")),
         ("ord-1", "mesh_peer", "nrt-1.* was missing", f"wg set sixpn-mesh peer {key} remove", has(cell, peers, right)),
         ("ord-1", "mesh_peer", "nrt-1.* was changed", f"wg set sixpn-mesh peer {key} allowed-ips fdaa:a000::/20", has(cell, peers, right)),
+        ("ord-1", "mesh_peer", "nrt-1.* was changed", f"wg set sixpn-mesh peer {key} endpoint 10.80.0.250:51821",
+         has(cell, "wg show sixpn-mesh endpoints", "10.80.0.12:51821")),
         ("ord-1", "mesh_peer", "is no node's", "wg set sixpn-mesh peer $(wg genkey | wg pubkey) allowed-ips fdaa:b000::/20",
          lambda: cell.out("sh", "-c", peers) == right),
         ("ord-1", "mesh_device", "key or port", "wg set sixpn-mesh listen-port 4444", has(cell, "wg show sixpn-mesh listen-port", "51821")),
@@ -285,6 +287,25 @@ def metrics(cell, host, port):
         c.request("GET", "/metrics")
         return c.getresponse().read().decode()
     return exposition.parse(cell.call(ask))
+
+
+def test_a_peer_that_moves_is_followed_and_not_put_back(lab):
+    """nrt-1 speaks from another port, as behind a NAT (its daemon is stopped, or it would put that right); ord-1's WireGuard follows it,
+    and the next looks leave it at that."""
+    cell, other = lab.nodes["ord-1"], lab.nodes["nrt-1"]
+    flows(lab)
+    here, there = lab.instance("acme", "web", "ord-1"), lab.instance("acme", "web", "nrt-1")
+    lab.stop_node("nrt-1")
+    other.out("wg", "set", "sixpn-mesh", "listen-port", "4444")
+    moved = has(cell, "wg show sixpn-mesh endpoints", "10.80.0.12:4444")
+    wait_until(lambda: there.run("ping", "-6", "-c1", "-W1", "-n", here.address).returncode == 0 and moved(), PATIENCE, "it has moved")
+    before = lab.node_status("ord-1")["drift"]
+    wait_until(lambda: lab.node_status("ord-1")["drift"]["rounds"] >= before["rounds"] + 4, PATIENCE, "four looks")
+    assert moved(), cell.out("wg", "show", "sixpn-mesh", "endpoints")
+    assert lab.node_status("ord-1")["drift"]["repairs"]["mesh_peer"] == before["repairs"]["mesh_peer"]
+    lab.start_node("nrt-1")
+    wait_until(lambda: lab.answers("nrt-1") and lab.node_status("nrt-1")["sync"]["synced"], PATIENCE, "nrt-1 is back")
+    wait_until(lambda: there.run("ping", "-6", "-c1", "-W1", "-n", here.address).returncode == 0, PATIENCE, "traffic")
 
 
 def test_repairs_are_exported_by_the_node_and_by_the_controller(lab):
