@@ -214,7 +214,7 @@ static void take_records(struct sync *s, const Sixpn__PollReply *m, const uint8_
 	struct why why = { 0 };
 	uint64_t from_v = s->replica->v, from_epoch = s->replica->epoch;
 	size_t held = s->replica->n_held;
-	bool snapshot = m->kind == SIXPN__POLL_KIND__POLL_SNAPSHOT;
+	bool snapshot = m->kind == SIXPN__POLL_KIND__POLL_SNAPSHOT, keep;
 	int e = replica_take(s->replica, m, &change, &why);
 
 	if (e) {
@@ -243,13 +243,14 @@ static void take_records(struct sync *s, const Sixpn__PollReply *m, const uint8_
 	s->stats.snapshots += snapshot && !m->n_heal;
 	s->stats.deltas += m->kind == SIXPN__POLL_KIND__POLL_DELTA;
 	s->stats.bookmarks += m->kind == SIXPN__POLL_KIND__POLL_NOTHING;
+	keep = snapshot || from_v != s->replica->v || from_epoch != s->replica->epoch || m->n_records || m->n_scope || held != s->replica->n_held;
+	if (keep) /* the file thread writes while we apply; its answer comes by the loop, so the ack is for both */
+		make_durable(s, m, bytes, n, from_v);
 	apply(s, m, &change);
 	s->in_step = true;
 	s->events->heard(s->ctx);
 	replica_change_deinit(&change);
-	if (snapshot || from_v != s->replica->v || from_epoch != s->replica->epoch || m->n_records || m->n_scope || held != s->replica->n_held)
-		make_durable(s, m, bytes, n, from_v);
-	else
+	if (!keep)
 		finish_reply(s);
 }
 

@@ -801,6 +801,7 @@ static void g19_a_kind_of_a_newer_controller_is_kept_for_the_digest(void **state
 	made_add(m, rec, 21, BUF_INIT(0));
 	made_take(r, m, 0);
 	assert_int_equal(r->n_by_kind[12], 1);
+	assert_int_equal(replica_unknown_kinds(r), 1); /* acknowledged like all, and counted */
 	end(r);
 }
 

@@ -16,7 +16,10 @@ struct rig {
 	uint32_t settled_network;
 	Sixpn__RecordError error, *errors[1];
 	bool complains;
+	bool waits_for_disk, disk_moved; /* an apply looks whether the journal is written meanwhile */
 };
+
+static bool on_disk(struct rig *rig);
 
 static void on_apply(void *ctx, const struct replica_change *change)
 {
@@ -25,6 +28,10 @@ static void on_apply(void *ctx, const struct replica_change *change)
 	rig->applied++;
 	rig->applied_all += change->all;
 	rig->synced_when_applied += sync_is_synced(rig->sync);
+	for (int i = 0; rig->waits_for_disk && !rig->disk_moved && i < 5000; i++) {
+		rig->disk_moved = on_disk(rig);
+		usleep(1000);
+	}
 }
 
 static void on_settled(void *ctx, uint32_t network, uint64_t v)
@@ -192,6 +199,21 @@ static void g9_the_poll_after_a_snapshot_acknowledges_what_is_applied_and_on_dis
 	says_cursor(poll, &rig->replica);
 	assert_true(on_disk(rig));
 	assert_int_equal(sync_stats(rig->sync)->snapshots, 1);
+	rig_end(rig);
+}
+
+static void the_journal_is_written_while_the_change_is_applied(void **state)
+{
+	struct rig *rig = rig_in_step();
+	struct made *m = made_delta(20, 21);
+
+	(void)state;
+	made_network(m, 21, MADE_NET, "acme", true);
+	rig->waits_for_disk = true;
+	answer(rig, m);
+	assert_true(rig->disk_moved);
+	assert_false(talk_has_news(rig->talk, LINK_POLL)); /* nor is it acknowledged from within */
+	assert_int_equal(next_poll(rig)->applied_v, 21);
 	rig_end(rig);
 }
 
@@ -738,6 +760,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_node_says_that_it_has_nothing),
 		cmocka_unit_test(g9_the_poll_after_a_snapshot_acknowledges_what_is_applied_and_on_disk),
+		cmocka_unit_test(the_journal_is_written_while_the_change_is_applied),
 		cmocka_unit_test(g9_the_poll_after_a_delta_acknowledges_what_is_applied_and_on_disk),
 		cmocka_unit_test(g4_a_snapshot_is_pulled_part_by_part_with_its_token),
 		cmocka_unit_test(g8_a_bookmark_moves_the_cursor_without_an_apply),
