@@ -401,7 +401,7 @@ static bool receive_answer(int fd, uint16_t id, bool big)
 
 static void check_stream(const struct stream_row *row)
 {
-	static uint8_t bytes[32768];
+	static uint8_t bytes[16384];
 	int fd = client(SOCK_STREAM, OURS, 0);
 	struct dns_stats before, after;
 	size_t n = 0;

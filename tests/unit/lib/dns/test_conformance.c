@@ -282,7 +282,7 @@ static const struct stream_row streams[] = {
 	{ "one byte at a time", BYTE_BY_BYTE, .n = 3, .answers = 3, .then = STAYS },
 	{ "one at a time, on one connection", ONE_BY_ONE, .n = 20, .answers = 20, .then = STAYS },
 	{ "half closed: what was asked before is answered, then it ends", ONE_WRITE, .n = 5, .answers = 5, .half_close = true, .then = ENDS },
-	{ "half closed while much waits to be read: all of it comes", ONE_WRITE, .n = 400, .answers = 400, .big = true, .half_close = true,
+	{ "half closed while much waits to be read: all of it comes", ONE_WRITE, .n = 3, .answers = 3, .big = true, .half_close = true,
 	  .then = ENDS },
 	{ "half closed in the middle of a query: the whole ones are answered", ONE_WRITE, .n = 3, .cut = 4, .answers = 2, .half_close = true,
 	  .then = ENDS },
@@ -297,6 +297,9 @@ static const struct stream_row streams[] = {
 static void tcp_is_a_stream(void **state)
 {
 	(void)state;
+	/* small buffers, or the kernel takes every answer off the server's hands at once */
+	assert_int_equal(file_put("/proc/sys/net/ipv4/tcp_wmem", "4096 4096 4096"), 0);
+	assert_int_equal(file_put("/proc/sys/net/ipv4/tcp_rmem", "4096 4096 4096"), 0);
 	for (size_t i = 0; i < ARRAY_LEN(streams); i++)
 		check_stream(&streams[i]);
 }
