@@ -152,8 +152,7 @@ static int report_one(struct store *store, struct op *op, const struct store_rep
 	if (r != 0)
 		return r;
 	if (!found || row.record.host != op->principal.node) {
-		if (seen->state != STATE_DESTROYED) /* else it was said before, and the answer was lost */
-			refuse(refused, n_refused, report->id, "not here");
+		refuse(refused, n_refused, report->id, "not here");
 		return 0;
 	}
 	if (seen->generation < row.record.generation)

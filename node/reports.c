@@ -152,7 +152,7 @@ static void take_answer(struct reports *r, const Sixpn__ReportReply *m)
 	for (size_t i = 0; i < m->n_refused; i++) {
 		e = m->refused[i]->instance.len == NAME_INSTANCE_ID_LEN ? map_get(&r->entries, m->refused[i]->instance.data, NAME_INSTANCE_ID_LEN) :
 									  NULL;
-		if (e)
+		if (e && e->truth.state != STATE_DESTROYED) /* else it was heard before, and the answer was late */
 			log_warn("report", "the controller refused the report of %s: %.*s", e->id,
 				 (int)(m->refused[i]->text.len > 160 ? 160 : m->refused[i]->text.len), (const char *)m->refused[i]->text.data);
 	}

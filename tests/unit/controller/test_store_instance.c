@@ -355,9 +355,7 @@ static void a_destroyed_instance_goes_with_the_report_of_its_host(void **state)
 
 	assert_good(f, change(f, i.record.id, INSTANCE_DESTROY, false, &gone));
 	assert_int_equal(find(f, i.record.id).record.desired, DESIRED_DESTROYED);
-	report(f, &w.ord1, i.record.id, STATE_DESTROYED, 2); /* not its host: nothing happens */
-	assert_int_equal(f->op.v, 0);
-	assert_int_equal(find(f, i.record.id).record.desired, DESIRED_DESTROYED);
+	assert_int_equal(report(f, &w.ord1, i.record.id, STATE_DESTROYED, 2), 1); /* not its host */
 	report(f, &w.nrt1, i.record.id, STATE_DESTROYED, 2);
 	assert_int_equal(f->op.n_records, 2);
 	assert_int_equal(f->op.records[0]->kind, RECORD_INSTANCE);
@@ -369,21 +367,6 @@ static void a_destroyed_instance_goes_with_the_report_of_its_host(void **state)
 	}
 	assert_int_equal(store_instance_find(f->store, &f->root, i.record.id, &gone, &why), E_REFUSED);
 	assert_int_equal(number(f, "SELECT count(*) FROM workload"), 0);
-}
-
-static void destroyed_may_be_said_again_and_says_nothing_of_others(void **state)
-{
-	struct fixture *f = *state;
-	struct world w = make_world(f);
-	struct store_instance i = make_instance(f, "web", "nrt", w.live, 3), other = make_instance(f, "web", "ord", w.live, 3);
-
-	assert_good(f, change(f, i.record.id, INSTANCE_DESTROY, false, &i));
-	assert_int_equal(report(f, &w.nrt1, i.record.id, STATE_DESTROYED, 2), 0);
-	assert_int_equal(report(f, &w.nrt1, i.record.id, STATE_DESTROYED, 2), 0);
-	assert_int_equal(f->op.v, 0);
-	assert_int_equal(report(f, &w.nrt1, other.record.id, STATE_DESTROYED, 1), 0); /* the same answer */
-	assert_int_equal(f->op.v, 0);
-	assert_int_equal(find(f, other.record.id).record.observed.state, 0);
 }
 
 static void a_report_of_destroyed_that_nobody_wanted_is_only_a_state(void **state)
@@ -587,7 +570,6 @@ int main(void)
 		T(a_restored_store_catches_up_with_the_generation_of_the_host),
 		T(a_report_about_foreign_or_unknown_instances_is_refused_one_by_one),
 		T(a_destroyed_instance_goes_with_the_report_of_its_host),
-		T(destroyed_may_be_said_again_and_says_nothing_of_others),
 		T(a_report_of_destroyed_that_nobody_wanted_is_only_a_state),
 		T(an_app_goes_when_its_last_instance_is_gone),
 		T(an_empty_app_goes_at_once),
