@@ -4,6 +4,7 @@
 
 #include "lib/base/crypto.h"
 #include "lib/base/log.h"
+#include "lib/netlink/wg_plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,53 @@
 #include <sys/epoll.h>
 #include <time.h>
 
-static int reconcile(struct mesh *mesh, bool greet, struct why *why)
+static struct sockaddr_storage socket_address(const struct addr_endpoint *e);
+static const struct addr_endpoint *best_endpoint(const struct node_record *node, const char *region);
+
+struct node_list {
+	struct node_record *nodes;
+	size_t n;
+	const char *region; /* ours */
+};
+
+/* Did the records before say the same of its endpoint? Then a peer that moved since stays where it is; else the new word counts. */
+static bool is_old_news(void *ctx, const struct wg_peer *desired)
+{
+	const struct node_list *old = ctx;
+
+	for (size_t i = 0; i < old->n; i++) {
+		const struct addr_endpoint *at = best_endpoint(&old->nodes[i], old->region);
+		struct sockaddr_storage was;
+
+		if (memcmp(old->nodes[i].mesh_key, desired->public_key, WG_KEY_LEN) || !at)
+			continue;
+		was = socket_address(at);
+		return wg_endpoint_equal(&was, &desired->endpoint);
+	}
+	return false;
+}
+
+static int apply_peers(struct mesh *mesh, struct wg_peer *peers, size_t n, struct node_list *old, size_t *ret_steps, struct why *why)
+{
+	struct wg_observed now;
+	struct wg_plan plan;
+	int e = wg_observe(&mesh->wg, &now);
+
+	if (e < 0)
+		return e;
+	e = mesh_keep_roamed(peers, n, &mesh->before, &now, (uint64_t)time(NULL), is_old_news, old);
+	if (e == 0)
+		e = wg_plan_make(peers, n, now.peers, now.n, &plan, why);
+	wg_observed_deinit(&now);
+	if (e)
+		return e;
+	*ret_steps = plan.n;
+	e = plan.n ? wg_apply(&mesh->wg, plan.steps, plan.n) : 0;
+	wg_plan_deinit(&plan);
+	return e;
+}
+
+static int reconcile(struct mesh *mesh, bool greet, struct node_list *old, struct why *why)
 {
 	CLEAN_FREE struct wg_peer *peers = calloc(mesh->n_nodes + 1, sizeof *peers);
 	CLEAN_FREE struct wg_prefix *prefixes = calloc(mesh->n_nodes + 1, sizeof *prefixes);
@@ -23,7 +70,7 @@ static int reconcile(struct mesh *mesh, bool greet, struct why *why)
 	n = mesh_plan(mesh->config.host, mesh->region, mesh->nodes, mesh->n_nodes, peers, prefixes);
 	e = wg_set_device(&mesh->wg, mesh->private_key, mesh->config.port);
 	if (e == 0)
-		e = wg_reconcile(&mesh->wg, peers, n, &steps, why);
+		e = apply_peers(mesh, peers, n, old, &steps, why);
 	if (e == 0 && greet) /* the others still send with the sessions of the process that died */
 		e = wg_greet(&mesh->wg, peers, n);
 	if (e == 0 && steps)
@@ -79,11 +126,12 @@ static void restart_expired(struct loop_timer *timer)
 {
 	struct mesh *mesh = container_of(timer, struct mesh, restart);
 	uint32_t before = mesh->ifindex;
+	struct node_list nothing_old = { 0 };
 	struct why why = { 0 };
 	int e = mesh->process.pidfd < 0 ? bring_up(mesh) : 0;
 
 	if (e == 0)
-		e = reconcile(mesh, true, &why);
+		e = reconcile(mesh, true, &nothing_old, &why);
 	if (mesh->ifindex != before)
 		mesh->config.sink.repaired(mesh->config.sink.ctx, REPAIR_MESH_DEVICE, MESH_DEVICE ", which was gone", e);
 	if (e) {
@@ -224,11 +272,6 @@ size_t mesh_plan(uint32_t self, const char *region, const struct node_record *no
 	return n;
 }
 
-struct node_list {
-	struct node_record *nodes;
-	size_t n;
-};
-
 static int add_node(void *ctx, const struct record *record)
 {
 	struct node_list *list = ctx;
@@ -244,15 +287,16 @@ static int add_node(void *ctx, const struct record *record)
 int mesh_sync(struct mesh *mesh, const struct replica *replica, struct why *why)
 {
 	struct node_list list = { .nodes = calloc(replica->n_by_kind[RECORD_NODE] + 1, sizeof *list.nodes) };
+	struct node_list old = { mesh->nodes, mesh->n_nodes, mesh->region };
 	int e;
 
 	if (!list.nodes)
 		return -ENOMEM;
 	replica_each(replica, RECORD_NODE, add_node, &list);
-	free(mesh->nodes);
 	mesh->nodes = list.nodes;
 	mesh->n_nodes = list.n;
-	e = reconcile(mesh, mesh->greet_due, why);
+	e = reconcile(mesh, mesh->greet_due, &old, why);
+	free(old.nodes);
 	mesh->greet_due = mesh->greet_due && e;
 	return e;
 }

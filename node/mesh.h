@@ -55,6 +55,8 @@ void mesh_status(struct mesh *mesh, struct mesh_status *ret_status);
  * made anew and a process that does not answer for three rounds is ended; both come up by the steps of mesh_up. */
 void mesh_repair(struct mesh *mesh);
 /* A peer that moved speaks from where it is now, and its endpoint is no drift: such a desired endpoint is replaced by the observed one
- * (pure). Moved: the handshake is fresh, and the endpoint did not change since `before` (NULL = not known) without a packet of its. */
+ * (pure; -ENOMEM). Moved: the handshake is fresh, and the endpoint did not change since `before` (NULL = not known) without a packet of
+ * its. `may` (NULL = always) has the last word. */
 struct wg_observed;
-void mesh_keep_roamed(struct wg_peer *desired, size_t n, const struct wg_observed *before, const struct wg_observed *now, uint64_t now_s);
+int mesh_keep_roamed(struct wg_peer *desired, size_t n, const struct wg_observed *before, const struct wg_observed *now, uint64_t now_s,
+		     bool (*may)(void *ctx, const struct wg_peer *desired), void *ctx);

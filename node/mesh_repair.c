@@ -3,6 +3,7 @@
 
 #include "lib/base/crypto.h"
 #include "lib/base/log.h"
+#include "lib/base/map.h"
 #include "lib/netlink/wg_plan.h"
 
 #include <linux/if_link.h>
@@ -36,16 +37,24 @@ static bool has_moved(const struct wg_peer_status *before, const struct wg_peer_
 	return !before || wg_endpoint_equal(&before->peer.endpoint, &now->peer.endpoint) || now->rx_bytes > before->rx_bytes;
 }
 
-void mesh_keep_roamed(struct wg_peer *desired, size_t n, const struct wg_observed *before, const struct wg_observed *now, uint64_t now_s)
+int mesh_keep_roamed(struct wg_peer *desired, size_t n, const struct wg_observed *before, const struct wg_observed *now, uint64_t now_s,
+		     bool (*may)(void *ctx, const struct wg_peer *desired), void *ctx)
 {
-	for (size_t i = 0; i < n; i++) {
-		const struct wg_peer_status *status = status_of(now, desired[i].public_key);
+	struct map by_key = { 0 };
+	int e = 0;
+
+	for (size_t i = 0; e == 0 && i < now->n; i++)
+		e = map_set(&by_key, now->peers[i].peer.public_key, WG_KEY_LEN, &now->peers[i], NULL);
+	for (size_t i = 0; e == 0 && i < n; i++) {
+		const struct wg_peer_status *status = map_get(&by_key, desired[i].public_key, WG_KEY_LEN);
 
 		if (!status || !desired[i].endpoint.ss_family || wg_endpoint_equal(&desired[i].endpoint, &status->peer.endpoint))
 			continue; /* nearly always: no search in `before` */
-		if (has_moved(status_of(before, desired[i].public_key), status, now_s))
+		if (has_moved(status_of(before, desired[i].public_key), status, now_s) && (!may || may(ctx, &desired[i])))
 			desired[i].endpoint = status->peer.endpoint;
 	}
+	map_deinit(&by_key);
+	return e;
 }
 
 /* ---- device and process ---- */
@@ -130,7 +139,9 @@ static int repair_peers(struct mesh *mesh, const struct wg_observed *now)
 	if (!peers || !prefixes)
 		return -ENOMEM;
 	n = mesh_plan(mesh->config.host, mesh->region, mesh->nodes, mesh->n_nodes, peers, prefixes);
-	mesh_keep_roamed(peers, n, &mesh->before, now, (uint64_t)time(NULL));
+	e = mesh_keep_roamed(peers, n, &mesh->before, now, (uint64_t)time(NULL), NULL, NULL);
+	if (e < 0)
+		return e;
 	e = wg_plan_make(peers, n, now->peers, now->n, &plan, &why);
 	if (e)
 		return e; /* records that contradict each other are told by the apply */

@@ -1,4 +1,4 @@
-/* flood - echo requests from one instance to another until SIGTERM, and what became of them as one line of JSON.
+/* flood - echo requests from one instance to another until SIGTERM, but at least so many, and what became of them as one line of JSON.
  *
  * Closed loop: at most WINDOW requests are on their way, and the next one goes out when an answer came in (or one was given up after
  * PATIENCE_MS). So no queue on the way can overflow - wireguard-go's hold 1024 packets, a socket's some hundred - however little
@@ -118,13 +118,14 @@ int main(int argc, char **argv)
 	struct sockaddr_in6 to = { .sin6_family = AF_INET6 };
 	struct sigaction action = { .sa_handler = end };
 	struct icmp6_filter filter;
-	uint64_t per_second, begun, run;
+	uint64_t per_second, at_least, begun, run;
 	int fd;
 
-	if (argc != 3 || inet_pton(AF_INET6, argv[1], &to.sin6_addr) != 1 || !(per_second = strtoull(argv[2], NULL, 10))) {
-		fprintf(stderr, "usage: flood ADDRESS PER_SECOND\n");
+	if (argc != 4 || inet_pton(AF_INET6, argv[1], &to.sin6_addr) != 1 || !(per_second = strtoull(argv[2], NULL, 10))) {
+		fprintf(stderr, "usage: flood ADDRESS PER_SECOND AT_LEAST\n");
 		return 2;
 	}
+	at_least = strtoull(argv[3], NULL, 10);
 	sigaction(SIGTERM, &action, NULL);
 	fd = socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
 	ICMP6_FILTER_SETBLOCKALL(&filter);
@@ -135,10 +136,10 @@ int main(int argc, char **argv)
 	}
 	begun = now_ms();
 	run = begun << 20 ^ (uint64_t)getpid();
-	while (!over || give_up()) {
+	while (!over || sent < at_least || give_up()) {
 		struct pollfd wait = { .fd = fd, .events = POLLIN };
 
-		for (int burst = 0; !over && burst < 8 && sent < (now_ms() - begun + 1) * per_second / 1000; burst++)
+		for (int burst = 0; (!over || sent < at_least) && burst < 8 && sent < (now_ms() - begun + 1) * per_second / 1000; burst++)
 			if (!send_one(fd, &to, run))
 				break;
 		poll(&wait, 1, 1);

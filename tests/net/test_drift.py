@@ -299,10 +299,13 @@ def test_a_peer_that_moves_is_followed_and_not_put_back(lab):
     other.out("wg", "set", "sixpn-mesh", "listen-port", "4444")
     moved = has(cell, "wg show sixpn-mesh endpoints", "10.80.0.12:4444")
     wait_until(lambda: there.run("ping", "-6", "-c1", "-W1", "-n", here.address).returncode == 0 and moved(), PATIENCE, "it has moved")
-    before = lab.node_status("ord-1")["drift"]
+    before, v = lab.node_status("ord-1")["drift"], lab.node_status("ord-1")["v"]
     wait_until(lambda: lab.node_status("ord-1")["drift"]["rounds"] >= before["rounds"] + 4, PATIENCE, "four looks")
     assert moved(), cell.out("wg", "show", "sixpn-mesh", "endpoints")
     assert lab.node_status("ord-1")["drift"]["repairs"]["mesh_peer"] == before["repairs"]["mesh_peer"]
+    lab.sixpn("region", "create", "fra", "--no-wait")  # an apply that has all peers before it
+    wait_until(lambda: lab.node_status("ord-1")["v"] > v, PATIENCE, "ord-1 has applied it")
+    assert moved(), "an apply that says nothing new of a peer takes it back"
     lab.start_node("nrt-1")
     wait_until(lambda: lab.answers("nrt-1") and lab.node_status("nrt-1")["sync"]["synced"], PATIENCE, "nrt-1 is back")
     wait_until(lambda: there.run("ping", "-6", "-c1", "-W1", "-n", here.address).returncode == 0, PATIENCE, "traffic")

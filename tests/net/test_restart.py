@@ -15,7 +15,7 @@ NODES = [("ord-1", "ord"), ("nrt-1", "nrt")]
 SLEEPER = {"schema": 1, "command": ["/bin/sleep", "100000"], "drain_ms": 0}
 
 
-FLOOD, RATE = BUILD / "tests/net/flood", 2000  # closed loop, see flood.c
+FLOOD, RATE, EACH = BUILD / "tests/net/flood", 2000, 34_000  # closed loop, see flood.c
 PINS = "/sys/fs/bpf/sixpn"
 
 
@@ -67,18 +67,16 @@ def test_twenty_kill_9_under_a_hundred_thousand_pings_lose_nothing_and_let_nobod
     warm(here, there)
     before, pinned = programs(lab), {n: pins(lab.nodes[n]) for n in lab.nodes}
     with Judge(lab) as judge, Attack(judge, [here, there], foreign) as attack:
-        floods = {"to another host": here.popen(FLOOD, there.address, RATE, stdout=-1, text=True),
-                  "from another host": there.popen(FLOOD, beside.address, RATE, stdout=-1, text=True),
-                  "on the same host": beside.popen(FLOOD, here.address, RATE, stdout=-1, text=True)}
+        floods = {"to another host": here.popen(FLOOD, there.address, RATE, EACH, stdout=-1, text=True),
+                  "from another host": there.popen(FLOOD, beside.address, RATE, EACH, stdout=-1, text=True),
+                  "on the same host": beside.popen(FLOOD, here.address, RATE, EACH, stdout=-1, text=True)}
         started = time.monotonic()
         kill_all_over(lab, 20)
         while time.monotonic() - started < 25:  # restarts are quick: more of them, until there are enough pings
             kill_all_over(lab, 2)
-        results = {}
-        for what, flood in floods.items():
-            for pid in lab.nodes["ord-1"].pids_of("flood") + lab.nodes["nrt-1"].pids_of("flood"):
-                os.kill(pid, signal.SIGTERM)
-            results[what] = json.loads(flood.communicate(timeout=30)[0])
+        for pid in lab.nodes["ord-1"].pids_of("flood") + lab.nodes["nrt-1"].pids_of("flood"):
+            os.kill(pid, signal.SIGTERM)
+        results = {what: json.loads(flood.communicate(timeout=120)[0]) for what, flood in floods.items()}
         for what, r in results.items():
             print(f"   {what}: {r['sent']} pings, {r['lost']} lost, the slowest took {r['longest_ms']} ms")
         assert all(r["lost"] == 0 and r["received"] == r["sent"] for r in results.values()), results

@@ -47,7 +47,7 @@ def under_flood(lab, work):
     foreign = lab.instance("globex", "web", "ord-1")
     wait_until(lambda: here.run("ping", "-6", "-c1", "-W1", "-n", there.address).returncode == 0, 10, "first ping")
     with Judge(lab) as judge, Attack(judge, [here, there], foreign) as attack:
-        floods = [a.popen(FLOOD, b.address, RATE, stdout=-1, text=True) for a, b in ((here, there), (there, beside), (beside, here))]
+        floods = [a.popen(FLOOD, b.address, RATE, 1000, stdout=-1, text=True) for a, b in ((here, there), (there, beside), (beside, here))]
         work()
         for cell in lab.nodes.values():
             cell.signal("flood", signal.SIGTERM)

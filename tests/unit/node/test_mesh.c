@@ -209,7 +209,7 @@ static void an_endpoint_is_drift_unless_its_peer_spoke_from_there(void **state)
 		set_endpoint(&is.peer, roams[i].now);
 		if (roams[i].before)
 			set_endpoint(&was.peer, roams[i].before);
-		mesh_keep_roamed(&desired, 1, roams[i].before ? &before : NULL, &now, NOW_S);
+		assert_int_equal(mesh_keep_roamed(&desired, 1, roams[i].before ? &before : NULL, &now, NOW_S, NULL, NULL), 0);
 		snprintf(want, sizeof want, "%s:51821", roams[i].wanted);
 		if (strcmp(endpoint_of(&desired), want))
 			fail_msg("row %zu: %s, not %s", i, endpoint_of(&desired), want);
