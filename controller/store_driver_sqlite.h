@@ -21,3 +21,5 @@ struct driver {
 
 /* SQLite's code as driver_step gives it; notes damage. */
 int driver_errno(struct driver *driver, int code);
+/* The one number that a PRAGMA gives. */
+int driver_pragma_int(struct driver *driver, const char *sql, int64_t *ret_value);

@@ -222,17 +222,3 @@ int page_sums_switch(sqlite3 *db, enum page_sums_mode mode)
 {
 	return sqlite3_file_control(db, "main", SWITCH, &mode);
 }
-
-int page_sums_check_first(sqlite3 *db, int page_size)
-{
-	sqlite3_file *file = NULL;
-	uint8_t *page = malloc(PAGE_MAX);
-	int code = page ? sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) : SQLITE_NOMEM;
-
-	if (code == SQLITE_OK && (!file || !file->pMethods || page_size < 512 || page_size > PAGE_MAX))
-		code = SQLITE_IOERR_DATA;
-	if (code == SQLITE_OK)
-		code = file->pMethods->xRead(file, page, page_size, 0);
-	free(page);
-	return code == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : code; /* all of it is in the WAL yet */
-}

@@ -18,5 +18,3 @@ const char *page_sums_vfs(void);
  * which looks at every page that is in use, and work is not. */
 enum page_sums_mode { PAGE_SUMS_OFF, PAGE_SUMS_WRITE, PAGE_SUMS_BOTH, PAGE_SUMS_STRICT };
 int page_sums_switch(sqlite3 *db, enum page_sums_mode mode) MUST_CHECK;
-/* Reads the first page once more, compared. SQLITE_OK, or SQLITE_IOERR_DATA. */
-int page_sums_check_first(sqlite3 *db, int page_size);

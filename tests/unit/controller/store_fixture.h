@@ -14,6 +14,7 @@
 #include "lib/base/crypto.h"
 #include "lib/base/log.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,16 @@ static inline int fixture_teardown(void **state)
 	rmdir(f->dir);
 	free(f);
 	return 0;
+}
+
+/* A file of just these bytes. Not synced: tests that write thousands have no machine that may crash. */
+static inline void fixture_put(const char *path, const void *bytes, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, n), n);
+	close(fd);
 }
 
 static inline struct op *fixture_begin(struct fixture *f, const struct principal *who)

@@ -140,14 +140,14 @@ static void a_flipped_bit_in_any_page_is_refused_or_changes_no_answer(void **sta
 
 			whole.data[at] ^= bit;
 			remove_beside(f, "-wal");
-			assert_int_equal(file_replace(f->path, whole.data, whole.len, 0600), 0);
+			fixture_put(f->path, whole.data, whole.len);
 			judge(f, truth, &t, "byte", at);
 			whole.data[at] ^= bit;
 		}
 	print_message("%zu pages, 3 bits each: %u refused, %u right\n", pages, t.refused, t.right);
 	assert_true(t.refused > 3 * pages * 9 / 10); /* what is free is not looked at */
 	remove_beside(f, "-wal");
-	assert_int_equal(file_replace(f->path, whole.data, whole.len, 0600), 0);
+	fixture_put(f->path, whole.data, whole.len);
 	judge(f, truth, &t, "whole", 0);
 	assert_true(t.right > 0);
 }
@@ -169,7 +169,7 @@ static void a_page_in_the_place_of_another_is_refused(void **state)
 		memcpy(one, whole.data + page * PAGE, PAGE);
 		memcpy(whole.data + page * PAGE, whole.data + (page + 1) * PAGE, PAGE);
 		remove_beside(f, "-wal");
-		assert_int_equal(file_replace(f->path, whole.data, whole.len, 0600), 0);
+		fixture_put(f->path, whole.data, whole.len);
 		judge(f, truth, &t, "page", page);
 		memcpy(whole.data + page * PAGE, one, PAGE);
 	}
@@ -193,7 +193,7 @@ static void a_page_of_zeros_is_refused_or_changes_no_answer(void **state)
 		memcpy(one, whole.data + page * PAGE, PAGE);
 		memset(whole.data + page * PAGE, 0, PAGE);
 		remove_beside(f, "-wal");
-		assert_int_equal(file_replace(f->path, whole.data, whole.len, 0600), 0);
+		fixture_put(f->path, whole.data, whole.len);
 		judge(f, truth, &t, "page", page);
 		memcpy(whole.data + page * PAGE, one, PAGE);
 	}
@@ -260,9 +260,9 @@ static void put_back(struct fixture *f, const struct buf *db, const struct buf *
 	char path[160];
 
 	remove_beside(f, "-shm");
-	assert_int_equal(file_replace(f->path, db->data, db->len, 0600), 0);
+	fixture_put(f->path, db->data, db->len);
 	snprintf(path, sizeof path, "%s-wal", f->path);
-	assert_int_equal(file_replace(path, wal->data, wal->len, 0600), 0);
+	fixture_put(path, wal->data, wal->len);
 }
 
 /* Where the last transaction begins: the frame behind the last commit but one. */
@@ -461,7 +461,7 @@ static void a_store_without_digests_gets_them_when_it_is_opened(void **state)
 	assert_int_equal(file_read(f->path, 64 << 20, &whole), 0);
 	assert_int_equal(whole.data[20], PAGE_SUM_LEN);
 	whole.data[5 * PAGE + 2000] ^= 1;
-	assert_int_equal(file_replace(f->path, whole.data, whole.len, 0600), 0);
+	fixture_put(f->path, whole.data, whole.len);
 	judge(f, truth, &t, "flipped", 0);
 	assert_int_equal(t.refused, 1);
 }
