@@ -26,9 +26,10 @@ sim: $(B)/tests/sim/sim ## one seed of the simulator: SEED=8121 TRACE=1 LOG=1
 	$(Q)TRACE=$(TRACE) LOG=$(LOG) $< $(SEED)
 run-sim: $(B)/tests/sim/sim
 	$(Q)tests/sim/run.sh $< $(SEEDS)
-test-sim: ## whole clusters with faults on virtual time: SEEDS=2000, and some of them under ASan+UBSan
+test-sim: ## whole clusters with faults on virtual time: SEEDS=2000, some of them under ASan+UBSan, and three mutants of the day
 	$(Q)$(MAKE) --no-print-directory run-sim
 	$(Q)$(MAKE) --no-print-directory run-sim B=$(B)/san SAN=address,undefined SEEDS=$(SEEDS_SAN)
+	$(Q)$(MAKE) --no-print-directory sim-mutants MUTANT_SEEDS=600 MUTANTS_PICK="--quick --pick 3"
 soak: $(B)/tests/sim/sim ## the simulator for longer: SEEDS=100000 or MINUTES=60, FROM=1
 	$(Q)FROM=$(FROM) MINUTES=$(MINUTES) tests/sim/run.sh $< $(SEEDS)
 sim-mutants: $(B)/tests/sim/sim ## break the product on purpose, and see that the simulator finds it: M=name MUTANT_SEEDS=2000

@@ -93,6 +93,11 @@ MUTANTS = [
      "		e->quiet_epoch = r->replica->epoch;\n	}\n	if (loop_set_timer_in", "a report that was lost is not repeated"),
 ]
 
+# found within 2,000 seeds, but not within a few dozen
+SLOW = {"prune-before-end", "journal-not-synced-at-start", "torn-entry-breaks-all", "scope-stay-survives-a-cut", "delta-makes-no-way",
+        "applied-off-by-one", "wait-forgets-laggards", "drift-not-looked-for", "roll-back-not-seen", "vanished-means-stop-before-sync",
+        "report-said-once"}
+
 
 def sh(command, **kw):
     return subprocess.run(command, shell=True, text=True, capture_output=True, **kw)
@@ -149,12 +154,15 @@ def main():
     args.add_argument("--seeds", type=int, default=2000)
     args.add_argument("--pick", type=int)
     args.add_argument("--table", action="store_true")
+    args.add_argument("--quick", action="store_true", help="only those that take few seeds and compile one file")
     args.add_argument("names", nargs="*")
     a = args.parse_args()
     chosen = [m for m in MUTANTS if not a.names or m[0] in a.names]
+    if a.quick:
+        chosen = [m for m in chosen if m[0] not in SLOW]
     if a.pick:
         day = int(time.time()) // 86400
-        chosen = [MUTANTS[(day * a.pick + i) % len(MUTANTS)] for i in range(a.pick)]
+        chosen = [chosen[(day * a.pick + i) % len(chosen)] for i in range(a.pick)]
     missed = 0
     for name, path, old, new, meaning in chosen:
         try:
