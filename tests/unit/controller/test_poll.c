@@ -448,6 +448,24 @@ static void g10_a_node_that_drifts_again_at_once_waits_a_minute(void **state)
 	world_free(w);
 }
 
+static void g10_a_node_that_sends_digests_unasked_is_healed_once_a_minute_too(void **state)
+{
+	uint32_t acme, globex;
+	struct world *w = two_orgs(NULL, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+	struct record wrong = { .kind = RECORD_REGION, .key = "xyz", .key_len = 3, .v = 1, .body = (const uint8_t *)"x", .body_len = 1 };
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		keep(&a->records, &wrong);
+		a->want_digests = true;
+		send_poll(a);
+		world_run(w, 100);
+	}
+	assert_int_equal(controller_stats(w->c)->heals, 1);
+	world_free(w);
+}
+
 static void g11_what_a_slow_node_missed_comes_in_one_reply(void **state)
 {
 	uint32_t acme, globex;
@@ -897,6 +915,7 @@ int main(void)
 		cmocka_unit_test(g10_only_the_part_that_drifted_is_healed),
 		cmocka_unit_test(g10_a_part_that_the_node_may_not_hold_heals_to_nothing),
 		cmocka_unit_test(g10_a_node_that_drifts_again_at_once_waits_a_minute),
+		cmocka_unit_test(g10_a_node_that_sends_digests_unasked_is_healed_once_a_minute_too),
 		cmocka_unit_test(g11_what_a_slow_node_missed_comes_in_one_reply),
 		cmocka_unit_test(g11_a_long_delta_is_cut_between_two_changes),
 		cmocka_unit_test(g11_a_cursor_below_the_window_gets_a_snapshot),
