@@ -31,8 +31,14 @@ static void read_resolv_conf(struct dns_forward *f)
 	CLEAN_BUF struct buf text = BUF_INIT(64 << 10);
 	struct dns_upstreams list;
 	size_t left_out = 0;
+	int r = file_read(f->resolv_conf, 64 << 10, &text);
 
-	if (file_read(f->resolv_conf, 64 << 10, &text) < 0)
+	if (r < 0 && r != -ENOENT) {
+		log_limited(LOG_L_ERR, "dns", "%s: %s; the upstream name servers stay as they were", f->resolv_conf, strerror(-r));
+		f->seen = (struct stat){ .st_ino = 0, .st_size = -1 }; /* look again, though it does not change */
+		return;
+	}
+	if (r < 0)
 		buf_clear(&text);
 	dns_upstreams_from_resolv_conf(buf_str(&text), &f->own, &list, &left_out);
 	if (left_out)
@@ -272,16 +278,28 @@ static void link_waiter(struct dns_question *q, struct dns_waiter *w)
 	dns_forward_set(&q->forward->tally, DNS_FORWARD_NOW_WAITING, q->forward->shares.n_waiters);
 }
 
-/* The oldest question of the network that has the most gives way. */
-static void jostle(struct dns_forward *f, uint32_t network)
+static struct dns_question *oldest_of(const struct dns_forward *f, uint32_t network)
 {
-	for (struct dns_question *q = f->first; q; q = q->next) {
-		if (q->network != network)
-			continue;
-		dns_forward_count(&f->tally, DNS_FORWARD_JOSTLED);
-		question_end(q, DNS_HINT_NO_REACHABLE);
-		return;
-	}
+	struct dns_question *q = f->first;
+
+	while (q && q->network != network)
+		q = q->next;
+	return q;
+}
+
+/* The oldest question of the network that has the most gives way to a new one of this network. Its askers are told last: one that asks
+ * on at once (pipelined TCP) would take the place again. */
+static enum dns_share jostle(struct dns_forward *f, uint32_t victim, uint32_t network)
+{
+	struct dns_question *q = oldest_of(f, victim);
+	enum dns_share share;
+
+	dns_forward_count(&f->tally, DNS_FORWARD_JOSTLED);
+	question_withdraw(q);
+	share = dns_shares_add_question(&f->shares, network, &victim);
+	forward_fail_all(q, DNS_HINT_NO_REACHABLE);
+	free(q);
+	return share;
 }
 
 /* Counts a new question in; if there is no room for it, *ret_counter says why. */
@@ -290,10 +308,8 @@ static bool take_question_share(struct dns_forward *f, uint32_t network, enum dn
 	uint32_t victim;
 	enum dns_share share = dns_shares_add_question(&f->shares, network, &victim);
 
-	if (share == DNS_SHARE_OVER_TOTAL && victim) {
-		jostle(f, victim);
-		share = dns_shares_add_question(&f->shares, network, &victim);
-	}
+	if (share == DNS_SHARE_OVER_TOTAL && victim)
+		share = jostle(f, victim, network);
 	*ret_counter = share == DNS_SHARE_OVER_NETWORK ? DNS_FORWARD_OVER_NETWORK : DNS_FORWARD_OVER_TOTAL;
 	return share == DNS_SHARE_OK;
 }
@@ -352,11 +368,11 @@ void dns_forward_ask(struct dns_forward *f, struct dns_waiter *w, const struct d
 		answer_servfail(f, w, DNS_HINT_PROHIBITED, "this name must not leave", DNS_FORWARD_PRIVATE);
 		return;
 	}
+	reload(f); /* before the cache, which it may empty */
 	key = (struct dns_cache_key){ w->network, w->query.key, query->name_len, query->type, query->class, query->dnssec_ok,
 				      query->flags & DNS_FLAG_CHECKING_DISABLED };
 	if (answer_from_cache(f, w, &key))
 		return;
-	reload(f);
 	if (is_our_own(f, query)) {
 		log_limited(LOG_L_WARN, "dns", "a question of ours came back to us: an upstream name server asks us in turn");
 		answer_servfail(f, w, DNS_HINT_OTHER, "this question goes round in circles", DNS_FORWARD_LOOPED);

@@ -89,8 +89,7 @@ static void give_up_attempt(struct dns_attempt *a)
 	question_arm_probes(f);
 }
 
-/* Takes it out of everything that finds it, and stops what is on its way; whoever waits is still in its list. */
-static void question_withdraw(struct dns_question *q)
+void question_withdraw(struct dns_question *q)
 {
 	struct dns_forward *f = q->forward;
 
@@ -205,6 +204,27 @@ static size_t running(const struct dns_question *q)
 	return n;
 }
 
+/* Every question has a socket, however many there are; more than one only while enough are left for all that may come and for probes.
+ * Else a network whose names nobody answers would leave none to the others. */
+static bool has_spare_socket(const struct dns_forward *f)
+{
+	_Static_assert(DNS_FORWARD_SOCKETS_MAX > DNS_SHARE_QUESTIONS_MAX + DNS_UPSTREAMS_MAX, "one for each");
+	return f->env.n_open + (DNS_SHARE_QUESTIONS_MAX - f->shares.n_questions) + DNS_UPSTREAMS_MAX < f->env.max_open;
+}
+
+/* The socket of its oldest try is for its next. */
+static void give_up_oldest(struct dns_question *q)
+{
+	size_t i = 0;
+
+	while (i < q->n_attempts && !q->attempts[i].exchange.env)
+		i++;
+	if (i == q->n_attempts)
+		return;
+	dns_forward_count(&q->forward->tally, DNS_FORWARD_NO_SOCKET);
+	give_up_attempt(&q->attempts[i]);
+}
+
 /* The next in order; and when that is slow, the one after it. False: there was none to ask. */
 static bool ask_next(struct dns_question *q)
 {
@@ -217,6 +237,8 @@ static bool ask_next(struct dns_question *q)
 
 		if (upstream >= f->upstreams.n)
 			continue; /* the list got shorter meanwhile */
+		if (!has_spare_socket(f))
+			give_up_oldest(q);
 		if (!start_attempt(q, upstream, loop_now_ms(f->env.loop) >= u->no_edns_until_ms)) {
 			if (q->n_tried < q->n_order)
 				continue;

@@ -80,6 +80,8 @@ struct dns_question *question_new(struct dns_forward *f, const struct dns_waiter
 void question_ask(struct dns_question *q);           /* may end it at once */
 void question_fail(struct dns_question *q, uint16_t hint); /* and remembers the failure */
 void question_end(struct dns_question *q, uint16_t hint);  /* without that: it was not the upstreams' fault */
+/* Takes it out of everything that finds it, and stops what is on its way; whoever waits is still in its list. */
+void question_withdraw(struct dns_question *q);
 struct dns_cache_key question_cache_key(const struct dns_question *q);
 void question_init_probes(struct dns_forward *f);
 void question_stop_probes(struct dns_forward *f);

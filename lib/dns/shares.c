@@ -1,6 +1,8 @@
 /* shares - see shares.h. An entry is there as long as it counts something. */
 #include "lib/dns/shares.h"
 
+#include "lib/sixpn/addr.h"
+
 #include <stdlib.h>
 
 struct network_share {
@@ -45,16 +47,24 @@ static struct network_share *need_network(struct dns_shares *s, uint32_t network
 	return NULL;
 }
 
-static struct source_share *need_source(struct dns_shares *s, const struct in6_addr *source)
+/* By sender, not by address. */
+static struct source_share *find_source(const struct dns_shares *s, const struct in6_addr *address)
 {
-	struct source_share *one = map_get(&s->sources, source, sizeof *source);
+	struct in6_addr source = addr_sender(address);
+
+	return map_get(&s->sources, &source, sizeof source);
+}
+
+static struct source_share *need_source(struct dns_shares *s, const struct in6_addr *address)
+{
+	struct source_share *one = find_source(s, address);
 
 	if (one)
 		return one;
 	one = calloc(1, sizeof *one);
 	if (!one)
 		return NULL;
-	one->source = *source;
+	one->source = addr_sender(address);
 	if (map_set(&s->sources, &one->source, sizeof one->source, one, NULL) == 0)
 		return one;
 	free(one);
@@ -102,7 +112,7 @@ enum dns_share dns_shares_add_waiter(struct dns_shares *s, const struct in6_addr
 void dns_shares_remove_waiter(struct dns_shares *s, const struct in6_addr *source, uint32_t network)
 {
 	struct network_share *n = map_get(&s->networks, &network, sizeof network);
-	struct source_share *one = map_get(&s->sources, source, sizeof *source);
+	struct source_share *one = find_source(s, source);
 
 	s->n_waiters--;
 	n->n_waiters--;

@@ -1,6 +1,8 @@
 /* tcp - see tcp.h. An accepted socket has the mark of its SYN (net.ipv4.tcp_fwmark_accept), so replies need no more. */
 #include "lib/dns/tcp.h"
 
+#include "lib/sixpn/addr.h"
+
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,10 +270,12 @@ static uint32_t network_of(const struct in6_addr *source)
 /* Below the caps of its own? */
 static bool has_share(const struct dns_tcp *t, const struct in6_addr *source)
 {
+	struct in6_addr sender = addr_sender(source), other;
 	size_t n_source = 0, n_network = 0;
 
 	for (const struct dns_tcp_connection *c = t->first; c; c = c->next) {
-		n_source += !memcmp(&c->source, source, sizeof *source);
+		other = addr_sender(&c->source);
+		n_source += !memcmp(&other, &sender, sizeof sender);
 		n_network += network_of(&c->source) == network_of(source);
 	}
 	return n_network < DNS_TCP_NETWORK_MAX && n_source < DNS_TCP_SOURCE_MAX;

@@ -43,6 +43,16 @@ int addr_split(const struct in6_addr *a, struct addr_parts *ret_parts)
 	return 0;
 }
 
+struct in6_addr addr_sender(const struct in6_addr *a)
+{
+	struct in6_addr out = *a;
+
+	out.s6_addr[15] = 0;
+	if (addr_instance_valid(get_u32(a->s6_addr + 10)))
+		out.s6_addr[14] = 0;
+	return out;
+}
+
 struct in6_addr addr_swap(const struct in6_addr *a)
 {
 	struct in6_addr out = *a;

@@ -47,6 +47,9 @@ struct in6_addr addr_natural(struct addr_parts parts);
 struct in6_addr addr_instance(uint32_t network, uint32_t host, uint32_t instance); /* ...::2 */
 /* E_REFUSED if it is not below fdaa::/16. Says nothing about whether the words are valid. */
 int addr_split(const struct in6_addr *a, struct addr_parts *ret_parts) MUST_CHECK;
+/* The first address of the block from which whoever sends from `a` may send: an instance its /112, a peer its /120. What is counted by
+ * sender is counted by this: a single address is one of many that root in an instance has. */
+struct in6_addr addr_sender(const struct in6_addr *a);
 /* Exchanges network and host word: natural <-> mesh. */
 struct in6_addr addr_swap(const struct in6_addr *a);
 struct in6_addr addr_resolver(void);                    /* fdaa::3 */

@@ -1,6 +1,8 @@
 /* The forwarder between askers and an upstream that does as it is told. */
 #include "tests/unit/lib/dns/upstream.h"
 
+#include <sys/resource.h>
+
 static struct loop *loop;
 static struct fake up, second;
 static struct dns_forward *forward;
@@ -1141,6 +1143,38 @@ static void one_network_cannot_have_all_questions_and_others_do_not_notice(void 
 	free(all);
 }
 
+/* Says nothing to the names of ask_many, whatever it is asked. */
+static void silent_to_many(struct fake_query *q)
+{
+	if (strncasecmp(q->name, "other", 5) == 0)
+		plain(q);
+}
+
+/* Names that nobody answers are asked again and again, of all upstreams: each time with another socket. */
+static void one_network_cannot_have_all_sockets(void **state)
+{
+	static struct asked other[30];
+	struct asked *all;
+
+	(void)state;
+	restart_with_both(2500);
+	up.script = second.script = silent_to_many;
+	all = ask_many(64, "fdaa:1234:5678:a111:1:7:%zx:2");
+	let_pass(1500);
+	for (size_t i = 0; i < 30; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "other%zu.example", i);
+		ask(forward, &other[i], name, (struct how){ .source = "fdaa:abcd:1:a111:1:7:7777:2" });
+		await(loop, &other[i]);
+		assert_string_equal(other[i].text, "NOERROR A 192.0.2.1 60");
+	}
+	assert_true(gauge(forward, DNS_FORWARD_NOW_SOCKETS) <= 64 + 384 - 256);
+	for (size_t i = 0; i < 64; i++)
+		await(loop, &all[i]);
+	free(all);
+}
+
 static void when_all_is_full_the_one_with_most_gives_way(void **state)
 {
 	static struct asked late[8];
@@ -1172,6 +1206,51 @@ static void when_all_is_full_the_one_with_most_gives_way(void **state)
 			await(loop, &all[i][k]);
 		free(all[i]);
 	}
+}
+
+static struct asked greedy[4][64], again[512];
+static size_t n_again;
+
+/* As a connection with queries in reserve does: the next goes out as soon as one is answered. */
+static void answered_and_asks_on(struct dns_waiter *w, const uint8_t *message, size_t len, uint16_t rcode)
+{
+	char source[ADDR_TEXT_LEN], name[32];
+
+	asked_answered(w, message, len, rcode);
+	if (n_again == ARRAY_LEN(again))
+		return;
+	snprintf(name, sizeof name, "again%zu.example", n_again);
+	ask(forward, &again[n_again++], name, (struct how){ .source = addr_text(&w->source, source) });
+}
+
+static void who_gives_way_cannot_take_the_place_again(void **state)
+{
+	static struct asked late[8];
+	char source[64], name[32];
+
+	(void)state;
+	restart_with_both(1500);
+	up.script = second.script = silent;
+	for (size_t i = 0; i < 4; i++)
+		for (size_t k = 0; k < 64; k++) {
+			snprintf(source, sizeof source, "fdaa:1234:%zx:a111:1:7:%zx:2", i + 1, k + 1);
+			snprintf(name, sizeof name, "n%zu.example", k);
+			ask(forward, &greedy[i][k], name, (struct how){ .source = source });
+			greedy[i][k].waiter.answered = answered_and_asks_on;
+		}
+	assert_int_equal(gauge(forward, DNS_FORWARD_NOW_QUESTIONS), 256);
+	for (size_t i = 0; i < 8; i++) {
+		snprintf(name, sizeof name, "late%zu.example", i);
+		ask(forward, &late[i], name, (struct how){ .source = "fdaa:abcd:1:a111:1:7:7777:2" });
+		assert_int_equal(late[i].answered, 0);
+	}
+	assert_int_equal(n_again, 8);
+	n_again = ARRAY_LEN(again); /* enough */
+	for (size_t i = 0; i < 8; i++)
+		await(loop, &late[i]);
+	for (size_t i = 0; i < 4; i++)
+		for (size_t k = 0; k < 64; k++)
+			await(loop, &greedy[i][k]);
 }
 
 static void who_goes_away_is_forgotten_and_the_answer_kept(void **state)
@@ -1307,6 +1386,67 @@ static void another_resolv_conf_is_noticed_and_what_was_kept_forgotten(void **st
 	snprintf(text, sizeof text, "127.0.0.1:%u", second.port);
 	ask_until_there_are(1, text);
 	assert_string_equal(ask_and_wait("www.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 77"); /* not what the first said */
+	unlink(path);
+}
+
+/* Whoever asks only for what is in the cache must not be told for a day what servers of yesterday said. */
+static void another_resolv_conf_is_noticed_by_who_asks_for_the_same_name(void **state)
+{
+	struct dns_forward_options options = { .upstreams = "auto", .own = addr_resolver(), .clock = clock_real(), .total_ms = 300 };
+	char path[] = "/tmp/test_forward.XXXXXX", text[128];
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	options.resolv_conf = path;
+	snprintf(text, sizeof text, "nameserver 127.0.0.1:%u\n", up.port);
+	write_conf(path, text);
+	forward = dns_forward_free(forward);
+	assert_int_equal(dns_forward_new(loop, &options, &forward, NULL), 0);
+	assert_string_equal(ask_and_wait("www.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 60");
+	second.script = with_ttl;
+	ttl = 77;
+	snprintf(text, sizeof text, "nameserver 127.0.0.1:%u\n", second.port);
+	write_conf(path, text);
+	let_pass(1100);
+	assert_string_equal(ask_and_wait("www.example", (struct how){ 0 }), "NOERROR A 192.0.2.1 77");
+	unlink(path);
+}
+
+static void a_resolv_conf_that_cannot_be_read_changes_nothing_until_it_can(void **state)
+{
+	struct dns_forward_options options = { .upstreams = "auto", .own = addr_resolver(), .clock = clock_real(), .total_ms = 300 };
+	char path[] = "/tmp/test_forward.XXXXXX", text[128];
+	struct rlimit limit, none;
+	struct dns_upstreams u;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	options.resolv_conf = path;
+	snprintf(text, sizeof text, "nameserver 127.0.0.1:%u\n", up.port);
+	write_conf(path, text);
+	forward = dns_forward_free(forward);
+	assert_int_equal(dns_forward_new(loop, &options, &forward, NULL), 0);
+	ask_and_wait("www.example", (struct how){ 0 });
+	snprintf(text, sizeof text, "nameserver 127.0.0.1:%u\n", second.port);
+	write_conf(path, text);
+	let_pass(1100);
+	/* no descriptor left at the moment when it is looked at */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ 3, limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ask_and_wait("www.example", (struct how){ 0 });
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(counted(forward, DNS_FORWARD_HIT), 1);
+	dns_forward_upstreams(forward, &u);
+	assert_int_equal(u.n, 1);
+	let_pass(1100);
+	ask_and_wait("www.example", (struct how){ 0 });
+	assert_int_equal(counted(forward, DNS_FORWARD_RELOADED), 2); /* at the start, and when it could be read again */
+	assert_int_equal(second.n_udp, 1);
 	unlink(path);
 }
 
@@ -1533,12 +1673,16 @@ int main(void)
 		T(networks_share_neither_exchange_nor_cache),
 		T(one_source_cannot_have_all_questions),
 		T(one_network_cannot_have_all_questions_and_others_do_not_notice),
+		T(one_network_cannot_have_all_sockets),
 		T(when_all_is_full_the_one_with_most_gives_way),
+		T(who_gives_way_cannot_take_the_place_again),
 		T(who_goes_away_is_forgotten_and_the_answer_kept),
 		T(the_end_answers_whoever_waits),
 		T(a_question_of_ours_that_comes_back_is_not_sent_again),
 		T(private_names_do_not_leave_even_if_they_get_here),
 		T(another_resolv_conf_is_noticed_and_what_was_kept_forgotten),
+		T(another_resolv_conf_is_noticed_by_who_asks_for_the_same_name),
+		T(a_resolv_conf_that_cannot_be_read_changes_nothing_until_it_can),
 		T(what_a_dropped_server_says_late_is_told_but_not_kept),
 		T(every_query_ends_once_whatever_happens),
 		cmocka_unit_test(no_descriptor_is_left),

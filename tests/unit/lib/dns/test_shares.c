@@ -47,6 +47,22 @@ static void a_source_and_a_network_have_limits_of_their_own(void **state)
 	assert_int_equal(add(NET, 1), DNS_SHARE_OK);
 }
 
+static void another_address_of_the_same_sender_is_no_other_source(void **state)
+{
+	struct in6_addr source = addr_instance(NET, HERE, 0x77777);
+
+	(void)state;
+	for (unsigned i = 0; i < DNS_SHARE_SOURCE_MAX + 8; i++) {
+		put_u16(source.s6_addr + 14, (uint16_t)(i * 999));
+		assert_int_equal(dns_shares_add_waiter(&shares, &source, NET), i < DNS_SHARE_SOURCE_MAX ? DNS_SHARE_OK : DNS_SHARE_OVER_SOURCE);
+	}
+	for (unsigned i = 0; i < DNS_SHARE_SOURCE_MAX; i++) {
+		put_u16(source.s6_addr + 14, (uint16_t)i);
+		dns_shares_remove_waiter(&shares, &source, NET);
+	}
+	assert_int_equal(shares.sources.n, 0);
+}
+
 static void however_many_networks_flood_there_is_room_for_another(void **state)
 {
 	(void)state;
@@ -109,6 +125,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_source_and_a_network_have_limits_of_their_own),
+		T(another_address_of_the_same_sender_is_no_other_source),
 		T(however_many_networks_flood_there_is_room_for_another),
 		T(the_network_with_most_questions_gives_way_to_one_with_fewer),
 		T(what_is_not_used_is_forgotten),

@@ -120,6 +120,30 @@ static void endpoints_in_both_families(void **state)
 	}
 }
 
+static void a_sender_is_one_whichever_of_its_addresses_it_takes(void **state)
+{
+	static const struct {
+		const char *address, *sender;
+	} rows[] = {
+		{ "fdaa:1:2:a111:1:7:7777:2", "fdaa:1:2:a111:1:7:7777:0" }, /* an instance: /112 */
+		{ "fdaa:1:2:a111:1:7:7777:ffff", "fdaa:1:2:a111:1:7:7777:0" },
+		{ "fdaa:1:2:a111:1:7:7778:2", "fdaa:1:2:a111:1:7:7778:0" },
+		{ "fdaa:1:2:a111:1:0:a:102", "fdaa:1:2:a111:1:0:a:100" }, /* a peer: /120 */
+		{ "fdaa:1:2:a111:1:0:a:1ff", "fdaa:1:2:a111:1:0:a:100" },
+		{ "fdaa:1:2:a111:1:0:a:202", "fdaa:1:2:a111:1:0:a:200" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct in6_addr a, wanted;
+
+		assert_int_equal(inet_pton(AF_INET6, rows[i].address, &a), 1);
+		assert_int_equal(inet_pton(AF_INET6, rows[i].sender, &wanted), 1);
+		a = addr_sender(&a);
+		assert_memory_equal(&a, &wanted, sizeof a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +151,7 @@ int main(void)
 		cmocka_unit_test(splitting_gives_back_what_was_put_in),
 		cmocka_unit_test(an_address_outside_fdaa_is_refused),
 		cmocka_unit_test(swapping_twice_is_nothing_and_changes_no_checksum),
+		cmocka_unit_test(a_sender_is_one_whichever_of_its_addresses_it_takes),
 		cmocka_unit_test(services_networks_and_hosts_can_never_meet),
 		cmocka_unit_test(prefixes_and_resolvers),
 		cmocka_unit_test(endpoints_in_both_families),
