@@ -203,29 +203,31 @@ static int see_machine(struct round *round)
 
 /* ---- the instance's side, in a thread of its own ---- */
 
-static int see_inner_address(void *ctx, const struct rtnl_addr *addr)
+/* By name, not by list: a command that is root in its namespace can make lists as long as it likes. */
+static int see_inner_address(struct pair *pair, struct rtnl *inner, uint32_t ifindex, const struct in6_addr *address, uint8_t prefix_len,
+			     enum part part)
 {
-	struct pair *pair = ctx;
-	struct in6_addr own = addr_instance(pair->spec->network, pair->spec->home_host, pair->spec->instance);
+	struct rtnl_addr addr;
+	int r = rtnl_addr_get(inner, ifindex, address, &addr);
 
-	if (addr->prefix_len == 128 && same(&addr->addr, &own))
-		pair->seen |= INNER_ADDRESS;
-	if (addr->prefix_len == 64 && same(&addr->addr, &attach_inner_ll))
-		pair->seen |= INNER_LINK_LOCAL;
-	return 0;
+	if (r == 0 && addr.ifindex == ifindex && addr.prefix_len == prefix_len)
+		pair->seen |= part;
+	return r == -EADDRNOTAVAIL ? 0 : r;
 }
 
-static int see_inner_neighbour(void *ctx, const struct rtnl_neigh *neigh)
+static int see_inner_neighbour(struct pair *pair, struct rtnl *inner, uint32_t ifindex)
 {
-	struct pair *pair = ctx;
+	struct rtnl_neigh neigh;
+	int r = rtnl_neigh_get(inner, ifindex, &attach_outer_ll, &neigh);
 
-	if (is_permanent(neigh, &attach_outer_ll, attach_outer_mac))
+	if (r == 0 && is_permanent(&neigh, &attach_outer_ll, attach_outer_mac))
 		pair->seen |= INNER_NEIGHBOUR;
-	return 0;
+	return r == -ENOENT ? 0 : r;
 }
 
 static int see_inside(struct pair *pair, struct rtnl *inner)
 {
+	struct in6_addr own = addr_instance(pair->spec->network, pair->spec->home_host, pair->spec->instance);
 	struct rtnl_route route;
 	struct rtnl_link link;
 	bool there = false;
@@ -238,9 +240,11 @@ static int see_inside(struct pair *pair, struct rtnl *inner)
 	if (link.peer_ifindex == pair->ifindex && dressed(&link, attach_inner_mac))
 		pair->seen |= INNER_UP;
 	route = attach_inner_route(pair->spec, link.ifindex);
-	r = rtnl_addr_list(inner, link.ifindex, see_inner_address, pair);
+	r = see_inner_address(pair, inner, link.ifindex, &own, 128, INNER_ADDRESS);
 	if (r == 0)
-		r = rtnl_neigh_list(inner, link.ifindex, see_inner_neighbour, pair);
+		r = see_inner_address(pair, inner, link.ifindex, &attach_inner_ll, 64, INNER_LINK_LOCAL);
+	if (r == 0)
+		r = see_inner_neighbour(pair, inner, link.ifindex);
 	if (r == 0)
 		r = rtnl_route_there(inner, &route, &there);
 	pair->seen |= there ? INNER_ROUTE : 0;

@@ -76,6 +76,8 @@ struct rtnl_addr {
 
 int rtnl_addr_add(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr, uint8_t prefix_len);
 int rtnl_addr_del(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr, uint8_t prefix_len);
+/* One address, without a list of all: whoever owns the namespace can make lists long. -EADDRNOTAVAIL: none. */
+int rtnl_addr_get(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr, struct rtnl_addr *ret_addr);
 /* ifindex 0 = of all links */
 int rtnl_addr_list(struct rtnl *rtnl, uint32_t ifindex, int (*each)(void *ctx, const struct rtnl_addr *addr), void *ctx);
 
@@ -106,7 +108,7 @@ int rtnl_route_del(struct rtnl *rtnl, const struct rtnl_route *route);
 int rtnl_route_list(struct rtnl *rtnl, uint32_t table, int (*each)(void *ctx, const struct rtnl_route *route), void *ctx);
 /* As rtnl_route_add compares: fields of `wanted` that are 0 match anything. */
 bool rtnl_route_same(const struct rtnl_route *wanted, const struct rtnl_route *there);
-/* Whether the very route is there. Cheap even in a big table if few routes have its type. */
+/* Whether the very route is there. Cheap even in a big table if few routes have its type and device. -ENOMEM: too many have. */
 int rtnl_route_there(struct rtnl *rtnl, const struct rtnl_route *route, bool *ret_there);
 /* The links that have a default route learned from a router advertisement, each once. -ENOSPC if there are more than cap. */
 int rtnl_ra_default_links(struct rtnl *rtnl, uint32_t *ret_ifindex, size_t cap, size_t *ret_n);
@@ -138,4 +140,5 @@ struct rtnl_neigh {
 /* A permanent entry; takes the place of whatever the kernel knows of that address. */
 int rtnl_neigh_add(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr, const uint8_t mac[6]);
 int rtnl_neigh_del(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr);
+int rtnl_neigh_get(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr, struct rtnl_neigh *ret_neigh); /* -ENOENT: none */
 int rtnl_neigh_list(struct rtnl *rtnl, uint32_t ifindex, int (*each)(void *ctx, const struct rtnl_neigh *neigh), void *ctx);

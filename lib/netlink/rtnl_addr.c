@@ -88,6 +88,29 @@ int rtnl_addr_list(struct rtnl *rtnl, uint32_t ifindex, int (*each)(void *ctx, c
 	return r < 0 ? r : rtnl_each(&replies, RTM_NEWADDR, deliver_addr, &walk);
 }
 
+static int take_addr(void *ctx, const struct nlmsghdr *message)
+{
+	int r = rtnl_parse_addr(message, ctx);
+
+	return r < 0 ? r : 1;
+}
+
+int rtnl_addr_get(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr, struct rtnl_addr *ret_addr)
+{
+	CLEAN_BUF struct buf replies = BUF_INIT(RTNL_ONE_MAX);
+	struct rtnl_request request;
+	struct ifaddrmsg *info = rtnl_begin(&request, RTM_GETADDR, 0, sizeof(*info));
+	int r;
+
+	info->ifa_family = AF_INET6;
+	info->ifa_index = ifindex;
+	mnl_attr_put(request.header, IFA_ADDRESS, sizeof(*addr), addr);
+	r = rtnl_ask(rtnl, &request, &replies);
+	if (r == 0)
+		r = rtnl_each(&replies, RTM_NEWADDR, take_addr, ret_addr);
+	return r == 1 ? 0 : r < 0 ? r : -EADDRNOTAVAIL;
+}
+
 static struct ndmsg *begin_neigh(struct rtnl_request *request, uint16_t type, uint16_t flags, uint32_t ifindex)
 {
 	struct ndmsg *info = rtnl_begin(request, type, flags, sizeof(*info));
@@ -149,4 +172,25 @@ int rtnl_neigh_list(struct rtnl *rtnl, uint32_t ifindex, int (*each)(void *ctx, 
 		mnl_attr_put_u32(request.header, NDA_IFINDEX, ifindex);
 	r = rtnl_dump(rtnl, &request, &replies);
 	return r < 0 ? r : rtnl_each(&replies, RTM_NEWNEIGH, deliver_neigh, &walk);
+}
+
+static int take_neigh(void *ctx, const struct nlmsghdr *message)
+{
+	int r = rtnl_parse_neigh(message, ctx);
+
+	return r < 0 ? r : 1;
+}
+
+int rtnl_neigh_get(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr, struct rtnl_neigh *ret_neigh)
+{
+	CLEAN_BUF struct buf replies = BUF_INIT(RTNL_ONE_MAX);
+	struct rtnl_request request;
+	int r;
+
+	begin_neigh(&request, RTM_GETNEIGH, 0, ifindex);
+	mnl_attr_put(request.header, NDA_DST, sizeof(*addr), addr);
+	r = rtnl_ask(rtnl, &request, &replies);
+	if (r == 0)
+		r = rtnl_each(&replies, RTM_NEWNEIGH, take_neigh, ret_neigh);
+	return r == 1 ? 0 : r < 0 ? r : -ENOENT;
 }

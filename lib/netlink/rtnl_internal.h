@@ -6,6 +6,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 
+#define RTNL_ONE_MAX (64u << 10) /* the answer about one object */
 #define RTNL_REQUEST_MAX 1024 /* every request of ours fits with room to spare */
 
 struct rtnl {

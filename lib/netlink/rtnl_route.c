@@ -133,12 +133,14 @@ static int deliver_route(void *ctx, const struct nlmsghdr *message)
 	return rtnl_parse_route(message, filter_route, ctx);
 }
 
-/* The kernel leaves out what has another type or protocol (0 = any), so that a table with a million routes costs little. */
-static int list_filtered(struct rtnl *rtnl, const struct rtmsg *only, uint32_t table,
+#define FEW_ROUTES_MAX (4u << 20) /* bytes of a filtered list */
+
+/* The kernel leaves out what has another type, protocol or device (0 = any), so that a table with a million routes costs little. */
+static int list_filtered(struct rtnl *rtnl, const struct rtmsg *only, uint32_t table, uint32_t oif,
 			 int (*each)(void *ctx, const struct rtnl_route *route), void *ctx)
 {
 	struct route_walk walk = { .table = table, .each = each, .ctx = ctx };
-	CLEAN_BUF struct buf replies = BUF_INIT(0);
+	CLEAN_BUF struct buf replies = BUF_INIT(only->rtm_type || only->rtm_protocol ? FEW_ROUTES_MAX : 0);
 	struct rtnl_request request;
 	struct rtmsg *info;
 	int r;
@@ -146,6 +148,8 @@ static int list_filtered(struct rtnl *rtnl, const struct rtmsg *only, uint32_t t
 	info = rtnl_begin(&request, RTM_GETROUTE, 0, sizeof(*info));
 	*info = *only;
 	mnl_attr_put_u32(request.header, RTA_TABLE, table);
+	if (oif)
+		mnl_attr_put_u32(request.header, RTA_OIF, oif);
 	r = rtnl_dump(rtnl, &request, &replies);
 	if (r == -ENOENT) /* a table exists from its first route on */
 		return 0;
@@ -156,7 +160,7 @@ int rtnl_route_list(struct rtnl *rtnl, uint32_t table, int (*each)(void *ctx, co
 {
 	const struct rtmsg only = { .rtm_family = AF_INET6 };
 
-	return list_filtered(rtnl, &only, table, each, ctx);
+	return list_filtered(rtnl, &only, table, 0, each, ctx);
 }
 
 int rtnl_route_there(struct rtnl *rtnl, const struct rtnl_route *route, bool *ret_there)
@@ -167,7 +171,7 @@ int rtnl_route_there(struct rtnl *rtnl, const struct rtnl_route *route, bool *re
 
 	if (!route_is_valid(route))
 		return -EINVAL;
-	r = list_filtered(rtnl, &only, route->table, is_same_route, &wanted);
+	r = list_filtered(rtnl, &only, route->table, has_device(route) ? route->oif : 0, is_same_route, &wanted);
 	if (r < 0)
 		return r;
 	*ret_there = r > 0;
@@ -198,7 +202,7 @@ int rtnl_ra_default_links(struct rtnl *rtnl, uint32_t *ret_ifindex, size_t cap, 
 {
 	struct ra_list list = { .ifindex = ret_ifindex, .cap = cap };
 	const struct rtmsg only = { .rtm_family = AF_INET6, .rtm_protocol = RTPROT_RA };
-	int r = list_filtered(rtnl, &only, RT_TABLE_MAIN, note_ra_default, &list);
+	int r = list_filtered(rtnl, &only, RT_TABLE_MAIN, 0, note_ra_default, &list);
 
 	if (r == 0)
 		*ret_n = list.n;

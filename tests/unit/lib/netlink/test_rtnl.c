@@ -382,6 +382,28 @@ static void a_route_is_there_only_as_it_was_asked_for(void **state)
 	assert_false(there);
 }
 
+static void one_address_and_one_neighbour_are_asked_for_by_name(void **state)
+{
+	struct in6_addr here = in6("fdaa::7"), gone = in6("fdaa::8");
+	const uint8_t mac[6] = { 2, 0, 0, 0, 0, 9 };
+	uint32_t a = device(*state, "sxa"), b = device(*state, "sxb");
+	struct rtnl_neigh neigh;
+	struct rtnl_addr addr;
+
+	assert_int_equal(rtnl_addr_add(*state, a, &here, 112), 0);
+	assert_int_equal(rtnl_addr_get(*state, a, &here, &addr), 0);
+	assert_int_equal(addr.prefix_len, 112);
+	assert_int_equal(addr.ifindex, a);
+	assert_int_equal(rtnl_addr_get(*state, a, &gone, &addr), -EADDRNOTAVAIL);
+	assert_int_equal(rtnl_addr_get(*state, b, &here, &addr), -EADDRNOTAVAIL);
+	assert_int_equal(rtnl_neigh_get(*state, a, &gone, &neigh), -ENOENT);
+	assert_int_equal(rtnl_neigh_add(*state, a, &gone, mac), 0);
+	assert_int_equal(rtnl_neigh_get(*state, a, &gone, &neigh), 0);
+	assert_true(neigh.state & 0x80); /* NUD_PERMANENT */
+	assert_memory_equal(neigh.mac, mac, sizeof mac);
+	assert_int_equal(rtnl_neigh_get(*state, b, &gone, &neigh), -ENOENT);
+}
+
 static int list_again(void *ctx, const struct rtnl_link *link)
 {
 	struct rtnl_link again;
@@ -415,6 +437,7 @@ int main(void)
 		T(rules_select_by_mark_and_mask),
 		T(neighbours_are_permanent_and_replaced_in_place),
 		T(a_route_is_there_only_as_it_was_asked_for),
+		T(one_address_and_one_neighbour_are_asked_for_by_name),
 		T(a_list_ends_where_its_callback_says),
 		T(a_callback_may_make_requests),
 	};
