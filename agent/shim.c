@@ -389,7 +389,9 @@ static void take_outcome(struct shim *s)
 	}
 	close(s->outcome_fd);
 	s->outcome_fd = -1;
-	if (identity_write(s->folder, "running", s->command) < 0 || file_write_all(s->answer_fd, "running\n", 8) < 0)
+	if (identity_write(s->folder, "running", s->command) < 0)
+		shim_log_say(&s->log, "it cannot be written down that the command runs"); /* but told */
+	if (file_write_all(s->answer_fd, "running\n", 8) < 0)
 		shim_log_say(&s->log, "it cannot be told that the command runs");
 }
 

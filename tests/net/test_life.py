@@ -184,6 +184,27 @@ def test_a_forced_delete_is_a_record_that_vanishes(lab):
     wait_until(lambda: not cell.path(f"/run/sixpn/instances/{wanted}").exists(), 5, "its folder is gone")
 
 
+def test_a_full_run_folder_stops_nothing_and_is_told(lab):
+    cell = lab.nodes["ord-1"]
+    runs, ends = create(lab, "tight", spec(), wait=True), create(lab, "tight", spec(), wait=True)
+    cell.run("sh", "-c", "for size in 1M 1k 1; do dd if=/dev/zero of=/run/filler$size bs=$size; done")
+    try:
+        late = create(lab, "tight", spec())
+        found = wait_until(lambda: is_told(lab, late, "failed"), 10, "what cannot be started is told")
+        assert found["observed"]["message"] == "its files cannot be written: No space left on device", found["observed"]
+        lab.sixpn("instance", "delete", ends, "--yes")
+        assert record(lab, ends) is None and alive(cell, ends) == (0, 0)
+        kill_daemon(lab, "ord-1")
+        wait_until(lambda: lab.node_status("ord-1")["sync"]["synced"], 10, "the next daemon is in step")
+        assert alive(cell, runs) == (1, 1)
+    finally:
+        cell.out("sh", "-c", "rm -f /run/filler*")
+    wait_until(lambda: is_told(lab, late, "started"), 20, "started once there is room")
+    assert is_told(lab, runs, "started")["observed"]["restarts"] == 0
+    for wanted in (runs, late):
+        lab.sixpn("instance", "delete", wanted, "--yes")
+
+
 def test_a_controller_that_went_back_converges_by_what_hosts_report(lab):
     """Its database is put back to what it was before a stop and before a restart: hosts have acted on wishes it does not know."""
     stopped, restarted = create(lab, "old", spec(), wait=True), create(lab, "old", spec(), wait=True)
