@@ -7,6 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct archive *archive_of(const struct archive *list, uint64_t epoch, const void *log_id)
+{
+	while (list && (list->epoch != epoch || memcmp(list->log_id, log_id, 16)))
+		list = list->next;
+	return list;
+}
+
 struct archive *archive_new(const uint8_t log_id[16], uint64_t epoch)
 {
 	struct archive *a = calloc(1, sizeof *a);

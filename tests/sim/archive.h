@@ -25,6 +25,8 @@ struct archive {
 	uint64_t n, cap;
 };
 
+/* The log that this epoch wrote; NULL = no controller ever did. */
+const struct archive *archive_of(const struct archive *list, uint64_t epoch, const void *log_id);
 struct archive *archive_new(const uint8_t log_id[16], uint64_t epoch);
 struct archive *archive_free(struct archive *a);
 /* The row of V = n + 1. */

@@ -1,63 +1,15 @@
 /* disk - see disk.h. */
-#include "tests/sim/disk.h"
+#include "tests/sim/disk_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PATH_SIZE 200
 #define DISKS_MAX 16
-
-struct bytes {
-	uint8_t *data;
-	size_t len, cap;
-};
-
-struct change { /* since the last sync */
-	bool truncates;
-	size_t at, n;
-	uint8_t *data;
-};
-
-struct inode {
-	struct inode *next;
-	struct bytes now, safe;
-	struct change *changes;
-	size_t n_changes, cap_changes;
-	unsigned opened;
-	bool folder;
-};
-
-struct entry {
-	char path[PATH_SIZE];
-	struct inode *inode;
-};
-
-struct names {
-	struct entry *list;
-	size_t n, cap;
-};
-
-struct naming { /* an entry made (from ""), renamed, or removed (to "") since the folder was synced */
-	char from[PATH_SIZE], to[PATH_SIZE];
-	struct inode *inode;
-};
-
-struct disk {
-	char root[PATH_SIZE];
-	struct inode *inodes;
-	struct names now, safe;
-	struct naming *namings;
-	size_t n_namings, cap_namings;
-	uint64_t random;
-	unsigned crash_in, failures, syncs;
-	enum disk_failure failure;
-	bool dead;
-};
 
 static struct disk *disks[DISKS_MAX];
 
-static void *grown(void *list, size_t n, size_t *cap, size_t size)
+void *disk_grown(void *list, size_t n, size_t *cap, size_t size)
 {
 	if (n < *cap)
 		return list;
@@ -68,7 +20,7 @@ static void *grown(void *list, size_t n, size_t *cap, size_t size)
 	return list;
 }
 
-static uint64_t draw(struct disk *d)
+uint64_t disk_draw(struct disk *d)
 {
 	uint64_t z = (d->random += 0x9e3779b97f4a7c15u);
 
@@ -79,7 +31,7 @@ static uint64_t draw(struct disk *d)
 
 /* ---- contents ---- */
 
-static void set_size(struct bytes *b, size_t size)
+void bytes_set_size(struct bytes *b, size_t size)
 {
 	if (size > b->cap) {
 		b->cap = 2 * size;
@@ -95,33 +47,33 @@ static void set_size(struct bytes *b, size_t size)
 static void put(struct bytes *b, size_t at, const void *data, size_t n)
 {
 	if (at + n > b->len)
-		set_size(b, at + n);
+		bytes_set_size(b, at + n);
 	if (n)
 		memcpy(b->data + at, data, n);
 }
 
-static void copy_bytes(struct bytes *to, const struct bytes *from)
+void bytes_copy(struct bytes *to, const struct bytes *from)
 {
 	to->len = 0;
 	put(to, 0, from->data, from->len);
 }
 
-static void apply(struct bytes *b, const struct change *c, size_t n)
+void change_apply(struct bytes *b, const struct change *c, size_t n)
 {
 	if (c->truncates)
-		set_size(b, c->at);
+		bytes_set_size(b, c->at);
 	else
 		put(b, c->at, c->data, n);
 }
 
-static void forget_changes(struct inode *i)
+void inode_forget_changes(struct inode *i)
 {
 	for (size_t k = 0; k < i->n_changes; k++)
 		free(i->changes[k].data);
 	i->n_changes = 0;
 }
 
-static void note(struct inode *i, bool truncates, size_t at, const void *data, size_t n)
+void inode_note(struct inode *i, bool truncates, size_t at, const void *data, size_t n)
 {
 	struct change c = { .truncates = truncates, .at = at, .n = n };
 
@@ -131,7 +83,7 @@ static void note(struct inode *i, bool truncates, size_t at, const void *data, s
 			abort();
 		memcpy(c.data, data, n);
 	}
-	i->changes = grown(i->changes, i->n_changes, &i->cap_changes, sizeof *i->changes);
+	i->changes = disk_grown(i->changes, i->n_changes, &i->cap_changes, sizeof *i->changes);
 	i->changes[i->n_changes++] = c;
 }
 
@@ -145,19 +97,19 @@ static struct entry *find(const struct names *names, const char *path)
 	return NULL;
 }
 
-static void bind(struct names *names, const char *path, struct inode *inode)
+void names_bind(struct names *names, const char *path, struct inode *inode)
 {
 	struct entry *e = find(names, path);
 
 	if (!e) {
-		names->list = grown(names->list, names->n, &names->cap, sizeof *names->list);
+		names->list = disk_grown(names->list, names->n, &names->cap, sizeof *names->list);
 		e = &names->list[names->n++];
 		snprintf(e->path, sizeof e->path, "%s", path);
 	}
 	e->inode = inode;
 }
 
-static void unbind(struct names *names, const char *path)
+void names_unbind(struct names *names, const char *path)
 {
 	struct entry *e = find(names, path);
 
@@ -167,24 +119,24 @@ static void unbind(struct names *names, const char *path)
 	}
 }
 
-static void apply_naming(struct names *names, const struct naming *n)
+void names_apply(struct names *names, const struct naming *n)
 {
 	if (n->from[0])
-		unbind(names, n->from);
+		names_unbind(names, n->from);
 	if (n->to[0])
-		bind(names, n->to, n->inode);
+		names_bind(names, n->to, n->inode);
 }
 
 static void name(struct disk *d, const char *from, const char *to, struct inode *inode)
 {
 	struct naming *n;
 
-	d->namings = grown(d->namings, d->n_namings, &d->cap_namings, sizeof *d->namings);
+	d->namings = disk_grown(d->namings, d->n_namings, &d->cap_namings, sizeof *d->namings);
 	n = &d->namings[d->n_namings++];
 	snprintf(n->from, sizeof n->from, "%s", from);
 	snprintf(n->to, sizeof n->to, "%s", to);
 	n->inode = inode;
-	apply_naming(&d->now, n);
+	names_apply(&d->now, n);
 }
 
 static bool is_in(const char *path, const char *folder)
@@ -212,14 +164,14 @@ static bool is_used(const struct disk *d, const struct inode *i)
 
 static void free_inode(struct inode *i)
 {
-	forget_changes(i);
+	inode_forget_changes(i);
 	free(i->changes);
 	free(i->now.data);
 	free(i->safe.data);
 	free(i);
 }
 
-static void collect(struct disk *d)
+void disk_collect(struct disk *d)
 {
 	for (struct inode **p = &d->inodes; *p;) {
 		struct inode *i = *p;
@@ -233,7 +185,7 @@ static void collect(struct disk *d)
 	}
 }
 
-static struct inode *new_inode(struct disk *d, bool folder)
+struct inode *disk_new_inode(struct disk *d, bool folder)
 {
 	struct inode *i = calloc(1, sizeof *i);
 
@@ -263,7 +215,7 @@ struct disk *disk_new(const char *root, uint64_t seed)
 	return d;
 }
 
-static void empty(struct disk *d)
+void disk_empty(struct disk *d)
 {
 	while (d->inodes) {
 		struct inode *i = d->inodes;
@@ -281,7 +233,7 @@ struct disk *disk_free(struct disk *d)
 	for (size_t i = 0; i < DISKS_MAX; i++)
 		if (disks[i] == d)
 			disks[i] = NULL;
-	empty(d);
+	disk_empty(d);
 	free(d->now.list);
 	free(d->safe.list);
 	free(d->namings);
@@ -327,7 +279,7 @@ static int sync_point(struct disk *d)
 		return r == -ENOSPC ? -EIO : r;
 	if (!d->crash_in || --d->crash_in)
 		return 0;
-	if (draw(d) & 1)
+	if (disk_draw(d) & 1)
 		return 1;
 	d->dead = true;
 	return -EIO;
@@ -350,9 +302,9 @@ void disk_damage(struct disk *d, const char *path)
 
 	if (!e || !e->inode->now.len)
 		return;
-	e->inode->now.data[draw(d) % e->inode->now.len] ^= (uint8_t)(1 + draw(d) % 255);
-	forget_changes(e->inode);
-	copy_bytes(&e->inode->safe, &e->inode->now);
+	e->inode->now.data[disk_draw(d) % e->inode->now.len] ^= (uint8_t)(1 + disk_draw(d) % 255);
+	inode_forget_changes(e->inode);
+	bytes_copy(&e->inode->safe, &e->inode->now);
 }
 
 bool disk_is_dead(const struct disk *d)
@@ -376,122 +328,6 @@ unsigned disk_syncs(const struct disk *d)
 	return d->syncs;
 }
 
-static void cut_inode(struct disk *d, struct inode *i, unsigned keep_percent)
-{
-	for (size_t k = 0; k < i->n_changes; k++) {
-		const struct change *c = &i->changes[k];
-		size_t n = c->n;
-
-		if (draw(d) % 100 >= keep_percent)
-			continue;
-		if (n > 1 && draw(d) % 4 == 0)
-			n = draw(d) % n; /* torn */
-		apply(&i->safe, c, n);
-		if (n < c->n && draw(d) % 2 && c->at + c->n > i->safe.len)
-			set_size(&i->safe, c->at + c->n); /* the file has grown, and not all of the bytes were written: zeros */
-	}
-	forget_changes(i);
-	copy_bytes(&i->now, &i->safe);
-}
-
-void disk_cut(struct disk *d, bool lose_all)
-{
-	static const unsigned shares[] = { 0, 50, 90, 100 };
-	unsigned keep = lose_all ? 0 : shares[draw(d) % ARRAY_LEN(shares)];
-	size_t named = lose_all ? 0 : draw(d) % (d->n_namings + 1);
-	char run[PATH_SIZE + 8];
-
-	for (struct inode *i = d->inodes; i; i = i->next)
-		if (!i->folder)
-			cut_inode(d, i, keep);
-	for (size_t k = 0; k < named; k++)
-		apply_naming(&d->safe, &d->namings[k]);
-	d->n_namings = 0;
-	snprintf(run, sizeof run, "%s/run/", d->root);
-	for (size_t k = d->safe.n; k-- > 0;)
-		if (!strncmp(d->safe.list[k].path, run, strlen(run)))
-			unbind(&d->safe, d->safe.list[k].path);
-	d->now.n = 0;
-	for (size_t k = 0; k < d->safe.n; k++)
-		bind(&d->now, d->safe.list[k].path, d->safe.list[k].inode);
-	collect(d);
-}
-
-static void moved(const struct disk *to, const struct disk *from, const char *path, char ret[PATH_SIZE])
-{
-	if (path[0])
-		snprintf(ret, PATH_SIZE, "%.90s%.100s", to->root, path + strlen(from->root));
-	else
-		ret[0] = 0;
-}
-
-void disk_copy(struct disk *to, const struct disk *from)
-{
-	empty(to);
-	for (size_t k = 0; k < from->now.n; k++) {
-		const struct entry *e = &from->now.list[k];
-		struct inode *i = new_inode(to, e->inode->folder);
-		char path[PATH_SIZE];
-
-		copy_bytes(&i->now, &e->inode->now);
-		copy_bytes(&i->safe, &e->inode->now);
-		moved(to, from, e->path, path);
-		bind(&to->now, path, i);
-		bind(&to->safe, path, i);
-	}
-}
-
-struct disk *disk_clone(const struct disk *d, const char *root)
-{
-	struct disk *c = disk_new(root, d->random);
-	size_t n = 0, at;
-	struct inode **old, **made;
-
-	empty(c);
-	for (struct inode *i = d->inodes; i; i = i->next)
-		n++;
-	old = calloc(n + 1, sizeof *old);
-	made = calloc(n + 1, sizeof *made);
-	if (!old || !made)
-		abort();
-	at = 0;
-	for (struct inode *i = d->inodes; i; i = i->next, at++) {
-		old[at] = i;
-		made[at] = new_inode(c, i->folder);
-		copy_bytes(&made[at]->now, &i->now);
-		copy_bytes(&made[at]->safe, &i->safe);
-		for (size_t k = 0; k < i->n_changes; k++)
-			note(made[at], i->changes[k].truncates, i->changes[k].at, i->changes[k].data, i->changes[k].n);
-	}
-	for (int which = 0; which < 2; which++) {
-		const struct names *from = which ? &d->safe : &d->now;
-
-		for (size_t k = 0; k < from->n; k++) {
-			char path[PATH_SIZE];
-
-			for (at = 0; old[at] != from->list[k].inode; at++)
-				;
-			moved(c, d, from->list[k].path, path);
-			bind(which ? &c->safe : &c->now, path, made[at]);
-		}
-	}
-	for (size_t k = 0; k < d->n_namings; k++) {
-		const struct naming *from = &d->namings[k];
-		struct naming *to;
-
-		c->namings = grown(c->namings, c->n_namings, &c->cap_namings, sizeof *c->namings);
-		to = &c->namings[c->n_namings++];
-		moved(c, d, from->from, to->from);
-		moved(c, d, from->to, to->to);
-		for (at = 0; from->inode && old[at] != from->inode; at++)
-			;
-		to->inode = from->inode ? made[at] : NULL;
-	}
-	free(old);
-	free(made);
-	return c;
-}
-
 /* ---- what programs do ---- */
 
 struct inode *disk_open(struct disk *d, const char *path, bool create, bool exclusive, int *ret_error)
@@ -510,7 +346,7 @@ struct inode *disk_open(struct disk *d, const char *path, bool create, bool excl
 	if (*ret_error)
 		return NULL;
 	if (!i) {
-		i = new_inode(d, false);
+		i = disk_new_inode(d, false);
 		name(d, "", path, i);
 	}
 	i->opened++;
@@ -520,7 +356,7 @@ struct inode *disk_open(struct disk *d, const char *path, bool create, bool excl
 void disk_close(struct disk *d, struct inode *i)
 {
 	if (!--i->opened)
-		collect(d);
+		disk_collect(d);
 }
 
 size_t disk_size(const struct inode *i)
@@ -544,7 +380,7 @@ int disk_write(struct disk *d, struct inode *i, size_t at, const void *bytes, si
 
 	if (r < 0)
 		return r;
-	note(i, false, at, bytes, n);
+	inode_note(i, false, at, bytes, n);
 	put(&i->now, at, bytes, n);
 	return 0;
 }
@@ -553,8 +389,8 @@ int disk_truncate(struct disk *d, struct inode *i, size_t size)
 {
 	if (d->dead)
 		return -EIO;
-	note(i, true, size, NULL, 0);
-	set_size(&i->now, size);
+	inode_note(i, true, size, NULL, 0);
+	bytes_set_size(&i->now, size);
 	return 0;
 }
 
@@ -565,8 +401,8 @@ int disk_sync(struct disk *d, struct inode *i)
 	if (r < 0)
 		return r;
 	for (size_t k = 0; k < i->n_changes; k++)
-		apply(&i->safe, &i->changes[k], i->changes[k].n);
-	forget_changes(i);
+		change_apply(&i->safe, &i->changes[k], i->changes[k].n);
+	inode_forget_changes(i);
 	d->dead = d->dead || r;
 	return r ? -EIO : 0;
 }
@@ -582,12 +418,12 @@ int disk_sync_folder(struct disk *d, const char *folder)
 		const struct naming n = d->namings[k];
 
 		if (is_in(n.from, folder) || is_in(n.to, folder))
-			apply_naming(&d->safe, &n);
+			names_apply(&d->safe, &n);
 		else
 			d->namings[kept++] = n;
 	}
 	d->n_namings = kept;
-	collect(d);
+	disk_collect(d);
 	d->dead = d->dead || r;
 	return r ? -EIO : 0;
 }
@@ -615,9 +451,9 @@ int disk_remove(struct disk *d, const char *path)
 	if (e->inode->folder && disk_entry(d, path, 0))
 		return -ENOTEMPTY;
 	if (e->inode->folder)
-		unbind(&d->safe, path);
+		names_unbind(&d->safe, path);
 	name(d, path, "", NULL);
-	collect(d);
+	disk_collect(d);
 	return 0;
 }
 
@@ -629,9 +465,9 @@ int disk_make_folder(struct disk *d, const char *path)
 		return -EIO;
 	if (find(&d->now, path))
 		return -EEXIST;
-	i = new_inode(d, true);
-	bind(&d->now, path, i);
-	bind(&d->safe, path, i);
+	i = disk_new_inode(d, true);
+	names_bind(&d->now, path, i);
+	names_bind(&d->safe, path, i);
 	return 0;
 }
 

@@ -34,19 +34,11 @@ static struct host *actor_of(const struct replica *r)
 	return NULL;
 }
 
-static const struct archive *archive_of(const struct world *w, uint64_t epoch, const void *log_id)
-{
-	for (const struct archive *a = w->archives; a; a = a->next)
-		if (a->epoch == epoch && !memcmp(a->log_id, log_id, 16))
-			return a;
-	return NULL;
-}
-
 /* I3: not one record of a network that the host has had no part in since its V; and no private record of another. */
 static void check_reply(struct host *h, const struct replica *r, const Sixpn__PollReply *m)
 {
 	struct world *w = h->machine.world;
-	const struct archive *a = m->log_id.len == 16 ? archive_of(w, m->epoch, m->log_id.data) : NULL;
+	const struct archive *a = m->log_id.len == 16 ? archive_of(w->archives, m->epoch, m->log_id.data) : NULL;
 	bool same = a && r->has_log_id && !memcmp(r->log_id, a->log_id, 16);
 	struct stays stays;
 

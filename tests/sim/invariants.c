@@ -1,24 +1,14 @@
 /* invariants - see invariants.h. */
 #include "tests/sim/invariants.h"
 
-#include "lib/dns/answer.h"
 #include "node/statefile.h"
 #include "tests/sim/model.h"
 
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define OVERTAKEN_MS 10000 /* a poll may be that late */
-
-static const struct archive *archive_of(const struct world *w, const struct replica *r)
-{
-	for (const struct archive *a = w->archives; a; a = a->next)
-		if (a->epoch == r->epoch && !memcmp(a->log_id, r->log_id, 16))
-			return a;
-	return NULL;
-}
 
 static const char *what(const struct row *row)
 {
@@ -30,17 +20,6 @@ static const char *what(const struct row *row)
 }
 
 /* ---- I1 and I3 ---- */
-
-/* One comparison of a copy with the log at V. `until`: how far the controller may have been when it sent. */
-struct comparison {
-	const struct host *host;
-	const struct archive *a;
-	const struct replica *r;
-	struct stays stays;
-	uint64_t v, until;
-	char found[300];
-	const char *invariant;
-};
 
 static int differs(struct comparison *c, const char *invariant, const char *text, const struct row *row)
 {
@@ -105,7 +84,7 @@ static int judge(void *ctx, const struct record *have)
 	return 0;
 }
 
-static int compare(struct comparison *c)
+int compare(struct comparison *c)
 {
 	int e = 0;
 
@@ -127,7 +106,7 @@ void check_replica(struct host *h, const struct replica *r, const char *when)
 	w->counts.checks++;
 	if (!r->has_log_id || w->forked)
 		return;
-	c.a = archive_of(w, r);
+	c.a = archive_of(w->archives, r->epoch, r->log_id);
 	if (!c.a)
 		world_fail(w, "I5", "%s obeys a log that no controller ever wrote", h->machine.name);
 	c.until = c.a->n;
@@ -138,146 +117,6 @@ void check_replica(struct host *h, const struct replica *r, const char *when)
 	if (!h->corrupted || !strcmp(c.invariant, "I3"))
 		world_fail(w, c.invariant, "%s at V %llu of %llu, %s: %s", h->machine.name, (unsigned long long)r->v, (unsigned long long)c.a->n,
 			   when, c.found);
-}
-
-/* ---- names ---- */
-
-struct answers {
-	uint16_t rcode;
-	struct in6_addr list[32];
-	size_t n;
-};
-
-static size_t add_name(uint8_t *at, const char *name)
-{
-	size_t n = 0;
-
-	while (*name) {
-		size_t len = strcspn(name, ".");
-
-		at[n++] = (uint8_t)len;
-		memcpy(at + n, name, len);
-		n += len;
-		name += len + (name[len] == '.');
-	}
-	at[n++] = 0;
-	return n;
-}
-
-static size_t skip_name(const uint8_t *m, size_t at)
-{
-	while (m[at] && m[at] < 0xc0)
-		at += m[at] + 1u;
-	return at + (m[at] ? 2 : 1);
-}
-
-static void ask(const struct host *h, uint32_t network, uint32_t instance, const char *name, struct answers *ret)
-{
-	uint8_t query[300] = { 0x12, 0x34, 1, 0, 0, 1 }, reply[DNS_UDP_MAX];
-	struct dns_asker asker = { .source = addr_instance(network, h->host, instance), .local = addr_resolver() };
-	struct dns_outcome outcome;
-	size_t n = 12 + add_name(query + 12, name), at = 12, left;
-
-	memcpy(query + n, "\0\x1c\0\1", 4); /* AAAA, IN */
-	dns_views_online();
-	n = dns_answer(h->node.views, &asker, query, n + 4, reply, sizeof reply, &outcome);
-	dns_views_offline();
-	*ret = (struct answers){ .rcode = n ? reply[3] & 15 : DNS_SERVFAIL };
-	if (n < 12)
-		return;
-	at = skip_name(reply, at) + 4;
-	left = get_u16(reply + 6);
-	for (; left && ret->n < ARRAY_LEN(ret->list); left--) {
-		at = skip_name(reply, at);
-		if (get_u16(reply + at) == DNS_TYPE_AAAA)
-			memcpy(&ret->list[ret->n++], reply + at + 10, 16);
-		at += 10u + get_u16(reply + at + 8);
-	}
-}
-
-/* Every address that an app's name gives is one of the app's instances, in this network. */
-static void check_addresses(const struct host *h, const struct archive *a, const struct row *app, const struct answers *got)
-{
-	for (size_t i = 0; i < got->n; i++) {
-		bool known = false;
-
-		for (uint64_t v = 1; v <= a->n && !known; v++) {
-			const struct row *row = archive_row(a, v);
-			struct in6_addr address;
-
-			if (row->record->kind != RECORD_INSTANCE || row->record->deleted || memcmp(row->app, app->record->key, 8) ||
-			    (row->after && row->after->record->v <= h->node.replica.v && !row_is_current(row, h->node.replica.v)))
-				continue;
-			address = addr_instance(row->record->network, row->word, row->instance);
-			known = !memcmp(&address, &got->list[i], 16);
-		}
-		if (!known)
-			world_fail(h->machine.world, "names", "%s answers %s of network %08x with an address that is none of its instances",
-				   h->machine.name, app->name, app->record->network);
-	}
-}
-
-static void check_app(const struct host *h, const struct archive *a, const struct row *app)
-{
-	struct answers got;
-	char name[100];
-
-	snprintf(name, sizeof name, "%s.internal", app->name);
-	ask(h, app->record->network, 0x20000, name, &got);
-	if (got.rcode == DNS_NXDOMAIN)
-		world_fail(h->machine.world, "names", "%s says NXDOMAIN for %s of network %08x at V %llu", h->machine.name, name,
-			   app->record->network, (unsigned long long)h->node.replica.v);
-	if (got.rcode != DNS_NOERROR)
-		world_fail(h->machine.world, "names", "%s answers %s of network %08x with rcode %u", h->machine.name, name,
-			   app->record->network, got.rcode);
-	check_addresses(h, a, app, &got);
-}
-
-/* An instance of another host that is started must answer; one that is not must not. */
-static void check_instance(const struct host *h, const struct archive *a, const struct row *row)
-{
-	const struct row *app = archive_find(a, h->node.replica.v, RECORD_APP, row->app, 8);
-	bool answers = row->desired == DESIRED_STARTED && row->observed == STATE_STARTED && !row->skip;
-	struct in6_addr address = addr_instance(row->record->network, row->word, row->instance);
-	uint8_t key[4];
-	struct answers got;
-	char name[160];
-
-	put_u32(key, row->places[0]);
-	if (!app || row->places[0] == h->host || !archive_find(a, h->node.replica.v, RECORD_NODE, key, 4))
-		return;
-	snprintf(name, sizeof name, "%.14s.vm.%s.internal", (const char *)row->record->key, app->name);
-	ask(h, row->record->network, 0x20000, name, &got);
-	if (answers && (got.rcode != DNS_NOERROR || got.n != 1 || memcmp(&got.list[0], &address, 16)))
-		world_fail(h->machine.world, "names", "%s does not answer %s, which is started at V %llu (rcode %u, %zu answers)", h->machine.name,
-			   name, (unsigned long long)h->node.replica.v, got.rcode, got.n);
-	if (!answers && got.n)
-		world_fail(h->machine.world, "names", "%s answers %s, which is %s at V %llu", h->machine.name, name,
-			   instance_state_name(row->observed), (unsigned long long)h->node.replica.v);
-}
-
-void check_names(struct host *h)
-{
-	struct world *w = h->machine.world;
-	const struct replica *r = &h->node.replica;
-	const struct archive *a = r->has_log_id ? archive_of(w, r) : NULL;
-	struct stays stays;
-
-	if (!a || w->forked || h->corrupted || !dns_views_synced(h->node.views) || disk_is_dead(h->machine.disk))
-		return;
-	archive_stays(a, h->host, r->v, a->n, &stays);
-	w->counts.dns++;
-	for (uint64_t v = 1; v <= r->v && v <= a->n; v++) {
-		const struct row *row = archive_row(a, v);
-		const struct stay *s = stays_find(&stays, row->record->network);
-
-		if (!row_is_current(row, r->v) || !s || !s->always || (row->after && row->after->record->v <= a->n))
-			continue;
-		if (row->record->kind == RECORD_APP)
-			check_app(h, a, row);
-		else if (row->record->kind == RECORD_INSTANCE)
-			check_instance(h, a, row);
-	}
 }
 
 /* ---- I7 ---- */
@@ -302,7 +141,7 @@ static void check_durable(struct host *h, uint64_t v)
 		world_fail(w, "I7", "%s has said that V %llu is applied, and could not read its state after a crash: %d %s", h->machine.name,
 			   (unsigned long long)v, e, why.text);
 	if (r.v < h->node.replica.v && r.v < v) {
-		struct comparison c = { .host = h, .r = &r, .a = archive_of(w, &r), .v = v };
+		struct comparison c = { .host = h, .r = &r, .a = archive_of(w->archives, r.epoch, r.log_id), .v = v };
 
 		c.until = c.a ? c.a->n : 0;
 		if (!c.a || compare(&c))
@@ -334,7 +173,7 @@ void check_wait(struct world *w, uint64_t v, const struct api_wait_result *resul
 			continue;
 		if (!c.r->has_log_id && !h->claimed_v) /* its disk was damaged: what it has applied once is gone */
 			continue;
-		c.a = archive_of(w, c.r);
+		c.a = archive_of(w->archives, c.r->epoch, c.r->log_id);
 		c.v = c.r->v > v ? c.r->v : v;
 		c.until = c.a ? c.a->n : 0;
 		if (!c.a || compare(&c))
@@ -405,156 +244,4 @@ void check_acknowledged(struct ctl *ctl, const struct archive *before)
 	for (; v; v--)
 		if (!archive_same_row(before, ctl->archive, v))
 			world_fail(w, "ack", "V %llu is another one after the start of %s", (unsigned long long)v, ctl->machine.name);
-}
-
-/* ---- I4 ---- */
-
-static bool differ(char ret[300], const char *fmt, ...) PRINTF_LIKE(2, 3);
-static bool differ(char ret[300], const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(ret, 300, fmt, ap);
-	va_end(ap);
-	return false;
-}
-
-static bool is_equal(struct world *w, struct host *h, const struct archive *a, char why[300])
-{
-	struct comparison c = { .host = h, .a = a, .r = &h->node.replica, .v = a->n, .until = a->n };
-
-	if (!h->up)
-		return differ(why, "%s is down", h->machine.name);
-	if (!c.r->has_log_id || archive_of(w, c.r) != a)
-		return differ(why, "%s does not obey the controller", h->machine.name);
-	if (compare(&c))
-		return differ(why, "%s at V %llu of %llu: %s: %s", h->machine.name, (unsigned long long)c.r->v, (unsigned long long)a->n,
-			      c.invariant, c.found);
-	return true;
-}
-
-static bool is_reached(struct world *w, const struct archive *a, const struct row *row, char why[300])
-{
-	static const uint32_t reached[] = { [DESIRED_STARTED] = STATE_STARTED, [DESIRED_STOPPED] = STATE_STOPPED };
-	struct host *h = host_of_word(w, row->places[0]);
-	const struct process *p = h ? kernel_process(&h->kernel, (const char[NAME_INSTANCE_ID_SIZE]){ 0 }) : NULL;
-	char id[NAME_INSTANCE_ID_SIZE] = "";
-
-	(void)a;
-	memcpy(id, row->record->key, NAME_INSTANCE_ID_LEN);
-	if (!h || h->deleted)
-		return true;
-	p = kernel_process(&h->kernel, id);
-	if (row->desired == DESIRED_DESTROYED)
-		return differ(why, "instance %s should be gone from %s", id, h->machine.name);
-	if (row->observed != reached[row->desired] && !(row->desired == DESIRED_STOPPED && row->observed == STATE_CREATED))
-		return differ(why, "instance %s on %s is wanted %s and seen %s", id, h->machine.name, desired_name(row->desired),
-			      instance_state_name(row->observed));
-	if ((row->desired == DESIRED_STARTED) != (p && p->state == RUNTIME_RUNNING))
-		return differ(why, "instance %s on %s is wanted %s and its process is %d", id, h->machine.name, desired_name(row->desired),
-			      p ? (int)p->state : -1);
-	if (p && p->state == RUNTIME_RUNNING && (p->generation != row->generation || !p->attached || p->network != row->record->network))
-		return differ(why, "instance %s on %s runs generation %llu of %llu, attached %d", id, h->machine.name,
-			      (unsigned long long)p->generation, (unsigned long long)row->generation, p->attached);
-	return true;
-}
-
-/* The kernel has what the log says, no more and no less. */
-static bool has_kernel(struct host *h, const struct archive *a, char why[300])
-{
-	size_t peers = 0, running = 0;
-
-	for (uint64_t v = 1; v <= a->n; v++) {
-		const struct row *row = archive_row(a, v);
-
-		if (!row_is_current(row, a->n))
-			continue;
-		peers += row->record->kind == RECORD_NODE && row->word != h->host;
-		running += row->record->kind == RECORD_INSTANCE && row->places[0] == h->host && row->desired == DESIRED_STARTED;
-	}
-	if (peers != h->kernel.n_peers)
-		return differ(why, "%s has %zu mesh peers, the log says %zu", h->machine.name, h->kernel.n_peers, peers);
-	for (size_t i = 0; i < h->kernel.n_processes; i++)
-		running -= h->kernel.processes[i].state == RUNTIME_RUNNING;
-	return running ? differ(why, "%s runs %zd instances more or less than the log says", h->machine.name, -(ssize_t)running) : true;
-}
-
-/* Presence: all pairs of its networks that are not suspended. */
-static bool has_presence(struct host *h, const struct archive *a, char why[300])
-{
-	struct presence_pair want[PAIRS_MAX];
-	struct stays stays;
-	size_t n = 0;
-
-	archive_stays(a, h->host, a->n, a->n, &stays);
-	for (uint64_t v = 1; v <= a->n; v++) {
-		const struct row *row = archive_row(a, v), *network;
-		const struct stay *s = stays_find(&stays, row->record->network);
-		uint8_t key[4];
-
-		put_u32(key, row->record->network);
-		network = archive_find(a, a->n, RECORD_NETWORK, key, 4);
-		if (!row_is_current(row, a->n) || !row->n_places || !s || !s->at_v || !network || network->suspended)
-			continue;
-		for (unsigned k = 0; k < row->n_places; k++) {
-			struct presence_pair p = { row->record->network, row->places[k] };
-			size_t at = 0;
-
-			while (at < n && memcmp(&want[at], &p, sizeof p))
-				at++;
-			want[at] = p;
-			n = at == n ? n + 1 : n;
-		}
-	}
-	for (size_t i = 0; i < n; i++) {
-		size_t at = 0;
-
-		while (at < h->kernel.n_pairs && memcmp(&h->kernel.pairs[at], &want[i], sizeof *want))
-			at++;
-		if (at == h->kernel.n_pairs)
-			return differ(why, "%s lacks presence (%08x, %08x)", h->machine.name, want[i].network, want[i].host);
-	}
-	return n == h->kernel.n_pairs ? true : differ(why, "%s has %zu presence pairs, the log says %zu", h->machine.name, h->kernel.n_pairs, n);
-}
-
-bool is_at_rest(struct world *w, char why[300])
-{
-	struct ctl *ctl = w->attached;
-	const struct archive *a;
-
-	if (!ctl || !ctl_is_alive(ctl))
-		return differ(why, "no controller runs");
-	if (model_waits(w->model))
-		return differ(why, "an operation or a wait has not come back");
-	a = ctl->archive;
-	for (unsigned i = 0; i < w->n_hosts; i++) {
-		struct host *h = &w->hosts[i];
-
-		if (!h->joined || h->deleted)
-			continue;
-		if (!is_equal(w, h, a, why) || !has_kernel(h, a, why) || !has_presence(h, a, why))
-			return false;
-	}
-	for (uint64_t v = 1; v <= a->n; v++) {
-		const struct row *row = archive_row(a, v);
-
-		if (row->record->kind == RECORD_INSTANCE && row_is_current(row, a->n) && !is_reached(w, a, row, why))
-			return false;
-	}
-	return true;
-}
-
-void check_rest(struct world *w)
-{
-	w->forked = false;
-	for (unsigned i = 0; i < w->n_hosts; i++) {
-		struct host *h = &w->hosts[i];
-
-		if (!h->up || h->deleted)
-			continue;
-		check_replica(h, &h->node.replica, "at rest");
-		check_names(h);
-	}
-	model_check(w, w->attached->archive);
 }

@@ -2,6 +2,19 @@
 #pragma once
 #include "tests/sim/world.h"
 
+/* One comparison of a copy with the log at V. `until`: how far the controller may have been when it sent. */
+struct comparison {
+	const struct host *host;
+	const struct archive *a;
+	const struct replica *r;
+	struct stays stays;
+	uint64_t v, until;
+	char found[300];
+	const char *invariant;
+};
+/* 0 = it is as it must be; else what is found, and which invariant says so. */
+int compare(struct comparison *c);
+
 /* I1, I3: what the host's daemon holds is what the log says at its V. */
 void check_replica(struct host *h, const struct replica *r, const char *when);
 /* The host's names: none that is there is denied, none leads out of its network. */

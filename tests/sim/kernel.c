@@ -27,10 +27,7 @@ static const struct archive *log_of(const struct host *h)
 {
 	const struct replica *r = &h->node.replica;
 
-	for (const struct archive *a = world_of(h)->archives; a; a = a->next)
-		if (r->has_log_id && a->epoch == r->epoch && !memcmp(a->log_id, r->log_id, 16))
-			return a;
-	return NULL;
+	return r->has_log_id ? archive_of(world_of(h)->archives, r->epoch, r->log_id) : NULL;
 }
 
 static bool is_judged(const struct host *h)

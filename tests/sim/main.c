@@ -1,8 +1,9 @@
 /* main - runs seeds. `sim FIRST [COUNT] [STEP]`: COUNT seeds from FIRST on, each STEP further; TRACE=1 tells all that happens, LOG=1
  * also what the daemons log. Ends at the first violation with the command that shows it again. Every 50th seed is run twice: the same
  * seed must take the same way. */
-#include "lib/base/log.h"
+#include "lib/base/crypto.h"
 #include "lib/dns/views.h"
+#include "tests/sim/seams.h"
 #include "tests/sim/vfs.h"
 #include "tests/sim/world.h"
 
@@ -14,56 +15,6 @@
 
 #define TWICE_EVERY 50
 #define EVENTS_TOLD 40
-
-/* Zones that were replaced are freed at once: nobody reads while one thread writes. */
-struct rcu_head;
-void __wrap_urcu_qsbr_call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
-void __wrap_urcu_qsbr_barrier(void);
-
-void __wrap_urcu_qsbr_call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
-{
-	func(head);
-}
-
-void __wrap_urcu_qsbr_barrier(void)
-{
-}
-
-/* The daemons' own words, with the time and the machine of the simulation. LOG=1 shows them. */
-void __wrap_log_line(enum log_level level, const char *area, const char *fmt, ...) PRINTF_LIKE(3, 4);
-void __wrap_log_limited_line(struct log_limit *limit, enum log_level level, const char *area, const char *fmt, ...) PRINTF_LIKE(4, 5);
-static bool shows_log;
-
-static void show_log(enum log_level level, const char *area, const char *fmt, va_list ap)
-{
-	const struct world *w = world_running();
-	char text[400];
-
-	vsnprintf(text, sizeof text, fmt, ap);
-	fprintf(stderr, "%9" PRIu64 "   [%s] %s: %s%s\n", w ? w->now_ms - WORLD_START_MS : 0, w ? world_actor_name(w) : "", area,
-		level == LOG_L_ERR ? "error: " : "", text);
-}
-
-void __wrap_log_line(enum log_level level, const char *area, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (shows_log)
-		show_log(level, area, fmt, ap);
-	va_end(ap);
-}
-
-void __wrap_log_limited_line(struct log_limit *limit, enum log_level level, const char *area, const char *fmt, ...)
-{
-	va_list ap;
-
-	(void)limit;
-	va_start(ap, fmt);
-	if (shows_log)
-		show_log(level, area, fmt, ap);
-	va_end(ap);
-}
 
 static void tell_failure(const struct world *w)
 {
@@ -116,9 +67,8 @@ int main(int argc, char **argv)
 	uint64_t n = 0;
 
 	crypto_init();
-	world_prepare();
+	seams_prepare(number(getenv("LOG"), 0));
 	vfs_install();
-	shows_log = number(getenv("LOG"), 0);
 	dns_views_reader_start();
 	for (; until ? (uint64_t)(time(NULL) - began) < until : n < count; n++) {
 		uint64_t seed = first + n * step, hash = run(seed, trace, &sum, &steps);

@@ -7,9 +7,10 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/invariants.h"
 #include "tests/sim/model.h"
+#include "tests/sim/net.h"
+#include "tests/sim/seams.h"
 #include "tests/sim/vfs.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,45 +56,6 @@ uint64_t world_draw(struct world *w)
 uint64_t world_below(struct world *w, uint64_t bound)
 {
 	return bound ? world_draw(w) % bound : 0;
-}
-
-/* What libsodium hands out: keys, hash keys, enrolment tokens. Seeded too, or no run could be repeated. */
-static uint64_t sodium_state;
-
-static const char *sodium_name(void)
-{
-	return "sim";
-}
-
-static uint32_t sodium_random(void)
-{
-	return (uint32_t)splitmix64(&sodium_state);
-}
-
-static void sodium_fill(void *const bytes, const size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		((uint8_t *)bytes)[i] = (uint8_t)splitmix64(&sodium_state);
-}
-
-static void seed_sodium(uint64_t seed)
-{
-	static struct randombytes_implementation implementation = { .implementation_name = sodium_name, .random = sodium_random,
-								    .buf = sodium_fill };
-
-	sodium_state = seed;
-	randombytes_set_implementation(&implementation);
-}
-
-/* The key of all hash tables is drawn once per process: always the same one. */
-void world_prepare(void)
-{
-	struct map first = { 0 };
-
-	seed_sodium(0);
-	if (map_set_str(&first, "", &first) < 0)
-		abort();
-	map_deinit(&first);
 }
 
 /* ---- what is told ---- */
@@ -164,157 +126,6 @@ static void make_machine(struct world *w, struct machine *m, const char *name)
 	snprintf(path, sizeof path, "/sim/%s", name);
 	m->disk = disk_new(path, world_draw(w));
 	m->clock = (struct clock){ .ops = &machine_clock, .ctx = m };
-}
-
-/* ---- work for the disk ---- */
-
-void __real_handover_put(struct handover *handover, struct handover_item *item);
-
-/* What is put into a queue waits for the machine's disk: it is done some time later. */
-void __wrap_handover_put(struct handover *handover, struct handover_item *item)
-{
-	struct world *w = running;
-	uint64_t at = w ? w->now_ms + world_below(w, 4) : 0;
-
-	__real_handover_put(handover, item);
-	for (size_t i = 0; w && i < CTLS_MAX; i++)
-		if (w->actor == &w->ctls[i] && at < w->ctls[i].pump_ms)
-			w->ctls[i].pump_ms = at;
-	for (unsigned i = 0; w && i < w->n_hosts; i++) {
-		struct host *h = &w->hosts[i];
-
-		if (w->actor == h && at + h->slow_disk_ms < h->pump_ms)
-			h->pump_ms = at + h->slow_disk_ms;
-	}
-}
-
-/* ---- the network ---- */
-
-static struct host *host_of_client(struct world *w, unsigned client)
-{
-	return &w->hosts[client / 2]; /* each has two ends: one to work with, one to join */
-}
-
-/* Frames of the dead go nowhere; those for a stopped process wait; some are lost, doubled or late. */
-static void frame_hook(void *ctx, struct link_memory_frame *f)
-{
-	struct world *w = ctx;
-	struct host *h = host_of_client(w, f->client);
-	const struct world_rules *rules = &w->rules;
-
-	f->delay_ms = world_below(w, 5);
-	if (f->to_server ? disk_is_dead(h->machine.disk) : !w->attached || disk_is_dead(w->attached->machine.disk))
-		f->copies = 0;
-	if (!w->quiet && f->copies) {
-		if (world_chance(w, rules->loss))
-			f->copies = 0;
-		else if (world_chance(w, rules->duplicates))
-			f->copies = 2;
-		if (world_chance(w, rules->late))
-			f->delay_ms += world_below(w, 3000);
-	}
-	if (!f->to_server && h->thaw_ms > w->now_ms)
-		f->delay_ms += h->thaw_ms - w->now_ms;
-	w->hash = (w->hash ^ f->len ^ (f->delay_ms << 20)) * 0x100000001b3u;
-	if (w->trace)
-		fprintf(stderr, "%9llu %s %s %zu bytes x%u in %llu ms\n", (unsigned long long)(w->now_ms - WORLD_START_MS), h->machine.name,
-			f->to_server ? "->" : "<-", f->len, f->copies, (unsigned long long)f->delay_ms);
-}
-
-static void from_network(void *owner, const struct link_route *route, const struct link_source *source, const uint8_t *frame, size_t len)
-{
-	struct world *w = owner;
-	struct ctl *ctl = w->attached;
-
-	if (!ctl || !ctl_is_alive(ctl))
-		return;
-	w->actor = ctl;
-	ctl->transport.received(ctl->transport.owner, route, source, frame, len);
-	w->actor = NULL;
-}
-
-static int to_network(struct link_server_transport *t, const struct link_route *route, const void *frame, size_t len)
-{
-	struct ctl *ctl = container_of(t, struct ctl, transport);
-	struct world *w = ctl->machine.world;
-
-	return w->attached == ctl ? w->real_server->ops->reply(w->real_server, route, frame, len) : 0;
-}
-
-static int plug_dial(struct link_client_transport *t, const char *address)
-{
-	struct plug *p = container_of(t, struct plug, transport);
-
-	return p->real->ops->dial(p->real, address);
-}
-
-static void plug_hang_up(struct link_client_transport *t)
-{
-	struct plug *p = container_of(t, struct plug, transport);
-
-	p->real->ops->hang_up(p->real);
-}
-
-static int plug_send(struct link_client_transport *t, uint32_t request_id, const void *frame, size_t len)
-{
-	struct plug *p = container_of(t, struct plug, transport);
-
-	return p->real->ops->send(p->real, request_id, frame, len);
-}
-
-static void plug_connected(void *owner)
-{
-	struct plug *p = owner;
-
-	p->host->machine.world->actor = p->host;
-	p->transport.connected(p->transport.owner);
-	p->host->machine.world->actor = NULL;
-}
-
-static void plug_disconnected(void *owner)
-{
-	struct plug *p = owner;
-
-	p->host->machine.world->actor = p->host;
-	p->transport.disconnected(p->transport.owner);
-	p->host->machine.world->actor = NULL;
-}
-
-static void plug_reply(void *owner, uint32_t request_id, const uint8_t *frame, size_t len)
-{
-	struct plug *p = owner;
-
-	p->host->machine.world->actor = p->host;
-	p->transport.reply(p->transport.owner, request_id, frame, len);
-	p->host->machine.world->actor = NULL;
-}
-
-static void make_plug(struct world *w, struct host *h, struct plug *p)
-{
-	static const struct link_client_transport_ops ops = { plug_dial, plug_hang_up, plug_send };
-
-	p->host = h;
-	p->transport.ops = &ops;
-	if (link_memory_add_client(w->net, &p->real, &p->client) < 0)
-		abort();
-	p->real->connected = plug_connected;
-	p->real->disconnected = plug_disconnected;
-	p->real->reply = plug_reply;
-	p->real->owner = p;
-}
-
-static void make_network(struct world *w)
-{
-	static const struct link_server_transport_ops ops = { .reply = to_network };
-
-	if (link_memory_new(&w->clock, &w->net) < 0)
-		abort();
-	w->real_server = link_memory_server(w->net);
-	w->real_server->received = from_network;
-	w->real_server->owner = w;
-	link_memory_set_hook(w->net, frame_hook, w);
-	for (size_t i = 0; i < CTLS_MAX; i++)
-		w->ctls[i].transport.ops = &ops;
 }
 
 /* ---- time ---- */
@@ -529,8 +340,8 @@ static void make_host(struct world *w, unsigned number)
 	*h = (struct host){ .number = number, .pump_ms = NEVER, .start_ms = NEVER, .join_ms = NEVER };
 	snprintf(name, sizeof name, "n%u", number);
 	make_machine(w, &h->machine, name);
-	make_plug(w, h, &h->link);
-	make_plug(w, h, &h->join_link);
+	net_plug_in(h, &h->link);
+	net_plug_in(h, &h->join_link);
 	snprintf(text, sizeof text, "[node]\nstate_dir = /sim/%s/state\nrun_dir = /sim/%s/run\n", name, name);
 	if (settings_init(&h->config) < 0 || config_read_text(&h->config, text, "sim", &why) != 0) {
 		fprintf(stderr, "%s\n", why.text);
@@ -559,13 +370,13 @@ struct world *world_new(uint64_t seed, bool trace)
 	w->now_ms = WORLD_START_MS;
 	w->trace = trace;
 	running = w;
-	seed_sodium(seed);
+	seams_seed(seed);
 	vfs_seed(seed);
 	of_network = (struct machine){ .world = w };
 	w->clock = (struct clock){ .ops = &machine_clock, .ctx = &of_network };
 	world_draw(w);
 	draw_rules(w);
-	make_network(w);
+	net_make(w);
 	for (unsigned i = 0; i < CTLS_MAX; i++) {
 		char name[8];
 

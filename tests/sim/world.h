@@ -142,7 +142,6 @@ struct world {
 	} counts;
 };
 
-void world_prepare(void); /* once per process, first of all */
 struct world *world_new(uint64_t seed, bool trace);
 struct world *world_free(struct world *w);
 /* Runs to the end. True: no invariant was violated. */
