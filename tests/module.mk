@@ -25,7 +25,7 @@ $(foreach r,$(ROOMS),$(eval $(call fuzz_rules,$(r))))
 
 # make B=... room-test R=lib/dns  builds and runs the unit tests of one room only
 room-test: $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/$(R)/test_*.c)) ## the unit tests of one room: R=lib/dns
-	$(Q)set -e; for t in $^; do echo "== $$t"; $$t; done
+	$(Q)set -e; [ -n "$^" ] || { echo "no unit test of a room \"$(R)\"" >&2; exit 2; }; for t in $^; do echo "== $$t"; $$t; done
 room-fuzz: ## the fuzz targets of one room: R=lib/dns SECONDS_EACH=10
 	+$(Q)$(FUZZ_BUILD) run-fuzz FUZZ_SELECTED="$(patsubst tests/%.c,$(B)/fuzz/tests/%,$(wildcard tests/fuzz/$(R)/fuzz_*.c))"
 .PHONY: room-test room-fuzz
@@ -45,10 +45,13 @@ fuzz: ## every fuzz target for SECONDS_EACH (5) seconds
 	+$(Q)$(FUZZ_BUILD) run-fuzz
 run-fuzz: $(FUZZ_SELECTED)
 	$(Q)tests/lib/fuzz-all.sh $(SECONDS_EACH) $^
+test-docs: $(B)/bin/sixpn ## the commands, files and links that README and docs name are there
+	$(Q)python3 tests/lib/check_docs.py $<
 part = @s=$$(date +%s); $(MAKE) --no-print-directory -j$$(nproc) $(1) || exit 1; echo "---- $(1): $$(( $$(date +%s) - s )) s"
 test: ## everything: packages, build, all tests (root)
 	$(Q)deploy/install-deps.sh
 	$(call part,all)
+	$(call part,test-docs)
 	$(call part,test-unit)
 	$(call part,test-sim)
 	$(call part,test-bpf)
@@ -56,7 +59,7 @@ test: ## everything: packages, build, all tests (root)
 	$(call part,test-net)
 	$(call part,demo-quarter)
 	@echo "all tests passed"
-.PHONY: run-unit test-unit fuzz run-fuzz test
+.PHONY: run-unit test-unit test-docs fuzz run-fuzz test
 
 metrics-doc: $(B)/bin/sixpn-controller $(B)/bin/sixpn-node ## write the tables of docs/reference/metrics.md from those of the code
 	$(Q)sed -i '/written by make metrics-doc/q' docs/reference/metrics.md

@@ -162,6 +162,9 @@ def is_holder(pid):
 
 
 def sabotage(seed, quarter, only):
+    unknown = set(only.split(",") if only else []) - {row.name for row in claims.rows()}
+    if unknown:
+        sys.exit(f"no claim of that name: {', '.join(sorted(unknown))}; there are {', '.join(row.name for row in claims.rows())}")
     chosen = [row for row in claims.rows() if not only or row.name in only.split(",")]
     if quarter:
         chosen = random.Random(seed).sample(chosen, (len(chosen) + 3) // 4)

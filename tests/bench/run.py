@@ -1,13 +1,15 @@
 """run - runs the benches named (programs, or scripts ending in .py), each with the folder of the peers as its argument, and puts every
-line that holds a ratio into one table at the end."""
+line that holds a ratio, or says what was left out, into one table at the end."""
 import pathlib
 import re
 import subprocess
 import sys
 import time
 
-RATIO = re.compile(r"\d x\b|= [\d.]+ of")
+RATIO = re.compile(r"\d x\b|= [\d.]+ of|^SKIP")
 peers, summary, failed = sys.argv[1], [], []
+if not sys.argv[2:]:
+    sys.exit("no bench of that name")
 
 for bench in sys.argv[2:]:
     name = pathlib.Path(bench).stem.removeprefix("bench_")

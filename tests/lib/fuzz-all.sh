@@ -3,6 +3,10 @@
 # runs. What a target found is shown with the input that repeats it; exit 1 if any found something.
 seconds=$1
 shift
+if [ $# = 0 ]; then
+	echo "no fuzz target there" >&2
+	exit 2
+fi
 one() {
 	mkdir -p "$1.corpus"
 	if "$1" -max_total_time="$seconds" -max_len=4096 -artifact_prefix="$1-" "$1.corpus" >"$1.out" 2>&1; then

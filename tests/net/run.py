@@ -54,6 +54,9 @@ def main():
         return 0
     wanted = sys.argv[1:]
     names = sorted(p.stem for p in HERE.glob("test_*.py"))
+    unknown = [w for w in wanted if w not in names and f"test_{w}" not in names]
+    if unknown:
+        sys.exit(f"no test of that name: {', '.join(unknown)}")  # a proof that runs nothing proves nothing
     if wanted:
         names = [n for n in names if n in wanted or n[5:] in wanted]
     failed = [f for name in names for f in run_file(name)]

@@ -157,6 +157,9 @@ def main():
     args.add_argument("--quick", action="store_true", help="only those that take few seeds and compile one file")
     args.add_argument("names", nargs="*")
     a = args.parse_args()
+    unknown = set(a.names) - {m[0] for m in MUTANTS}
+    if unknown:
+        sys.exit(f"no mutant of that name: {', '.join(sorted(unknown))}")
     chosen = [m for m in MUTANTS if not a.names or m[0] in a.names]
     if a.quick:
         chosen = [m for m in chosen if m[0] not in SLOW]
