@@ -142,9 +142,10 @@ int cli_wait_on(struct cli *cli, struct request_reply *reply, uint64_t sent_ms)
 		tell_progress(cli, reply->body, &said);
 		buf_add_str(&path, where);
 		add_timeout(&path, limit - elapsed);
-		r = request_send(cli, "GET", buf_str(&path), NULL, false, &next);
-		if (r)
-			break;
+		if (request_send(cli, "GET", buf_str(&path), NULL, false, &next)) {
+			cli_note(cli, "  the write itself stands; how far it has come cannot be seen");
+			break; /* what was made is told all the same: whoever hears nothing makes it once more */
+		}
 		merge(cli, reply->body, next.body, elapsed);
 		request_reply_deinit(&next);
 	}

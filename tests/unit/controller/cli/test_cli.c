@@ -253,6 +253,20 @@ static void g16_while_a_write_waits_it_says_where_it_is(void **state)
 	has(request(f, 1), "GET /v1/wait?v=7&first_v=6&timeout=1000ms ");
 }
 
+static void g16_a_controller_that_goes_during_the_wait_takes_nothing_of_the_reply_with_it(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 202, "{\"name\":\"acme\"," LATE "\"laggards\":[\"nrt-1\"]}");
+	answer(f, 503, "{\"error\":{\"code\":\"stopping\",\"message\":\"it ends\"}}");
+	assert_int_equal(run(f, "org create acme"), 6); /* recorded, and not 5: the write was not refused */
+	assert_string_equal(f->out, "org acme  created\n");
+	has(f->err, "it ends");
+	has(f->err, "the write itself stands");
+	has(f->err, "behind:  nrt-1");
+	assert_int_equal(f->n_requests, 2);
+}
+
 static void g16_a_stop_says_when_names_were_withdrawn_and_what_the_instance_is(void **state)
 {
 	struct fixture *f = *state;
@@ -538,6 +552,7 @@ int main(void)
 		T(a_write_waits_until_applied_and_says_where_it_is),
 		T(what_is_not_applied_everywhere_exits_6_and_names_the_nodes),
 		T(g16_while_a_write_waits_it_says_where_it_is),
+		T(g16_a_controller_that_goes_during_the_wait_takes_nothing_of_the_reply_with_it),
 		T(g16_a_stop_says_when_names_were_withdrawn_and_what_the_instance_is),
 		T(what_a_node_could_not_apply_or_holds_back_exits_7_with_its_key),
 		T(an_error_has_three_lines_and_its_exit_status),
