@@ -53,11 +53,12 @@ static double last_poll(const struct controller *c, const struct node_entry *nod
 	return (double)(clock_real_ms(&c->clock) - (clock_mono_ms(&c->clock) - node->polled_ms)) / 1000;
 }
 
-/* Since when has its first missing change been committed? */
+/* Since when has its first missing change been committed? If that is no longer kept, or it is not known what the node holds: since
+ * when at least, which is the age of the oldest change that is kept. */
 static double lag_seconds(const struct controller *c, const struct node_entry *node)
 {
-	const struct ring_entry *e = node->n_pending ? ring_at(&c->ring, node->first_pending_v) : NULL;
-	uint64_t now = clock_real_ms(&c->clock);
+	uint64_t first_kept = ring_floor(&c->ring) + 1, first = node->acked ? node->first_pending_v : 0, now = clock_real_ms(&c->clock);
+	const struct ring_entry *e = !node->acked || node->n_pending ? ring_at(&c->ring, first > first_kept ? first : first_kept) : NULL;
 
 	return e && now > e->committed_ms ? (double)(now - e->committed_ms) / 1000 : 0;
 }
@@ -219,7 +220,7 @@ static const struct metric table[] = {
 	{ "sixpn_node_ready", METRIC_GAUGE, "node", "1 = polled within three park times.", read_node, NODE_READY },
 	{ "sixpn_node_lag_versions", METRIC_GAUGE, "node", "Changes of its scope that it has not applied; all, if it has not said what it holds.",
 	  read_node, NODE_LAG_VERSIONS },
-	{ "sixpn_node_lag_seconds", METRIC_GAUGE, "node", "How long ago the first change that it has not applied was committed.", read_node,
+	{ "sixpn_node_lag_seconds", METRIC_GAUGE, "node", "How long ago the first change that it has not applied was committed; at least so long, if that is no longer known.", read_node,
 	  NODE_LAG_SECONDS },
 	{ "sixpn_node_rejected_records", METRIC_GAUGE, "node", "Records that it could not apply; `sixpn node errors` lists them.", read_node,
 	  NODE_REJECTED },

@@ -98,6 +98,51 @@ static void lag_is_counted_in_changes_and_in_seconds_since_the_first_one(void **
 	world_free(w);
 }
 
+static double lag_of(struct world *w, const struct test_node *n, const char *what)
+{
+	CLEAN_BUF struct buf text = BUF_INIT(METRIC_TEXT_MAX);
+	char line[100];
+	const char *at;
+
+	scrape(w, &text);
+	snprintf(line, sizeof line, "\nsixpn_node_lag_%s{node=\"%s\"} ", what, n->name);
+	at = strstr(buf_str(&text), line);
+	assert_non_null(at);
+	return strtod(at + strlen(line), NULL);
+}
+
+/* An alert asks for both numbers, and these are the nodes that it is for. */
+static void who_is_furthest_behind_never_has_a_lag_of_no_seconds(void **state)
+{
+	static const struct controller_config small = { .window_changes = 8 };
+	struct world *w = world_new(&small);
+	struct test_node *a;
+
+	(void)state;
+	make_region(w, "ord");
+	a = add_running(w, "ord");
+	a->hold = true; /* and the window goes on without it */
+	for (int i = 0; i < 40; i++) {
+		char org[16];
+
+		snprintf(org, sizeof org, "org-%d", i);
+		make_org(w, org, "web");
+		world_run(w, 500);
+		if (i == 5)
+			make_region(w, "nrt");
+	}
+	assert_true(lag_of(w, a, "versions") >= 1);
+	assert_true(lag_of(w, a, "seconds") >= 1);
+	world_end(w);
+	world_start(w); /* nobody has said yet what it holds */
+	stop_node(a);
+	make_org(w, "late", "web");
+	w->v.now_ms += 3000;
+	assert_true(lag_of(w, a, "versions") >= 80);
+	assert_true(lag_of(w, a, "seconds") >= 3);
+	world_free(w);
+}
+
 static void commit_to_applied_is_measured_until_the_acknowledgement(void **state)
 {
 	uint32_t acme;
@@ -215,6 +260,7 @@ int main(void)
 		cmocka_unit_test(a_strict_reader_accepts_the_page),
 		cmocka_unit_test(the_numbers_of_the_log_the_link_and_the_store_are_there),
 		cmocka_unit_test(lag_is_counted_in_changes_and_in_seconds_since_the_first_one),
+		cmocka_unit_test(who_is_furthest_behind_never_has_a_lag_of_no_seconds),
 		cmocka_unit_test(commit_to_applied_is_measured_until_the_acknowledgement),
 		cmocka_unit_test(a_node_that_was_away_makes_no_change_slow),
 		cmocka_unit_test(what_a_node_says_is_exported_with_its_name_and_nonsense_is_left_out),
