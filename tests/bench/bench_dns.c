@@ -323,7 +323,7 @@ static void compare_servers(const char *what, bool mixed, const char *nsd, const
 {
 	static struct blast_query queries[BLAST_QUERIES_MAX];
 	size_t n = make_queries(queries, mixed), answer_len = 0;
-	double us[SERVERS][ROUNDS], ours, floor_us;
+	double us[SERVERS][ROUNDS], ours, floor_us, nsd_us;
 
 	for (int round = 0; round < ROUNDS; round++)
 		for (enum which w = OURS; w < SERVERS; w++)
@@ -333,8 +333,9 @@ static void compare_servers(const char *what, bool mixed, const char *nsd, const
 	floor_us = median(us[REFLECTOR]);
 	printf("DNS server, %s, %d names, CPU per answer (%zu bytes; median of %d rounds of %d): ours %.2f us = %.2f x a bare reflector (%.2f us)",
 	       what, APPS, answer_len, ROUNDS, ANSWERS, ours, ours / floor_us, floor_us);
+	nsd_us = nsd ? median(us[NSD]) : 0;
 	if (nsd)
-		printf(" = %.2f x NSD (%.2f us)", ours / median(us[NSD]), us[NSD][ROUNDS / 2]);
+		printf(" = %.2f x NSD (%.2f us)", ours / nsd_us, nsd_us);
 	printf("\n");
 	fflush(stdout);
 }

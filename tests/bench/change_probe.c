@@ -32,7 +32,7 @@
 struct server {
 	int fd;
 	uint64_t asked_ns, changed_ns;
-	uint16_t id;
+	uint16_t id, first_id; /* of the last question, and of the first of this trial */
 };
 
 static struct server servers[SERVERS_MAX];
@@ -112,7 +112,9 @@ static bool shows(struct server *s, bool wanted)
 	ssize_t n;
 
 	while ((n = recv(s->fd, answer, sizeof answer, 0)) > 0) {
-		bool whole = n > 12 && (answer[2] & 0x80) && !(answer[2] & 2);
+		uint16_t id = (uint16_t)(answer[0] << 8 | answer[1]);
+		bool ours = (uint16_t)(id - s->first_id) <= (uint16_t)(s->id - s->first_id); /* and no late one of the trial before */
+		bool whole = ours && n > 12 && (answer[2] & 0x80) && !(answer[2] & 2);
 		unsigned rcode = answer[3] & 15u;
 
 		if (whole && (rcode == 0 || rcode == 3)) /* SERVFAIL is no answer: the address is not gone */
@@ -213,8 +215,10 @@ static void trial(int http, const char *instance, bool skip, double *ret_each, d
 	bool answered = false;
 
 	patch(http, instance, skip);
-	for (size_t i = 0; i < n_servers; i++)
+	for (size_t i = 0; i < n_servers; i++) {
 		servers[i].asked_ns = servers[i].changed_ns = 0;
+		servers[i].first_id = (uint16_t)(servers[i].id + 1);
+	}
 	while (left || !answered) {
 		struct pollfd fds[SERVERS_MAX + 1];
 		struct timespec wait = { .tv_nsec = ASK_EVERY_NS / 2 };
@@ -291,7 +295,7 @@ int main(int argc, char **argv)
 	base = calloc((size_t)trials, sizeof *base);
 	reply = calloc((size_t)trials, sizeof *reply);
 	for (int i = -WARM_UP; i < trials; i++) {
-		double here[SERVERS_MAX], one, said, floor_one = floor_ms(file, echo);
+		double here[SERVERS_MAX], one = 0, said = 0, floor_one = floor_ms(file, echo);
 
 		trial(http, argv[2], i & 1, here, &one, &said);
 		usleep(REST_US); /* the acknowledgements of this one are no part of the next */
