@@ -372,6 +372,33 @@ static void g16_unknown_nodes_are_listed_and_waited_for_only_if_strict(void **st
 	start_wait(w, (struct api_wait){ .v = w->op_v, .strict = true, .timeout_ms = 100 }, &strict);
 	world_run(w, 200);
 	assert_false(strict.result.applied);
+	/* also one that lacks nothing of it may have lost all since */
+	start_wait(w, (struct api_wait){ .v = 1, .strict = true, .timeout_ms = 100 }, &strict);
+	world_run(w, 50);
+	assert_int_equal(strict.times, 0);
+	world_run(w, 100);
+	assert_int_equal(strict.times, 1);
+	assert_false(strict.result.applied);
+	world_free(w);
+}
+
+static void g16_a_deleted_node_is_not_waited_for(void **state)
+{
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+	struct test_node *a = add_running(w, "ord"), *b = add_running(w, "ord");
+	struct store_node out;
+	static struct waited got;
+
+	(void)state;
+	b->hold = true;
+	DO(w, store_node_delete(store, op, b->name, false, &out));
+	start_wait(w, (struct api_wait){ .v = w->op_v, .strict = true }, &got);
+	world_run(w, 100);
+	assert_int_equal(got.times, 1);
+	assert_true(got.result.applied);
+	assert_int_equal(got.result.nodes, 1);
+	assert_string_not_equal(a->name, b->name);
 	world_free(w);
 }
 
@@ -401,6 +428,65 @@ static void g16_a_wait_for_an_instance_ends_with_its_hosts_report(void **state)
 	assert_int_equal(got.result.v_observed, a->report_v);
 	assert_string_equal(got.result.observed, "started");
 	world_free(w);
+}
+
+static void g16_what_was_true_of_an_earlier_wish_ends_no_wait(void **state)
+{
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+	struct test_node *a = add_running(w, "ord");
+	struct store_instance i, again;
+	struct api_wait want = { .desired = DESIRED_STARTED };
+	static struct waited got;
+	bool gone;
+
+	(void)state;
+	allow(a, acme);
+	i = make_instance(w, "acme", "web", a);
+	world_run(w, 100);
+	report(a, i.record.id, STATE_STARTED, i.record.generation);
+	DO(w, store_instance_change(store, op, i.record.id, INSTANCE_RESTART, false, &again, &gone));
+	assert_true(again.record.generation > i.record.generation);
+	want.v = w->op_v;
+	want.generation = again.record.generation;
+	memcpy(want.instance, i.record.id, sizeof want.instance);
+	start_wait(w, want, &got); /* it is started, but not yet again */
+	world_run(w, 100);
+	assert_int_equal(got.times, 0);
+	report(a, i.record.id, STATE_STARTED, again.record.generation);
+	assert_int_equal(got.times, 1);
+	assert_true(got.result.applied);
+	world_free(w);
+}
+
+static void g16_a_wait_for_a_stop_ends_also_if_it_never_ran(void **state)
+{
+	static const uint32_t ends[] = { STATE_STOPPED, STATE_CREATED };
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_LEN(ends); k++) {
+		uint32_t acme;
+		struct world *w = one_org(&acme);
+		struct test_node *a = add_running(w, "ord");
+		struct store_instance i, out;
+		struct api_wait want = { .desired = DESIRED_STOPPED };
+		static struct waited got;
+		bool gone;
+
+		allow(a, acme);
+		i = make_instance(w, "acme", "web", a);
+		DO(w, store_instance_change(store, op, i.record.id, INSTANCE_STOP, false, &out, &gone));
+		want.v = w->op_v;
+		want.generation = out.record.generation;
+		memcpy(want.instance, i.record.id, sizeof want.instance);
+		start_wait(w, want, &got);
+		world_run(w, 100);
+		assert_int_equal(got.times, 0);
+		report(a, i.record.id, ends[k], out.record.generation);
+		assert_int_equal(got.times, 1);
+		assert_true(got.result.applied);
+		world_free(w);
+	}
 }
 
 static void g16_a_wait_for_a_delete_ends_with_the_tombstone(void **state)
@@ -452,7 +538,9 @@ static void g16_a_wait_on_one_node_looks_at_no_other(void **state)
 	strcpy(want.on, "nobody");
 	want.timeout_ms = 50;
 	start_wait(w, want, &none);
-	world_run(w, 100);
+	world_run(w, 10);
+	assert_int_equal(none.times, 0); /* it may be about to join */
+	world_run(w, 90);
 	assert_int_equal(none.times, 1);
 	assert_false(none.result.applied);
 	world_free(w);
@@ -775,6 +863,9 @@ int main(void)
 		cmocka_unit_test(g16_what_does_not_concern_a_node_counts_as_applied),
 		cmocka_unit_test(g16_laggards_are_named_when_the_time_is_up),
 		cmocka_unit_test(g16_unknown_nodes_are_listed_and_waited_for_only_if_strict),
+		cmocka_unit_test(g16_a_deleted_node_is_not_waited_for),
+		cmocka_unit_test(g16_what_was_true_of_an_earlier_wish_ends_no_wait),
+		cmocka_unit_test(g16_a_wait_for_a_stop_ends_also_if_it_never_ran),
 		cmocka_unit_test(g16_a_wait_for_an_instance_ends_with_its_hosts_report),
 		cmocka_unit_test(g16_a_wait_for_a_delete_ends_with_the_tombstone),
 		cmocka_unit_test(g16_a_wait_on_one_node_looks_at_no_other),

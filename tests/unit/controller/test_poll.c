@@ -407,6 +407,34 @@ static void g10_only_the_part_that_drifted_is_healed(void **state)
 	world_free(w);
 }
 
+/* A part of which nothing is left is in no list of the node's. */
+static void g10_a_part_that_is_gone_as_a_whole_is_healed_too(void **state)
+{
+	uint32_t acme, globex;
+	struct world *w = two_orgs(NULL, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+	struct kept *k;
+
+	(void)state;
+	allow(a, acme);
+	allow(a, globex);
+	make_instance(w, "acme", "web", a);
+	make_instance(w, "globex", "web", a);
+	world_run(w, 10);
+	for (size_t i = 0; (k = map_next(&a->records, &i));)
+		if (k->record->network == acme || k->record->node) {
+			forget(&a->records, k);
+			i = 0;
+		}
+	assert_int_equal(count_kept(a, 0, acme), 0);
+	send_poll(a);
+	world_run(w, 100);
+	assert_int_equal(a->heals, 1);
+	assert_true(count_kept(a, 0, acme) > 0);
+	assert_in_step(a);
+	world_free(w);
+}
+
 static void g10_a_part_that_the_node_may_not_hold_heals_to_nothing(void **state)
 {
 	uint32_t acme, globex;
@@ -438,6 +466,13 @@ static void g10_a_node_that_drifts_again_at_once_waits_a_minute(void **state)
 	(void)state;
 	for (int i = 0; i < 5; i++) {
 		keep(&a->records, &wrong);
+		send_poll(a);
+		world_run(w, 100);
+	}
+	assert_int_equal(controller_stats(w->c)->heals, 1);
+	for (int i = 0; i < 5; i++) { /* nor does it help to send what it was not asked for */
+		keep(&a->records, &wrong);
+		a->want_digests = true;
 		send_poll(a);
 		world_run(w, 100);
 	}
@@ -572,6 +607,31 @@ static void g12_who_was_just_given_everything_is_not_given_it_again_at_once(void
 	assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT], 1);
 	stop_node(a); /* one that really lost it has started anew */
 	start_node(a);
+	assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT], 2);
+	assert_in_step(a);
+	world_free(w);
+}
+
+/* It took all of it, and was then left behind by the window: that is not asking twice. */
+static void g12_who_fell_out_of_the_window_after_a_snapshot_gets_another_at_once(void **state)
+{
+	struct controller_config config = { .window_changes = 8 };
+	uint32_t acme, globex;
+	struct world *w = two_orgs(&config, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+
+	(void)state;
+	allow(a, acme);
+	a->hold = true;
+	make_instance(w, "acme", "web", a);
+	world_run(w, 10); /* the answer to its poll, of which it says nothing for a while */
+	for (int i = 0; i < 20; i++)
+		make_instance(w, "acme", "web", a);
+	world_run(w, 100);
+	a->hold = false;
+	send_poll(a);
+	world_run(w, 100);
+	assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_RETRY_AFTER], 0);
 	assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT], 2);
 	assert_in_step(a);
 	world_free(w);
@@ -913,6 +973,7 @@ int main(void)
 		cmocka_unit_test(g8_a_node_that_asks_for_it_is_answered_at_once_though_nothing_is_new),
 		cmocka_unit_test(g9_errors_of_a_node_are_told_with_its_state),
 		cmocka_unit_test(g10_only_the_part_that_drifted_is_healed),
+		cmocka_unit_test(g10_a_part_that_is_gone_as_a_whole_is_healed_too),
 		cmocka_unit_test(g10_a_part_that_the_node_may_not_hold_heals_to_nothing),
 		cmocka_unit_test(g10_a_node_that_drifts_again_at_once_waits_a_minute),
 		cmocka_unit_test(g10_a_node_that_sends_digests_unasked_is_healed_once_a_minute_too),
@@ -921,6 +982,7 @@ int main(void)
 		cmocka_unit_test(g11_a_cursor_below_the_window_gets_a_snapshot),
 		cmocka_unit_test(g12_only_so_many_snapshots_run_at_once),
 		cmocka_unit_test(g12_who_was_just_given_everything_is_not_given_it_again_at_once),
+		cmocka_unit_test(g12_who_fell_out_of_the_window_after_a_snapshot_gets_another_at_once),
 		cmocka_unit_test(g12_the_window_waits_for_who_has_just_taken_a_snapshot),
 		cmocka_unit_test(g21_a_snapshot_says_why_records_are_gone_and_nothing_of_others),
 		cmocka_unit_test(g19_reasons_are_not_told_to_a_node_that_does_not_know_them),

@@ -13,6 +13,7 @@ struct job {
 	struct op op;
 	char name[NAME_SIZE];
 	int fail_after; /* returned after the work was done */
+	bool keeps;     /* and the refusal is to be kept */
 	int n_done;
 	unsigned seen_orgs; /* of a read */
 	struct store_org org;
@@ -23,7 +24,15 @@ static int run_create(struct store *store, struct op *op)
 	struct job *job = container_of(op, struct job, op);
 	int r = store_org_create(store, op, job->name, &job->org);
 
+	op->keep_refusal = job->keeps;
 	return r ? r : job->fail_after;
+}
+
+/* A write that takes no V. */
+static int run_bare(struct store *store, struct op *op)
+{
+	(void)op;
+	return driver_exec(store->driver, "UPDATE org SET name = 'other'");
 }
 
 static void count_org(void *arg, const struct store_org *org)
@@ -99,6 +108,33 @@ static void one_bad_op_never_fails_its_group(void **state)
 		op_deinit(&jobs[i].op);
 }
 
+/* A refusal undoes what its op wrote, unless the op says that the refusal itself is to be kept. Whoever is last in a group and fails
+ * takes nothing from the head. */
+static void a_refused_op_leaves_nothing_unless_it_asks(void **state)
+{
+	struct fixture *f = *state;
+	struct job good, refused, kept;
+	struct op *ops[] = { &good.op, &kept.op, &refused.op };
+
+	job_init(f, &good, "good");
+	job_init(f, &kept, "kept");
+	job_init(f, &refused, "refused");
+	refused.fail_after = E_REFUSED;
+	kept.fail_after = E_REFUSED;
+	kept.keeps = true;
+	store_run_batch(f->store, ops, ARRAY_LEN(ops));
+	assert_int_equal(refused.op.result, E_REFUSED);
+	assert_int_equal(refused.op.n_records, 0);
+	assert_int_equal(kept.op.result, E_REFUSED);
+	assert_int_equal(number(f, "SELECT count(*) FROM org WHERE name = 'refused'"), 0);
+	assert_int_equal(number(f, "SELECT count(*) FROM org WHERE name = 'kept'"), 1);
+	assert_int_equal(number(f, "SELECT count(*) FROM org"), 2);
+	assert_int_equal(store_head(f->store), 4);
+	assert_true(is_gap_free(f));
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+		op_deinit(ops[i]);
+}
+
 static void records_come_in_v_order_with_the_bytes_of_the_log(void **state)
 {
 	struct fixture *f = *state;
@@ -147,6 +183,22 @@ static void a_taken_over_store_is_written_no_more(void **state)
 	assert_int_equal(number(f, "SELECT count(*) FROM log"), 0);
 	op_deinit(&a.op);
 	op_deinit(&b.op);
+}
+
+static void g14_a_taken_over_store_is_not_written_without_a_v_either(void **state)
+{
+	struct fixture *f = *state;
+	struct job job;
+
+	job_init(f, &job, "acme");
+	assert_int_equal(store_run_now(f->store, &job.op), 0);
+	op_deinit(&job.op);
+	assert_int_equal(driver_exec(f->store->driver, "UPDATE meta SET epoch = epoch + 1"), 0);
+	job_init(f, &job, "");
+	job.op.run = run_bare;
+	assert_int_equal(store_run_now(f->store, &job.op), -ESTALE);
+	assert_int_equal(number(f, "SELECT count(*) FROM org WHERE name = 'acme'"), 1);
+	op_deinit(&job.op);
 }
 
 static void g14_a_taken_over_store_is_noticed_without_a_write(void **state)
@@ -241,6 +293,31 @@ static void a_full_disk_costs_the_ballast_and_answers_507_until_there_is_room(vo
 	assert_true(has_ballast(f));
 	assert_false(store_is_full(f->store));
 	op_deinit(&job.op);
+}
+
+static void a_full_disk_takes_what_frees_and_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+	struct job job, free_job, last;
+	struct op *ops[] = { &job.op, &free_job.op, &last.op };
+
+	f->store->ballast_bytes = UINT64_MAX / 4; /* there will not be room for that */
+	store_ballast_drop(f->store);
+	assert_true(store_is_full(f->store));
+	job_init(f, &job, "acme");
+	job_init(f, &free_job, "globex");
+	job_init(f, &last, "hooli");
+	free_job.op.frees = true;
+	store_run_batch(f->store, ops, ARRAY_LEN(ops));
+	assert_int_equal(job.op.result, -ENOSPC);
+	assert_string_equal(job.op.why.code, "disk_full");
+	assert_int_equal(free_job.op.result, 0);
+	assert_int_equal(last.op.result, -ENOSPC);
+	assert_true(store_is_full(f->store));
+	assert_int_equal(number(f, "SELECT count(*) FROM org"), 1);
+	assert_int_equal(store_head(f->store), 2);
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+		op_deinit(ops[i]);
 }
 
 /* ---- the thread ---- */
@@ -433,6 +510,9 @@ int main(void)
 		T(a_store_whose_file_is_moved_away_acknowledges_nothing),
 		T(a_store_whose_file_is_replaced_acknowledges_nothing),
 		T(a_store_whose_wal_is_removed_acknowledges_nothing),
+		T(a_refused_op_leaves_nothing_unless_it_asks),
+		T(g14_a_taken_over_store_is_not_written_without_a_v_either),
+		T(a_full_disk_takes_what_frees_and_nothing_else),
 		T(a_full_disk_costs_the_ballast_and_answers_507_until_there_is_room),
 		T(the_thread_gives_all_back_in_v_order_records_before_done),
 		T(stopping_the_thread_runs_and_delivers_what_waits),

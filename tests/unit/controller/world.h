@@ -582,6 +582,8 @@ static inline void add_part(struct part_list *l, const struct test_node *n, uint
 	for (size_t i = 0; (k = map_next(&n->records, &i));)
 		if (is_private ? k->record->node != 0 : !k->record->node && k->record->network == network)
 			digest_add(d, k->record);
+	if (network && !d->count)
+		return; /* as a real one: it lists what it holds */
 	sixpn__digest_part__init(p);
 	p->network = network;
 	p->private_ = is_private;

@@ -131,6 +131,10 @@ static void g21_a_small_share_goes_at_once_whatever_its_number(void **state)
 	assert_int_equal(present(r, MADE_NET), 200);
 	assert_int_equal(r->n_held, 62);
 	end(r);
+	r = crowd(195); /* 60 of 200 are 30 %: not more */
+	made_take(r, deletes(r, MADE_NET, 60, INTENT_NONE), 0);
+	assert_int_equal(present(r, MADE_NET), 195 - 60);
+	end(r);
 }
 
 static void g21_deletes_with_a_reason_go_whatever_their_number(void **state)
@@ -354,6 +358,41 @@ static void g21_a_reason_older_than_the_record_explains_nothing(void **state)
 	made_take(r, made_ended(m), 0);
 	assert_int_equal(present(r, MADE_NET), CROWD);
 	end(r);
+	r = crowd(CROWD);
+	m = made_part(500, 1, 1);
+	made_scope(m, MADE_NET, false, 20); /* it left, and came back with all of them */
+	made_take(r, made_ended(m), 0);
+	assert_int_equal(present(r, MADE_NET), CROWD);
+	end(r);
+}
+
+static void g21_what_is_held_already_is_neither_told_again_nor_a_reason_to_hold_more(void **state)
+{
+	struct replica *r = crowd(CROWD);
+	struct made *m = made_world();
+	struct replica_change change = { 0 };
+
+	(void)state;
+	m->reply.to_v = 500;
+	made_take(r, m, 0);
+	m = made_delta(500, 510);
+	for (unsigned k = 0; k < 10; k++) {
+		struct instance_record i = made_instance_record(MADE_NET, MADE_HOST2, 400 + k);
+
+		made_instance(m, 501 + k, &i);
+	}
+	made_take(r, m, 0);
+	m = made_world();
+	m->reply.to_v = 600;
+	assert_int_equal(replica_take(r, &m->reply, &change, NULL), 0);
+	assert_int_equal(change.n_held, 0);
+	assert_int_equal(r->n_held, CROWD);
+	for (unsigned k = 0; k < 10; k++) /* ten are not many */
+		assert_false(made_has(r, instance_key(MADE_NET, 400 + k)));
+	assert_comparable(r);
+	replica_change_deinit(&change);
+	made_free(m);
+	end(r);
 }
 
 static void g21_a_heal_holds_too_and_what_follows_finds_it(void **state)
@@ -427,6 +466,7 @@ int main(void)
 		cmocka_unit_test(g21_an_empty_snapshot_takes_nothing_large_away),
 		cmocka_unit_test(g21_a_snapshot_may_explain_what_it_lacks),
 		cmocka_unit_test(g21_a_reason_older_than_the_record_explains_nothing),
+		cmocka_unit_test(g21_what_is_held_already_is_neither_told_again_nor_a_reason_to_hold_more),
 		cmocka_unit_test(g21_a_heal_holds_too_and_what_follows_finds_it),
 		cmocka_unit_test(g21_what_is_held_comes_back_from_the_state_file),
 		cmocka_unit_test(an_older_version_can_read_the_state_while_nothing_is_held),
