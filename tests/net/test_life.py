@@ -1,6 +1,7 @@
 """The life of an instance on a real machine: a daemon killed at any moment of it, commands that cannot be run, crash loops, drains,
 forced deletes, and a start that waits for the machines it may speak to, but not for ever."""
 import json
+import os
 import resource
 import signal
 import time
@@ -202,6 +203,45 @@ def test_a_full_run_folder_stops_nothing_and_is_told(lab):
     wait_until(lambda: is_told(lab, late, "started"), 20, "started once there is room")
     assert is_told(lab, runs, "started")["observed"]["restarts"] == 0
     for wanted in (runs, late):
+        lab.sixpn("instance", "delete", wanted, "--yes")
+
+
+def start_machine_anew(lab, name):
+    """What a machine start takes away: every process, all that is in memory, devices, routes, pins, rules. Disks stay."""
+    cell = lab.nodes[name]
+    for pid, inner, _ in cell.inner_pids():
+        if inner != 1:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    cell.daemons["node"].wait()
+    wait_until(lambda: len(cell.inner_pids()) == 1, 10, "nothing runs")
+    cell.out("sh", "-c", "rm -rf /run/sixpn /run/wireguard /sys/fs/bpf/sixpn; nft flush ruleset; ip -6 rule flush; ip -6 rule add priority 32766 "
+                         "lookup main; ip -6 route flush table 6000; ip -6 addr del fdaa::3/128 dev lo; "
+                         "for d in $(ls /sys/class/net | grep -E '^(sx|sixpn)'); do ip link del $d; done; true")
+    assert not sx_devices(cell)
+    lab.start_node(name)
+
+
+def test_a_machine_that_starts_anew_starts_what_is_wanted_and_nothing_else(lab):
+    runs, finished = create(lab, "boots", spec(), wait=True), create(lab, "boots", spec("exit 0", restart="on-failure"))
+    stopped = create(lab, "boots", spec(), wait=True)
+    lab.sixpn("instance", "stop", stopped)
+    wait_until(lambda: is_told(lab, finished, "stopped"), 10, "ended, and left so by its policy")
+    cell = lab.nodes["ord-1"]
+    before = {wanted: count_runs(cell, wanted) for wanted in (runs, finished, stopped)}
+    start_machine_anew(lab, "ord-1")
+    wait_until(lambda: lab.answers("ord-1") and lab.node_status("ord-1")["sync"]["synced"], 20, "the daemon is in step")
+    wait_until(lambda: alive(cell, runs) == (1, 1) and is_told(lab, runs, "started"), 20, "started again")
+    watcher = lab.instance("acme", "watcher", "nrt-1")
+    place = Instance(lab, record(lab, runs))
+    wait_until(lambda: watcher.run("ping", "-6", "-c1", "-W1", "-n", place.address).returncode == 0, 10, "it is reached")
+    assert place.address in watcher.dig("boots.internal", "AAAA")
+    for wanted in (finished, stopped):
+        assert alive(cell, wanted) == (0, 0) and is_told(lab, wanted, "stopped"), record(lab, wanted)
+        assert count_runs(cell, wanted) == before[wanted]
+    for wanted in (runs, finished, stopped):
         lab.sixpn("instance", "delete", wanted, "--yes")
 
 
