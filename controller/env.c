@@ -115,6 +115,7 @@ static int release_held(void *ctx, uint32_t host)
 	if (!(node->features & SIXPN__FEATURE__FEATURE_HELD_DELETES))
 		return -EOPNOTSUPP;
 	node->releases = NODE_RELEASES_MAX;
+	events_add_node(c, node, "released", "is told to let go %zu deletes that it holds back", node->n_held);
 	controller_mark(c, node);
 	return (int)node->n_held;
 }
