@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -309,6 +310,8 @@ int ground_guard_underlay(struct ground *ground, struct bpf_datapath *datapath, 
 void ground_deinit(struct ground *ground)
 {
 	ground->nft = nft_free(ground->nft);
+	free(ground->guarded);
+	ground->guarded = NULL;
 	sysctl_ledger_deinit(&ground->ledger);
 }
 

@@ -19,6 +19,8 @@ struct ground {
 	bool manage_firewall;
 	struct in6_addr resolver;
 	char underlay[208];       /* of the config: "auto", or names */
+	uint32_t *guarded;        /* interfaces that had the underlay program at the last look: a new one is no drift */
+	size_t n_guarded;
 	uint32_t firewall_seen;   /* generation of the nftables ruleset that was found good; 0 = none */
 };
 

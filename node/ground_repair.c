@@ -8,6 +8,7 @@
 
 #include <linux/rtnetlink.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FOREIGN_RULES_MAX 16 /* taken away in one round */
@@ -147,28 +148,79 @@ void ground_repair_gates(struct ground *ground, const struct repair_sink *sink)
 
 /* ---- uplinks ---- */
 
+struct uplink_walk {
+	struct round *round;
+	uint32_t *guarded; /* at this look */
+	size_t n, cap;
+};
+
+static bool was_guarded(const struct ground *g, uint32_t ifindex)
+{
+	for (size_t i = 0; i < g->n_guarded; i++)
+		if (g->guarded[i] == ifindex)
+			return true;
+	return false;
+}
+
+static int note_guarded(struct uplink_walk *w, uint32_t ifindex)
+{
+	if (w->n == w->cap) {
+		size_t cap = w->cap ? 2 * w->cap : 16;
+		uint32_t *bigger = reallocarray(w->guarded, cap, sizeof *bigger);
+
+		if (!bigger)
+			return -ENOMEM;
+		w->guarded = bigger;
+		w->cap = cap;
+	}
+	w->guarded[w->n++] = ifindex;
+	return 0;
+}
+
+/* A link that was never guarded is new (each container that starts brings one): that is nobody's doing to us. */
+static int guard_again(struct round *r, const struct rtnl_link *link)
+{
+	bool is_new = r->ground->guarded && !was_guarded(r->ground, link->ifindex);
+	int e = bpf_attach(r->datapath, link->ifindex, link->name, BPF_DEVICE_UNDERLAY);
+	char object[64];
+
+	if (e == -ENODEV)
+		return e; /* gone between the two */
+	snprintf(object, sizeof object, "underlay_ingress on %s", link->name);
+	if (e == 0 && is_new)
+		log_info("ground", "%s is new: fdaa::/16 from there is dropped", link->name);
+	else
+		tell(r, REPAIR_UNDERLAY_PROGRAM, object, e);
+	return e;
+}
+
 static int check_uplink(void *ctx, const struct rtnl_link *link)
 {
-	struct round *r = ctx;
+	struct uplink_walk *w = ctx;
 	unsigned missing = 0;
-	char object[64];
 	int e;
 
-	if (!ground_is_uplink(r->ground, link))
+	if (!ground_is_uplink(w->round->ground, link))
 		return 0;
-	e = bpf_attach_missing(r->datapath, link->ifindex, BPF_DEVICE_UNDERLAY, &missing);
-	if (e < 0 || !missing)
+	e = bpf_attach_missing(w->round->datapath, link->ifindex, BPF_DEVICE_UNDERLAY, &missing);
+	if (e < 0)
 		return e;
-	snprintf(object, sizeof object, "underlay_ingress on %s", link->name);
-	e = bpf_attach(r->datapath, link->ifindex, link->name, BPF_DEVICE_UNDERLAY);
-	if (e != -ENODEV) /* gone between the two */
-		tell(r, REPAIR_UNDERLAY_PROGRAM, object, e);
-	return 0;
+	return missing && guard_again(w->round, link) < 0 ? 0 : note_guarded(w, link->ifindex);
 }
 
 static int check_uplinks(struct round *r)
 {
-	return rtnl_link_list(r->ground->rtnl, check_uplink, r);
+	struct uplink_walk w = { .round = r };
+	int e = rtnl_link_list(r->ground->rtnl, check_uplink, &w);
+
+	if (e < 0) {
+		free(w.guarded);
+		return e;
+	}
+	free(r->ground->guarded);
+	r->ground->guarded = w.guarded;
+	r->ground->n_guarded = w.n;
+	return 0;
 }
 
 void ground_repair_uplinks(struct ground *ground, struct bpf_datapath *datapath, const struct repair_sink *sink)

@@ -128,8 +128,6 @@ def uplinks(lab):
     return [
         ("ord-1", "underlay_program", "on eth0", f"rm {PINS}/link_$(cat /sys/class/net/eth0/ifindex)_ingress",
          has_program(cell, "eth0", "underlay_ingress")),
-        ("ord-1", "underlay_program", "on late0", "ip link add late0 type veth peer name late1 && ip link set late0 up",
-         lambda: "late0" not in cell.run("ip", "link").stdout or has_program(cell, "late0", "underlay_ingress")()),
     ]
 
 
@@ -257,6 +255,16 @@ def clsact(lab):
 test_routes_and_rules = under_attack(routes_and_rules)
 test_firewall_and_settings = under_attack(firewall_and_settings)
 test_uplinks = under_attack(uplinks)
+
+
+def test_an_uplink_that_comes_later_is_guarded_and_that_is_no_repair(lab):
+    """On a machine with containers one comes with each of them."""
+    cell, count = lab.nodes["ord-1"], repairs(lab, "ord-1", "underlay_program")
+    cell.out("sh", "-c", "ip link add late0 type veth peer name late1 && ip link set late0 up")
+    wait_until(has_program(cell, "late0", "underlay_ingress"), PATIENCE, "late0 is guarded")
+    assert repairs(lab, "ord-1", "underlay_program") == count
+    assert "late0 is new" in (lab.logs / "ord-1-node.log").read_text()
+    cell.out("ip", "link", "del", "late0")
 
 
 def test_a_mesh_device_that_is_made_anew_has_its_programs_before_it_is_up(lab):
