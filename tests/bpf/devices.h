@@ -175,7 +175,7 @@ static inline void run_kind(void **state)
 	const struct per_kind *test = *state;
 
 	if (test->kind == BPF_KIND_TCX && !have_tcx) {
-		printf("             skipped: this kernel has no TCX (Linux 6.6)\n");
+		printf("             SKIP: this kernel has no TCX (Linux 6.6)\n");
 		skip();
 	}
 	test->test(test->kind);

@@ -267,8 +267,10 @@ static void a_change_of_kind_leaves_one_kind(void **state)
 	uint32_t ifindex;
 
 	(void)state;
-	if (!have_tcx)
+	if (!have_tcx) {
+		printf("             SKIP: this kernel has no TCX (Linux 6.6)\n");
 		skip();
+	}
 	tcx = open_kind(BPF_KIND_TCX);
 	clsact = open_kind(BPF_KIND_CLSACT);
 	ifindex = attach_instance(tcx);

@@ -353,6 +353,7 @@ static void the_program_and_the_oracle_agree(void **state)
 	run->seed = number_from_env("SIXPN_SEED", 1);
 	if (getenv("SIXPN_CASE") && !chosen_case(run->subject, &number)) {
 		free(run);
+		printf("             SKIP: SIXPN_CASE chose a packet of another program\n");
 		skip();
 	}
 	r = mutate_random_for(run->seed, part_of(run, PART_SELF), 0);

@@ -11,7 +11,7 @@ for test in "$@"; do
 	"$test" >"$test.out" 2>&1
 	status=$?
 	printf '%-44s %s  %d ms\n' "${test#*/unit/}" "$(if [ $status = 0 ]; then echo ok; else echo FAILED; fi)" $((($(date +%s%N) - started) / 1000000))
-	grep -h 'SKIP' "$test.out" | sed 's/^/    /'
+	grep -hE 'SKIP[ :]' "$test.out" | sed 's/^ */    /'
 	[ $status = 0 ] || failed+=("$test")
 done
 for test in "${failed[@]}"; do

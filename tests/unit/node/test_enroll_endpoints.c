@@ -62,7 +62,7 @@ static void auto_speaks_the_family_of_the_controller(void **state)
 
 	(void)state;
 	if (e == E_REFUSED) {
-		print_message("skipped: this machine has no ::1\n");
+		print_message("SKIP: this machine has no ::1\n");
 		skip();
 	}
 	assert_int_equal(e, 0);
@@ -111,7 +111,7 @@ static void auto_without_a_way_to_the_controller_is_refused(void **state)
 
 	(void)state;
 	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0) {
-		print_message("skipped: a network namespace of our own needs root\n");
+		print_message("SKIP: a network namespace of our own needs root\n");
 		skip();
 	}
 	assert_int_equal(endpoints("auto", "192.0.2.1:4281", found, &n, &why), E_REFUSED);

@@ -356,7 +356,7 @@ static void on_a_full_disk_nothing_acknowledged_is_lost_and_a_fold_mends_it(void
 	(void)state;
 	d->folder = folder_new();
 	if (!small_disk(&d->folder, "size=128k")) {
-		print_message("skipped: a small tmpfs in a mount namespace of our own needs root\n");
+		print_message("SKIP: a small tmpfs in a mount namespace of our own needs root\n");
 		folder_end(&d->folder);
 		free(d);
 		skip();

@@ -376,7 +376,7 @@ static void no_number_of_networks_can_keep_others_out(void **state)
 
 	(void)state;
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0) {
-		print_message("not enough descriptors here: %s\n", strerror(errno));
+		print_message("SKIP: not enough descriptors here: %s\n", strerror(errno));
 		skip();
 	}
 	for (unsigned i = 0; i < NETWORKS * SOURCES; i++) {
