@@ -3,6 +3,7 @@ import http.client
 import re
 import subprocess
 import sys
+import time
 
 from fixture.cell import ROOT
 from fixture.cluster import wait_until
@@ -107,6 +108,12 @@ def test_the_controller_exports_what_nodes_say(lab):
     for name in lab.nodes:
         assert exposition.value(whole, "sixpn_dns_networks", node=name) >= 1
         assert exposition.value(whole, "sixpn_node_health_left_out_total", node=name) == 0
+
+
+def test_the_age_of_the_newest_backup_can_be_told(lab):
+    assert exposition.value(of_controller(lab), "sixpn_backup_last_success_timestamp_seconds") == 0
+    lab.sixpn("backup", "create")
+    assert abs(exposition.value(of_controller(lab), "sixpn_backup_last_success_timestamp_seconds") - time.time()) < 600
 
 
 def test_a_stopped_node_is_seen(lab):

@@ -129,6 +129,17 @@ static void every_row_gives_its_steps(void **state)
 	}
 }
 
+static void what_is_told_of_a_customers_text_can_be_taken(void **state)
+{
+	struct plan_desired d = { .desired = DESIRED_STARTED, .generation = 1, .has_workload = true, .refusal = "no file /a\x1b[2J\n\xc3" };
+	struct plan_local l = { 0 };
+	struct plan p;
+
+	(void)state;
+	plan_instance(&d, &l, NOW, &p);
+	assert_string_equal(p.truth.message, "no file /a [2J ?");
+}
+
 static void deadlines_come_from_the_workload(void **state)
 {
 	struct plan_desired d = { .desired = DESIRED_STOPPED, .generation = 5, .has_workload = true, .drain_ms = 700, .stop_timeout_ms = 900 };
@@ -189,6 +200,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row_gives_its_steps),
+		cmocka_unit_test(what_is_told_of_a_customers_text_can_be_taken),
 		cmocka_unit_test(deadlines_come_from_the_workload),
 		cmocka_unit_test(back_off_doubles_to_its_limit_and_starts_anew_after_a_good_life),
 		cmocka_unit_test(an_end_of_our_doing_costs_no_back_off),

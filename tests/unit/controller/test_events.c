@@ -95,6 +95,51 @@ static void changes_and_what_became_of_them_are_events_in_their_order(void **sta
 	world_free(w);
 }
 
+static void held_deletes_are_an_event_when_they_come_and_when_they_go(void **state)
+{
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+	struct test_node *a = add_running(w, "ord");
+
+	(void)state;
+	a->keeps_held = true;
+	a->held = (struct node_held){ .kind = RECORD_REGION, .key = "nrt", .key_len = 3, .v = a->v };
+	for (uint32_t total = 60;; total -= 30) {
+		a->held_total = total;
+		send_poll(a);
+		world_run(w, 10);
+		send_poll(a); /* that says the same is none */
+		world_run(w, 10);
+		if (!total)
+			break;
+	}
+	assert_int_equal(find(w, 0, "held", a->name).n, 3);
+	assert_string_equal(find(w, 0, "held", a->name).last->text, "holds back 0 deletes (before: 30)");
+	world_free(w);
+}
+
+static void a_sentence_that_is_too_long_is_cut_between_two_characters(void **state)
+{
+	char text[500] = "";
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+
+	(void)state;
+	for (int shift = 0; shift < 3; shift++) {
+		struct found f;
+
+		memset(text, 'x', (size_t)shift);
+		text[shift] = 0;
+		while (strlen(text) < 300)
+			strcat(text, "\xe6\x9d\xb1");
+		events_add(w->c, "test", 1, "s", "%s", text);
+		f = find(w, 0, "test", "s");
+		assert_true(name_is_utf8(f.last->text, strlen(f.last->text)));
+		assert_in_range(strlen(f.last->text), sizeof f.last->text - 3, sizeof f.last->text - 1);
+	}
+	world_free(w);
+}
+
 static void a_watcher_sleeps_until_something_changes_or_its_time_is_up(void **state)
 {
 	struct watcher status, events, late;
@@ -234,6 +279,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(changes_and_what_became_of_them_are_events_in_their_order),
+		cmocka_unit_test(held_deletes_are_an_event_when_they_come_and_when_they_go),
+		cmocka_unit_test(a_sentence_that_is_too_long_is_cut_between_two_characters),
 		cmocka_unit_test(a_watcher_sleeps_until_something_changes_or_its_time_is_up),
 		cmocka_unit_test(who_asks_after_an_old_or_foreign_number_is_told_at_once),
 		cmocka_unit_test(an_acknowledgement_is_another_status_but_no_event),

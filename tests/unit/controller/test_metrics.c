@@ -67,6 +67,8 @@ static void the_numbers_of_the_log_the_link_and_the_store_are_there(void **state
 	assert_line(&text, "sixpn_link_snapshots_total 1");
 	assert_line(&text, "sixpn_link_handshakes_total{result=\"ok\"} 2");
 	assert_line(&text, "sixpn_link_handshakes_total{result=\"stale_hello\"} 0");
+	assert_null(strstr(buf_str(&text), "sixpn_link_drops_total{reason=\"stale_hello\"}")); /* nothing is counted twice */
+	assert_non_null(strstr(buf_str(&text), "sixpn_link_drops_total{reason="));
 	assert_line(&text, "sixpn_store_disk_full 0");
 	snprintf(line, sizeof line, "sixpn_node_lag_versions{node=\"%s\"} 0", a->name);
 	assert_line(&text, line);
@@ -168,6 +170,10 @@ static void commit_to_applied_is_measured_until_the_acknowledgement(void **state
 	assert_int_equal(all.max_ms, of_b.max_ms);
 	assert_int_equal(all.n, 4 + 1); /* and that b joined, which a was told */
 	assert_true(all.p50_ms < 100);
+	make_instance(w, "acme", "web", a); /* is not b's business, and is no change that it applied */
+	world_run(w, 2 * PARK_MS);
+	assert_int_equal(node_table_find(&w->c->nodes, b->host)->applied_v, controller_head(w->c));
+	assert_int_equal(convergence_recent(w->c, node_table_find(&w->c->nodes, b->host)).n, 2);
 	world_free(w);
 }
 
@@ -187,6 +193,33 @@ static void a_node_that_was_away_makes_no_change_slow(void **state)
 	world_run(w, 1000);
 	assert_in_step(a);
 	assert_int_equal(convergence_recent(w->c, NULL).n, 0);
+	world_free(w);
+}
+
+static void who_is_silent_is_not_ready_and_who_is_deleted_is_in_no_line(void **state)
+{
+	CLEAN_BUF struct buf text = BUF_INIT(METRIC_TEXT_MAX);
+	char line[100];
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+	struct test_node *a = add_running(w, "ord"), *b = add_running(w, "ord");
+	struct store_node out;
+
+	(void)state;
+	stop_node(a);
+	world_run(w, 4 * PARK_MS);
+	scrape(w, &text);
+	snprintf(line, sizeof line, "sixpn_node_ready{node=\"%s\"} 0", a->name);
+	assert_line(&text, line);
+	snprintf(line, sizeof line, "sixpn_node_ready{node=\"%s\"} 1", b->name);
+	assert_line(&text, line);
+	DO(w, store_node_delete(store, op, a->name, false, &out));
+	world_run(w, 100);
+	scrape(w, &text);
+	snprintf(line, sizeof line, "node=\"%s\"", a->name);
+	assert_null(strstr(buf_str(&text), line));
+	snprintf(line, sizeof line, "node=\"%s\"", b->name);
+	assert_non_null(strstr(buf_str(&text), line));
 	world_free(w);
 }
 
@@ -263,6 +296,7 @@ int main(void)
 		cmocka_unit_test(who_is_furthest_behind_never_has_a_lag_of_no_seconds),
 		cmocka_unit_test(commit_to_applied_is_measured_until_the_acknowledgement),
 		cmocka_unit_test(a_node_that_was_away_makes_no_change_slow),
+		cmocka_unit_test(who_is_silent_is_not_ready_and_who_is_deleted_is_in_no_line),
 		cmocka_unit_test(what_a_node_says_is_exported_with_its_name_and_nonsense_is_left_out),
 		cmocka_unit_test(the_reference_page_says_what_the_table_says),
 	};

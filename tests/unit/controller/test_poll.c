@@ -754,6 +754,22 @@ static void g14_a_node_that_obeys_a_later_controller_stops_this_one(void **state
 	world_free(w);
 }
 
+/* Two that began in the same millisecond: neither is the later, so whoever is told of the other ends. */
+static void g14_a_node_that_obeys_another_log_of_the_same_epoch_stops_this_one(void **state)
+{
+	uint32_t acme, globex;
+	struct world *w = two_orgs(NULL, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+
+	(void)state;
+	a->log_id[0] ^= 1;
+	send_poll(a);
+	world_run(w, 100);
+	assert_int_equal(a->last_kind, SIXPN__POLL_KIND__POLL_FENCED);
+	assert_non_null(strstr(w->stopped, a->name));
+	world_free(w);
+}
+
 static void g2_a_node_of_another_log_gets_a_snapshot(void **state)
 {
 	uint32_t acme, globex;
@@ -987,6 +1003,7 @@ int main(void)
 		cmocka_unit_test(g21_a_snapshot_says_why_records_are_gone_and_nothing_of_others),
 		cmocka_unit_test(g19_reasons_are_not_told_to_a_node_that_does_not_know_them),
 		cmocka_unit_test(g14_a_node_that_obeys_a_later_controller_stops_this_one),
+		cmocka_unit_test(g14_a_node_that_obeys_another_log_of_the_same_epoch_stops_this_one),
 		cmocka_unit_test(a_restarted_controller_goes_on_with_deltas),
 		cmocka_unit_test(a_restarted_controller_lets_no_older_stay_of_a_network_survive),
 		cmocka_unit_test(a_restarted_controller_leaves_no_network_to_a_batch_that_may_be_too_late_for_it),
