@@ -1,6 +1,6 @@
 /* shim - see shim.h. One thread, one poll over five descriptors: signals, the gate, what became of the exec, the command's output,
- * the table of mounts, and nothing else. Every step that can fail before the gate is told to whoever started us; after it only the log and the exit
- * file speak. */
+ * the table of mounts, and nothing else. Every step that can fail before the gate is told to whoever started us; after it only the
+ * log and the files speak. */
 #include "agent/shim.h"
 
 #include "agent/identity.h"

@@ -217,8 +217,8 @@ def start_machine_anew(lab, name):
                 pass
     cell.daemons["node"].wait()
     wait_until(lambda: len(cell.inner_pids()) == 1, 10, "nothing runs")
-    cell.out("sh", "-c", "rm -rf /run/sixpn /run/wireguard /sys/fs/bpf/sixpn; nft flush ruleset; ip -6 rule flush; ip -6 rule add priority 32766 "
-                         "lookup main; ip -6 route flush table 6000; ip -6 addr del fdaa::3/128 dev lo; "
+    cell.out("sh", "-c", "rm -rf /run/sixpn /run/wireguard /sys/fs/bpf/sixpn; nft flush ruleset; ip -6 rule flush; "
+                         "ip -6 rule add priority 32766 lookup main; ip -6 route flush table 6000; ip -6 addr del fdaa::3/128 dev lo; "
                          "for d in $(ls /sys/class/net | grep -E '^(sx|sixpn)'); do ip link del $d; done; true")
     assert not sx_devices(cell)
     lab.start_node(name)

@@ -151,8 +151,8 @@ def loop_in(cell, script):
 def health_check(cluster):
     """Somebody's health check takes the resolver of nrt-1 away while the controller does not answer."""
     cell = cluster.nodes["nrt-1"]
-    end = loop_in(cell, f"while sleep 0.1; do if nc -z -w1 {CONTROLLER_ADDRESS} {LINK_PORT}; then ip -6 addr replace fdaa::3/128 dev lo nodad; "
-                        f"else ip -6 addr del fdaa::3/128 dev lo; fi 2>/dev/null; done")
+    end = loop_in(cell, f"while sleep 0.1; do if nc -z -w1 {CONTROLLER_ADDRESS} {LINK_PORT}; "
+                        f"then ip -6 addr replace fdaa::3/128 dev lo nodad; else ip -6 addr del fdaa::3/128 dev lo; fi 2>/dev/null; done")
 
     def mend():
         end()
