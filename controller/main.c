@@ -367,6 +367,7 @@ int main(int argc, char **argv)
 	enum log_level level;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a limit on files is a full disk, not the end */
 	umask(0077);
 	file_limit_raise();
 	crypto_init();

@@ -5,6 +5,7 @@
 #include "controller/link_key.h"
 #include "controller/store_driver.h"
 #include "lib/base/file.h"
+#include "lib/base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,6 +125,36 @@ static int set_aside(const struct restoring *r, const char *wal, const char *key
 	return e ? e : file_sync_dir_of(r->path);
 }
 
+/* The controller may run as another user than who restores: what is made belongs to whom the folder belongs to. */
+static void give(const char *path, const struct stat *folder)
+{
+	if (geteuid() == 0 && lchown(path, folder->st_uid, folder->st_gid) < 0 && errno != ENOENT)
+		log_warn("restore", "%s cannot be given to the owner of its folder: %s", path, strerror(errno));
+}
+
+static void give_all(const struct restoring *r, const char *key_path)
+{
+	char folder[PATH_MAX], lock[PATH_MAX];
+	struct stat st;
+	char *slash;
+
+	snprintf(folder, sizeof folder, "%s", r->path);
+	slash = strrchr(folder, '/');
+	if (!slash || slash == folder)
+		return;
+	*slash = 0;
+	if (stat(folder, &st) < 0 || with_suffix(r->path, "-lock", lock, sizeof lock) < 0)
+		return;
+	give(r->ready, &st);
+	give(lock, &st);
+	give(key_path, &st);
+	snprintf(folder, sizeof folder, "%s", key_path);
+	*strrchr(folder, '/') = 0;
+	give(folder, &st);
+	if (r->report->replaced[0])
+		give(r->report->replaced, &st);
+}
+
 static int put_key(const struct restoring *r, const uint8_t key[CRYPTO_KEY_LEN], const char *key_path, bool other_key)
 {
 	int e;
@@ -156,6 +187,7 @@ static int swap(const struct restoring *r, const uint8_t link_key[CRYPTO_KEY_LEN
 		e = put_key(r, link_key, key_path, other_key);
 	if (e != 0)
 		return e;
+	give_all(r, key_path);
 	/* a WAL of the old store would be read into the new one */
 	if ((unlink(wal) < 0 && errno != ENOENT) || (unlink(shm) < 0 && errno != ENOENT))
 		return -errno;

@@ -12,7 +12,6 @@
 static const struct {
 	const char *sql, *finding;
 } rules[] = {
-	{ "SELECT count(*) <> 1 FROM meta", "it has no counter, or several" },
 	{ "SELECT count(*) <> coalesce(max(v), 0) OR coalesce(min(v), 1) <> 1 FROM log", "its log has a gap" },
 	{ "SELECT coalesce((SELECT max(v) FROM log), 0) <> (SELECT v FROM meta)", "its log does not end at its counter" },
 	/* each current record is a row of the log, byte by byte ... */

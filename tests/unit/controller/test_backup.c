@@ -279,6 +279,19 @@ static void a_record_that_is_missing_is_found(void **state)
 	assert_store_is_refused(*state, "DELETE FROM record WHERE v = 2", "missing");
 }
 
+static void an_instance_without_its_record_is_found(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t host;
+
+	make_region(f, "ord");
+	host = make_node(f, "ord", 7).host;
+	make_org(f, "acme");
+	make_app(f, "acme", "web");
+	make_instance(f, "acme/web", "ord", &host, 1);
+	assert_store_is_refused(f, "UPDATE instance SET v = v + 1000", "has no record");
+}
+
 static void a_reference_to_nothing_is_found(void **state)
 {
 	struct fixture *f = *state;
@@ -307,6 +320,7 @@ int main(void)
 		T(a_record_with_another_body_is_found),
 		T(a_record_that_is_not_the_newest_is_found),
 		T(a_record_that_is_missing_is_found),
+		T(an_instance_without_its_record_is_found),
 		T(a_reference_to_nothing_is_found),
 	};
 

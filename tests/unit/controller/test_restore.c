@@ -133,6 +133,31 @@ static void a_restore_on_a_new_machine_needs_nothing_but_the_file(void **state)
 	assert_int_equal(link_key_read(elsewhere, key, &why), 0);
 }
 
+static void what_root_restores_belongs_to_whom_the_folder_belongs_to(void **state)
+{
+	static const char *const files[] = { "store.db", "store.db-lock", "keys", "keys/link.key" };
+	struct fixture *f = *state;
+	struct restore_report report;
+	char path[PATH_MAX + 20], file[PATH_MAX];
+	struct stat st;
+
+	if (geteuid() != 0) {
+		print_message("SKIP: only root can give files away\n");
+		return;
+	}
+	make_backup(f, 0, path, sizeof path);
+	assert_int_equal(chown(f->dir, 12345, 12346), 0);
+	close_and_restore(f, path, &report);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		snprintf(file, sizeof file, "%s/%s", f->dir, files[i]);
+		assert_int_equal(stat(file, &st), 0);
+		assert_int_equal(st.st_uid, 12345);
+		assert_int_equal(st.st_gid, 12346);
+	}
+	assert_int_equal(stat(report.replaced, &st), 0);
+	assert_int_equal(st.st_uid, 12345);
+}
+
 static void a_store_in_use_is_not_replaced(void **state)
 {
 	struct fixture *f = *state;
@@ -223,6 +248,7 @@ int main(void)
 		T(the_wal_of_a_controller_that_was_killed_is_not_read_into_the_restored_store),
 		T(the_epoch_of_a_restored_store_lies_above_that_of_a_store_that_was_ahead_of_the_clock),
 		T(a_restore_on_a_new_machine_needs_nothing_but_the_file),
+		T(what_root_restores_belongs_to_whom_the_folder_belongs_to),
 		T(a_store_in_use_is_not_replaced),
 		T(a_broken_backup_replaces_nothing),
 		T(an_interrupted_restore_keeps_controllers_from_starting_until_it_was_done_again),

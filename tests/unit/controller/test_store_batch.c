@@ -5,6 +5,7 @@
 #include "controller/store_thread.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -320,6 +321,41 @@ static void a_full_disk_takes_what_frees_and_nothing_else(void **state)
 		op_deinit(ops[i]);
 }
 
+/* A quota or a limit comes as another error than a full disk, and is the same thing: no reason to end. */
+static void a_limit_on_the_size_of_files_is_a_full_disk_and_not_the_end(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit before, limit;
+	char name[NAME_SIZE], wal[160];
+	struct job job;
+	struct stat st;
+	unsigned made = 0;
+	int r = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	make_region(f, "ord");
+	snprintf(wal, sizeof wal, "%s-wal", f->path);
+	assert_int_equal(stat(wal, &st), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = (struct rlimit){ (rlim_t)st.st_size + 100000, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	while (r == 0 && made < 1000) {
+		snprintf(name, sizeof name, "org-%u", made);
+		job_init(f, &job, name);
+		r = store_run_now(f->store, &job.op);
+		made += r == 0;
+		op_deinit(&job.op);
+	}
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(r, -ENOSPC);
+	assert_int_equal(f->store->broken, 0);
+	assert_int_equal(number(f, "SELECT count(*) FROM org"), made);
+	job_init(f, &job, "after");
+	assert_int_equal(store_run_now(f->store, &job.op), 0);
+	assert_true(is_gap_free(f));
+	op_deinit(&job.op);
+}
+
 /* ---- the thread ---- */
 
 struct seen {
@@ -514,6 +550,7 @@ int main(void)
 		T(g14_a_taken_over_store_is_not_written_without_a_v_either),
 		T(a_full_disk_takes_what_frees_and_nothing_else),
 		T(a_full_disk_costs_the_ballast_and_answers_507_until_there_is_room),
+		T(a_limit_on_the_size_of_files_is_a_full_disk_and_not_the_end),
 		T(the_thread_gives_all_back_in_v_order_records_before_done),
 		T(stopping_the_thread_runs_and_delivers_what_waits),
 		T(without_a_loop_the_pump_runs_what_waits),
