@@ -66,7 +66,7 @@ int driver_copy_step(struct driver_copy *copy, unsigned pages, bool *ret_done)
 		copy->from->damaged = true;
 		return -EBADMSG;
 	}
-	return sqlite3_system_errno(copy->to) == ENOSPC || sqlite3_system_errno(copy->to) == EDQUOT ? -ENOSPC : -EIO;
+	return -EIO;
 }
 
 struct driver_copy *driver_copy_end(struct driver_copy *copy)

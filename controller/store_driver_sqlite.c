@@ -22,19 +22,8 @@ struct statement {
 	bool in_use, cached;
 };
 
-/* No room, in one of the forms in which SQLite does not call it FULL: a quota, a limit, the index of the WAL. Not after a failed
- * fsync: what is on the disk then is anybody's guess. */
-static bool is_room_error(const struct driver *driver, int code)
-{
-	int e = (code & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(driver->db) : 0;
-
-	return code != SQLITE_IOERR_FSYNC && code != SQLITE_IOERR_DIR_FSYNC && (e == ENOSPC || e == EDQUOT || e == EFBIG);
-}
-
 int driver_errno(struct driver *driver, int code)
 {
-	if (is_room_error(driver, code))
-		return -ENOSPC;
 	driver->damaged = driver->damaged || (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB ||
 			  code == SQLITE_IOERR_DATA;
 	if (code == SQLITE_IOERR_DATA)

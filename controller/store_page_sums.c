@@ -74,6 +74,28 @@ static int file_read(sqlite3_file *base, void *bytes, int n, sqlite3_int64 at)
 	return code;
 }
 
+/* A quota, a limit on files, or no room for the WAL's index: SQLite calls none of these a full disk, and by the time that it returns,
+ * errno is of something else. */
+static int room_or(int code, int e)
+{
+	return (code & 0xff) == SQLITE_IOERR && (e == ENOSPC || e == EDQUOT || e == EFBIG) ? SQLITE_FULL : code;
+}
+
+static int last_errno(sqlite3_file *real)
+{
+	int e = 0;
+
+	real->pMethods->xFileControl(real, SQLITE_FCNTL_LAST_ERRNO, &e);
+	return e;
+}
+
+static int write_real(struct file *f, const void *bytes, int n, sqlite3_int64 at)
+{
+	int code = f->real->pMethods->xWrite(f->real, bytes, n, at);
+
+	return code == SQLITE_OK ? code : room_or(code, last_errno(f->real));
+}
+
 static int file_write(sqlite3_file *base, const void *bytes, int n, sqlite3_int64 at)
 {
 	struct file *f = of(base);
@@ -81,13 +103,13 @@ static int file_write(sqlite3_file *base, const void *bytes, int n, sqlite3_int6
 	int code;
 
 	if (!is_page(f, n, at))
-		return f->real->pMethods->xWrite(f->real, bytes, n, at);
+		return write_real(f, bytes, n, at);
 	page = malloc((size_t)n); /* SQLite's own copy stays as it is */
 	if (!page)
 		return SQLITE_IOERR_NOMEM;
 	memcpy(page, bytes, (size_t)n - PAGE_SUM_LEN);
 	sum_of(page, n, at, page + n - PAGE_SUM_LEN);
-	code = f->real->pMethods->xWrite(f->real, page, n, at);
+	code = write_real(f, page, n, at);
 	free(page);
 	return code;
 }
@@ -116,9 +138,18 @@ FORWARD(file_unlock, xUnlock, (sqlite3_file * base, int level), (real, level))
 FORWARD(file_check_lock, xCheckReservedLock, (sqlite3_file * base, int *ret), (real, ret))
 FORWARD(file_sector, xSectorSize, (sqlite3_file * base), (real))
 FORWARD(file_traits, xDeviceCharacteristics, (sqlite3_file * base), (real))
-FORWARD(file_shm_map, xShmMap, (sqlite3_file * base, int region, int size, int extend, void volatile **ret), (real, region, size, extend, ret))
 FORWARD(file_shm_lock, xShmLock, (sqlite3_file * base, int first, int n, int flags), (real, first, n, flags))
 FORWARD(file_shm_unmap, xShmUnmap, (sqlite3_file * base, int remove), (real, remove))
+
+static int file_shm_map(sqlite3_file *base, int region, int size, int extend, void volatile **ret)
+{
+	sqlite3_file *real = of(base)->real;
+	int code;
+
+	errno = 0;
+	code = real->pMethods->xShmMap(real, region, size, extend, ret);
+	return room_or(code, errno);
+}
 
 static void file_shm_barrier(sqlite3_file *base)
 {

@@ -3,6 +3,7 @@
  *
  * A SQLite VFS around the machine's own. The last 8 bytes of each page (which SQLite leaves free when it is asked to, byte 20 of the
  * file) hold BLAKE2b over the page and its number, put there on the way to the file and compared on the way back.
+ * It also calls by one name all the ways in which there can be no room (SQLITE_FULL).
  * The WAL has digests of its own; see store_wal.h for what those do not tell. */
 #pragma once
 #include "controller/store_driver_sqlite.h"
