@@ -86,14 +86,55 @@ def test_a_workload_that_a_host_cannot_run_is_told_with_its_key_and_the_rest_app
     wait_until(lambda: all(n["n_errors"] == 0 for n in lab.json("status")["nodes"]), 20, "the error goes with its record")
 
 
+class Prober:
+    """The process that asks, one place per node."""
+
+    def __init__(self, name, places):
+        self.process = subprocess.Popen([sys.executable, PROBER, name, *[str(p.pid) for p in places]], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.process.stdout.readline() == "ready\n"
+
+    def judge(self, present, address):
+        self.process.stdin.write(f"{int(present)} {address}\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def places(lab, app):
+    """Its record and place per node."""
+    records = [r for r in lab.instances("acme", app) if r["observed"]["state"] == "started"]
+    found = {r["host"]: lab.instance("acme", app, r["host"]) for r in records}
+    assert sorted(found) == ["nrt-1", "ord-1", "ord-2"], "one instance on each node, to ask from"
+    return records, found
+
+
+def test_a_stop_or_start_that_returned_is_seen_by_all(lab):
+    _, hosts = places(lab, "web")
+    api, prober = Api(lab), Prober("shop.internal", hosts.values())
+    api.ask("POST", "/v1/apps", {"org": "acme", "name": "shop"})
+    status, _, made = api.ask("POST", "/v1/instances?wait=applied", {"app": "acme/shop", "host": "ord-2", "spec": SLEEPER})
+    assert status == 201 and made["applied"] and made["observed"] == "started" and made["v_observed"] > made["v"], made
+    assert prober.judge(True, made["address"]) == "ok"
+    for _ in range(10):
+        for verb, state in (("stop", "stopped"), ("start", "started"), ("stop", "stopped"), ("start", "started")):
+            status, _, body = api.ask("POST", f"/v1/instances/{made['id']}/{verb}?wait=applied&timeout=20s")
+            assert status == 200 and body["applied"] and body["observed"] == state and body["v_observed"] > body["v"], body
+            assert ("withdrawn_ms" in body) == (verb == "stop"), body
+            verdict = prober.judge(verb == "start", made["address"])
+            assert verdict == "ok", (verb, body["v"], verdict)
+    status, _, body = api.ask("DELETE", f"/v1/instances/{made['id']}?wait=applied&timeout=20s")
+    assert status == 200 and body["applied"] and body["observed"] == "destroyed" and body["withdrawn_ms"] > 0, body
+    assert prober.judge(False, made["address"]) == "ok"
+    prober.end()
+
+
 def test_no_name_server_is_older_than_an_acknowledged_change(lab):
-    records = [r for r in lab.instances("acme", "web") if r["observed"]["state"] == "started"]
-    hosts = {r["host"]: lab.instance("acme", "web", r["host"]) for r in records}
-    assert sorted(hosts) == ["nrt-1", "ord-1", "ord-2"], "one instance on each node, to ask from"
-    target = records[0]
-    prober = subprocess.Popen([sys.executable, PROBER, "web.internal", *[str(i.pid) for i in hosts.values()]], text=True,
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert prober.stdout.readline() == "ready\n"
+    records, hosts = places(lab, "web")
+    target, prober = records[0], Prober("web.internal", hosts.values())
     api, old, trials, started, writing = Api(lab), [], 0, time.monotonic(), 0.0
     while trials < TRIALS and time.monotonic() - started < SECONDS:
         skip = trials % 2 == 0
@@ -101,14 +142,11 @@ def test_no_name_server_is_older_than_an_acknowledged_change(lab):
         status, _, body = api.ask("PATCH", f"/v1/instances/{target['id']}?wait=applied&timeout=10s", {"dns_skip": skip})
         writing += time.monotonic() - began
         assert status == 200 and body["applied"] and not body["unknown"] and not body["errors"], body
-        prober.stdin.write(f"{int(not skip)} {target['address']}\n")
-        prober.stdin.flush()
-        verdict = prober.stdout.readline().strip()
+        verdict = prober.judge(not skip, target["address"])
         if verdict != "ok":
             old.append(f"V {body['v']}: {verdict}")
         trials += 1
-    prober.stdin.close()
-    prober.wait()
+    prober.end()
     print(f"   {trials} acknowledged changes, {len(hosts)} name servers asked after each: {len(old)} old answers"
           f" ({1000 * writing / trials:.1f} ms per write)")
     assert not old, old[:5]
