@@ -33,16 +33,17 @@ static void read_resolv_conf(struct dns_forward *f)
 	size_t left_out = 0;
 	int r = file_read(f->resolv_conf, 64 << 10, &text);
 
-	if (r < 0 && r != -ENOENT) {
+	f->look_again = r < 0 && r != -ENOENT;
+	if (f->look_again) {
 		log_limited(LOG_L_ERR, "dns", "%s: %s; the upstream name servers stay as they were", f->resolv_conf, strerror(-r));
-		f->seen = (struct stat){ .st_ino = 0, .st_size = -1 }; /* look again, though it does not change */
 		return;
 	}
 	if (r < 0)
 		buf_clear(&text);
-	dns_upstreams_from_resolv_conf(buf_str(&text), &f->own, &list, &left_out);
-	if (left_out)
+	f->look_again = dns_upstreams_from_resolv_conf(buf_str(&text), &f->own, &list, &left_out);
+	if (left_out && left_out != f->left_out)
 		log_warn("dns", "%s: %zu name servers cannot be used as upstreams, ignoring them", f->resolv_conf, left_out);
+	f->left_out = left_out;
 	if (dns_upstreams_same(&f->upstreams, &list))
 		return;
 	question_stop_probes(f);
@@ -65,7 +66,7 @@ static void reload(struct dns_forward *f)
 	if (!f->resolv_conf[0] || now < f->check_at_ms)
 		return;
 	f->check_at_ms = now + RELOAD_CHECK_MS;
-	if (file_changed(f))
+	if (file_changed(f) || f->look_again)
 		read_resolv_conf(f);
 }
 

@@ -364,6 +364,8 @@ void question_arm_probes(struct dns_forward *f)
 	for (size_t i = 0; i < f->upstreams.n; i++) {
 		if (dns_upstream_probe_due(&f->upstreams.all[i], now, &next))
 			probe(f, i);
+		else if (next == UINT64_MAX)
+			dns_exchange_stop(&f->probes[i].exchange); /* heard meanwhile by other ways */
 		if (next < first)
 			first = next;
 	}

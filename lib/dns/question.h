@@ -60,6 +60,8 @@ struct dns_forward {
 	char resolv_conf[256]; /* "" = the list is fixed */
 	struct stat seen;
 	uint64_t check_at_ms;
+	bool look_again; /* though the file has not changed: what it means may have */
+	size_t left_out;
 	struct dns_probe probes[DNS_UPSTREAMS_MAX];
 	struct loop_timer probe_timer;
 

@@ -169,8 +169,10 @@ int dns_upstreams_parse(const char *text, const struct in6_addr *own, struct dns
 	return 0;
 }
 
-void dns_upstreams_from_resolv_conf(const char *text, const struct in6_addr *own, struct dns_upstreams *ret, size_t *ret_left_out)
+bool dns_upstreams_from_resolv_conf(const char *text, const struct in6_addr *own, struct dns_upstreams *ret, size_t *ret_left_out)
 {
+	bool devices = false;
+
 	*ret = (struct dns_upstreams){ 0 };
 	*ret_left_out = 0;
 	while (*text) {
@@ -183,17 +185,25 @@ void dns_upstreams_from_resolv_conf(const char *text, const struct in6_addr *own
 		/* sscanf wants the keyword at the start of the line, as the C library does */
 		if (sscanf(line, "nameserver%*[ \t]%127[^ \t\r#;]", address) != 1)
 			continue;
+		devices |= strchr(address, '%') != NULL;
 		if (parse_one(address, own, &one) || ret->n == DNS_UPSTREAMS_MAX)
 			++*ret_left_out;
 		else if (!has(ret, &one))
 			ret->all[ret->n++] = one;
 	}
+	return devices;
+}
+
+/* The index of a device is in the address alone: one that was made anew under its old name is another. */
+static bool same(const struct dns_upstream *a, const struct dns_upstream *b)
+{
+	return !strcmp(a->text, b->text) && a->address_len == b->address_len && !memcmp(&a->address, &b->address, a->address_len);
 }
 
 bool dns_upstreams_same(const struct dns_upstreams *a, const struct dns_upstreams *b)
 {
 	for (size_t i = 0; a->n == b->n && i < a->n; i++)
-		if (strcmp(a->all[i].text, b->all[i].text))
+		if (!same(&a->all[i], &b->all[i]))
 			return false;
 	return a->n == b->n;
 }
@@ -206,7 +216,7 @@ void dns_upstreams_replace(struct dns_upstreams *u, const struct dns_upstreams *
 	u->generation = old.generation + 1;
 	for (size_t i = 0; i < u->n; i++)
 		for (size_t k = 0; k < old.n; k++)
-			if (!strcmp(u->all[i].text, old.all[k].text))
+			if (same(&u->all[i], &old.all[k]))
 				u->all[i] = old.all[k];
 }
 

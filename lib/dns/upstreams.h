@@ -32,8 +32,9 @@ struct dns_upstreams {
 /* A list from the configuration: "ADDRESS[:PORT] ...", separated by commas or blanks; IPv6 with a port in brackets, with %DEVICE if
  * link-local. E_REFUSED: what is no address, an address no server can have, one of ours (`own`, or any of the 6PN). */
 int dns_upstreams_parse(const char *text, const struct in6_addr *own, struct dns_upstreams *ret, struct why *why) MUST_CHECK;
-/* The name servers of a resolv.conf. Those that could not be used are left out; *ret_left_out is how many. */
-void dns_upstreams_from_resolv_conf(const char *text, const struct in6_addr *own, struct dns_upstreams *ret, size_t *ret_left_out);
+/* The name servers of a resolv.conf. Those that could not be used are left out; *ret_left_out is how many. True if one is of a device
+ * (fe80::1%eth0): devices come and go, so that the same text may mean something else later. */
+bool dns_upstreams_from_resolv_conf(const char *text, const struct in6_addr *own, struct dns_upstreams *ret, size_t *ret_left_out);
 bool dns_upstreams_same(const struct dns_upstreams *a, const struct dns_upstreams *b);
 /* Puts the new list in place; what is known of an address that stays, stays. */
 void dns_upstreams_replace(struct dns_upstreams *u, const struct dns_upstreams *by);

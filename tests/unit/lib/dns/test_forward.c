@@ -2,6 +2,7 @@
 #include "tests/unit/lib/dns/upstream.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 static struct loop *loop;
 static struct fake up, second;
@@ -96,6 +97,12 @@ static const char *ask_and_wait(const char *name, struct how how)
 	await(loop, &a);
 	assert_int_equal(a.answered, 1);
 	return a.text;
+}
+
+static void let_pass(uint64_t ms)
+{
+	for (uint64_t until = loop_now_ms(loop) + ms; loop_now_ms(loop) < until;)
+		assert_int_equal(loop_round(loop, 50), 0);
 }
 
 static void a_name_is_asked_and_answered(void **state)
@@ -906,6 +913,33 @@ static void an_upstream_that_comes_back_is_found_by_a_probe(void **state)
 	assert_true(counted(forward, DNS_FORWARD_PROBES) >= 1);
 }
 
+static void silent_to_probes(struct fake_query *q)
+{
+	if (q->type != DNS_TYPE_NS)
+		plain(q);
+}
+
+static void a_probe_ends_when_its_upstream_is_heard_otherwise(void **state)
+{
+	struct dns_upstreams u;
+	char list[64];
+
+	(void)state;
+	snprintf(list, sizeof list, "127.0.0.1:%u", up.port);
+	restart_with(list, 400);
+	up.script = silent;
+	ask_and_wait("a.example", (struct how){ 0 });
+	while (!counted(forward, DNS_FORWARD_PROBES))
+		assert_int_equal(loop_round(loop, 100), 0);
+	assert_int_equal(gauge(forward, DNS_FORWARD_NOW_SOCKETS), 1);
+	up.script = silent_to_probes;
+	ask_and_wait("b.example", (struct how){ 0 });
+	dns_forward_upstreams(forward, &u);
+	assert_false(u.all[0].suspect);
+	let_pass(1200); /* when the next would have been due */
+	assert_int_equal(gauge(forward, DNS_FORWARD_NOW_SOCKETS), 0);
+}
+
 static void all_silent_is_servfail_before_the_asker_gives_up_and_then_at_once(void **state)
 {
 	static struct asked a;
@@ -960,12 +994,6 @@ static void no_upstream_is_said(void **state)
 	assert_string_equal(a.text, "SERVFAIL");
 	assert_int_equal(a.ede, 22);
 	assert_int_equal(counted(forward, DNS_FORWARD_NO_UPSTREAM), 1);
-}
-
-static void let_pass(uint64_t ms)
-{
-	for (uint64_t until = loop_now_ms(loop) + ms; loop_now_ms(loop) < until;)
-		assert_int_equal(loop_round(loop, 50), 0);
 }
 
 static void what_was_known_is_given_out_when_nobody_answers(void **state)
@@ -1450,6 +1478,37 @@ static void a_resolv_conf_that_cannot_be_read_changes_nothing_until_it_can(void 
 	unlink(path);
 }
 
+/* The text stays, what it means does not: a device that was not there yet. Seen by a file changed behind its times. */
+static void a_resolv_conf_that_names_a_device_is_read_again(void **state)
+{
+	struct dns_forward_options options = { .upstreams = "auto", .own = addr_resolver(), .clock = clock_real(), .total_ms = 300 };
+	char path[] = "/tmp/test_forward.XXXXXX", text[128];
+	struct timespec times[2];
+	struct stat before;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	options.resolv_conf = path;
+	snprintf(text, sizeof text, "nameserver fe80::1%%nosuchdevice\nnameserver 127.0.0.1:%05u\n", up.port);
+	assert_int_equal(pwrite(fd, text, strlen(text), 0), strlen(text));
+	assert_int_equal(fstat(fd, &before), 0);
+	forward = dns_forward_free(forward);
+	assert_int_equal(dns_forward_new(loop, &options, &forward, NULL), 0);
+	ask_and_wait("a.example", (struct how){ 0 });
+	snprintf(text, sizeof text, "nameserver fe80::1%%nosuchdevice\nnameserver 127.0.0.1:%05u\n", second.port);
+	assert_int_equal(pwrite(fd, text, strlen(text), 0), strlen(text));
+	times[0] = before.st_atim;
+	times[1] = before.st_mtim;
+	assert_int_equal(futimens(fd, times), 0);
+	let_pass(1100);
+	ask_and_wait("b.example", (struct how){ 0 });
+	assert_int_equal(up.n_udp, 1);
+	assert_int_equal(second.n_udp, 1);
+	close(fd);
+	unlink(path);
+}
+
 static struct fake_query kept;
 
 static void keep(struct fake_query *q)
@@ -1662,6 +1721,7 @@ int main(void)
 		T(do_and_cd_go_through_and_ad_does_not_come_back),
 		T(a_silent_upstream_costs_a_moment_and_then_nothing),
 		T(an_upstream_that_comes_back_is_found_by_a_probe),
+		T(a_probe_ends_when_its_upstream_is_heard_otherwise),
 		T(all_silent_is_servfail_before_the_asker_gives_up_and_then_at_once),
 		T(nobody_at_the_port_is_servfail_at_once),
 		T(no_upstream_is_said),
@@ -1683,6 +1743,7 @@ int main(void)
 		T(another_resolv_conf_is_noticed_and_what_was_kept_forgotten),
 		T(another_resolv_conf_is_noticed_by_who_asks_for_the_same_name),
 		T(a_resolv_conf_that_cannot_be_read_changes_nothing_until_it_can),
+		T(a_resolv_conf_that_names_a_device_is_read_again),
 		T(what_a_dropped_server_says_late_is_told_but_not_kept),
 		T(every_query_ends_once_whatever_happens),
 		cmocka_unit_test(no_descriptor_is_left),

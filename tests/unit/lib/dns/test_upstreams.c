@@ -102,16 +102,34 @@ static void a_resolv_conf_gives_what_can_be_used(void **state)
 	size_t left_out;
 
 	(void)state;
-	dns_upstreams_from_resolv_conf(text, &own, &u, &left_out);
+	assert_false(dns_upstreams_from_resolv_conf(text, &own, &u, &left_out));
 	assert_int_equal(u.n, 3);
 	assert_int_equal(left_out, 2);
 	assert_string_equal(u.all[0].text, "192.0.2.1:53");
 	assert_string_equal(u.all[1].text, "[2001:db8::1]:53");
 	assert_string_equal(u.all[2].text, "127.0.0.53:53");
-	dns_upstreams_from_resolv_conf("", &own, &none, &left_out);
+	assert_false(dns_upstreams_from_resolv_conf("", &own, &none, &left_out));
 	assert_int_equal(none.n, 0);
 	assert_false(dns_upstreams_same(&u, &none));
 	assert_true(dns_upstreams_same(&u, &u));
+}
+
+static void a_device_may_come_later_or_be_made_anew(void **state)
+{
+	struct dns_upstreams u, anew;
+	size_t left_out;
+
+	(void)state;
+	assert_true(dns_upstreams_from_resolv_conf("nameserver fe80::1%nosuchdevice", &own, &u, &left_out));
+	assert_int_equal(left_out, 1);
+	assert_true(dns_upstreams_from_resolv_conf("nameserver fe80::1%lo", &own, &u, &left_out));
+	assert_int_equal(left_out, 0);
+	anew = u;
+	assert_true(dns_upstreams_same(&u, &anew));
+	((struct sockaddr_in6 *)&anew.all[0].address)->sin6_scope_id += 7;
+	assert_false(dns_upstreams_same(&u, &anew));
+	dns_upstreams_replace(&u, &anew);
+	assert_true(dns_upstreams_same(&u, &anew)); /* not the old index again */
 }
 
 static void order_is(const struct dns_upstreams *u, const char *digits)
@@ -202,6 +220,7 @@ int main(void)
 		T(what_cannot_be_an_upstream_is_refused_by_name),
 		T(our_own_address_is_refused_whatever_it_is),
 		T(a_resolv_conf_gives_what_can_be_used),
+		T(a_device_may_come_later_or_be_made_anew),
 		T(the_quickest_is_asked_first_and_the_silent_last),
 		T(patience_follows_the_round_trip_within_bounds),
 		T(the_silent_are_probed_less_and_less_often),
