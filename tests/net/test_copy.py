@@ -88,6 +88,26 @@ def test_g10_a_copy_that_was_corrupted_is_found_at_the_next_poll_and_only_the_pa
     wait_until(lab.ready, 20, "all are in step")
 
 
+def test_g21_what_was_deleted_on_purpose_during_a_long_absence_is_not_held(lab):
+    there = lab.instance("acme", "web", "nrt-1")
+    for n in range(CROWD):
+        lab.sixpn("app", "create", f"meant-{n:02}", "--org", "acme", *(["--no-wait"] if n < CROWD - 1 else []), say=False)
+    assert there.rcode("meant-07.internal", "AAAA")[0] == "NOERROR"
+    lab.stop_node("nrt-1", signal.SIGKILL)
+    for n in range(CROWD):
+        lab.sixpn("app", "delete", f"acme/meant-{n:02}", "--yes", "--no-wait", say=False)
+    stop_controller(lab)
+    lab.controller_args = ("--window_changes", "16")  # all that is far behind the cursor of nrt-1
+    lab.start_controller()
+    lab.start_node("nrt-1")
+    wait_until(lambda: lab.answers("nrt-1") and sync(lab, "nrt-1")["synced"], 20, "in step again")
+    status = lab.node_status("nrt-1")
+    assert (status["sync"]["snapshots"], status["held_deletes"]) == (1, 0), status["sync"]
+    assert there.rcode("meant-07.internal", "AAAA")[0] == "NXDOMAIN"
+    assert there.rcode("web.internal", "AAAA") == ("NOERROR", 2)
+    wait_until(lambda: lab._run("status").returncode == 0, 20, "healthy")
+
+
 def test_g21_apps_that_a_restored_store_does_not_know_stay_at_the_nodes_until_they_are_released(lab):
     there = lab.instance("acme", "web", "nrt-1")
     backup = lab.json("backup", "create")["name"]
