@@ -803,6 +803,54 @@ static void g2_a_v_above_the_head_without_proof_gets_a_snapshot(void **state)
 	world_free(w);
 }
 
+static void g2_a_forged_proof_does_nothing(void **state)
+{
+	uint32_t acme, globex;
+	struct world *w = two_orgs(NULL, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+	struct store_identity before = w->c->identity, other = before;
+	uint8_t right[32];
+
+	(void)state;
+	world_run(w, 61000);
+	for (int how = 0; how < 5; how++) {
+		uint64_t v = controller_head(w->c) + 100;
+
+		store_head_proof(&before, v, right);
+		memcpy(a->proof, right, 32);
+		a->has_proof = true;
+		switch (how) {
+		case 0: a->proof[31] ^= 1; break; /* one bit */
+		case 1: a->has_proof = false; break; /* none */
+		case 2: store_head_proof(&before, v + 1, a->proof); break; /* of another V */
+		case 3: /* of another log */
+			other.log_id[0] ^= 1;
+			store_head_proof(&other, v, a->proof);
+			break;
+		case 4: /* by another secret */
+			other = before;
+			other.secret[5] ^= 1;
+			store_head_proof(&other, v, a->proof);
+			break;
+		}
+		a->v = v;
+		send_poll(a);
+		world_run(w, 1000);
+		assert_int_equal(controller_stats(w->c)->roll_backs, 0);
+		assert_memory_equal(w->c->identity.log_id, before.log_id, STORE_LOG_ID_LEN);
+		assert_int_equal(w->c->identity.epoch, before.epoch);
+		assert_in_step(a); /* it got a snapshot, as any that is lost does */
+	}
+	memcpy(a->proof, right, 32); /* and the right one would have done it */
+	a->has_proof = true;
+	a->v = controller_head(w->c) + 100;
+	store_head_proof(&before, a->v, a->proof);
+	send_poll(a);
+	world_run(w, 1000);
+	assert_int_equal(controller_stats(w->c)->roll_backs, 1);
+	world_free(w);
+}
+
 static void g2_a_store_that_was_rolled_back_takes_a_new_log(void **state)
 {
 	CLEAN_BUF struct buf old = BUF_INIT(64u << 20);
@@ -972,6 +1020,7 @@ int main(void)
 		cmocka_unit_test(g1_every_change_of_the_store_reaches_memory_without_a_gap),
 		cmocka_unit_test(g2_a_node_of_another_log_gets_a_snapshot),
 		cmocka_unit_test(g2_a_v_above_the_head_without_proof_gets_a_snapshot),
+		cmocka_unit_test(g2_a_forged_proof_does_nothing),
 		cmocka_unit_test(g2_a_store_that_was_rolled_back_takes_a_new_log),
 		cmocka_unit_test(g3_a_network_enters_the_scope_whole_and_in_one_reply),
 		cmocka_unit_test(g3_the_last_instance_takes_its_network_out_of_the_scope),
