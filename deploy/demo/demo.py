@@ -208,7 +208,7 @@ def sabotage_row(cluster, row, costly_too):
         mend()
     claims.fresh()
     for again in claims.rows():
-        if again.name == row.name or again.name in row.related:
+        if again.name == row.name or (again.name in row.related and (costly_too or not again.costly)):
             still = check(None, cluster, again)
             if still:
                 wrong.append(f"{again.name}: not mended after the sabotage of {row.name}: {still}")
