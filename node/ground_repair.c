@@ -104,7 +104,8 @@ static int check_rules(struct round *r)
 	}
 	if (e < 0 || w.there)
 		return e;
-	snprintf(object, sizeof object, "priority %u, mark 0x%x/0x%x to table %u", w.wanted.priority, w.wanted.mark, w.wanted.mask, w.wanted.table);
+	snprintf(object, sizeof object, "priority %u, mark 0x%x/0x%x to table %u", w.wanted.priority, w.wanted.mark, w.wanted.mask,
+		 w.wanted.table);
 	tell(r, REPAIR_RULE, object, rtnl_rule_add(rtnl, &w.wanted));
 	return 0;
 }

@@ -1,9 +1,9 @@
 /* datapath - the loaded programs and their maps. The only room that knows libbpf; callers see plain structs of bpf/sixpn.h.
  *
  * Maps live under pin_dir in a bpffs that the caller mounted, by names that hold the layout ([a-z0-9_] only): a map that is there
- * is adopted with its content, otherwise it starts empty (pins.h tells of upgrades). Opening changes nothing on any device: programs already attached go on with the old maps until bpf_attach() replaces them one by one, so the
- * order after a restart is: open - fill the maps - bpf_attach() every device - bpf_settle(). A crash anywhere in between
- * leaves old programs and old maps at work.
+ * is adopted with its content, otherwise it starts empty (pins.h tells of upgrades). Opening changes nothing on any device: programs
+ * already attached go on with the old maps until bpf_attach() replaces them one by one, so the order after a restart is: open - fill
+ * the maps - bpf_attach() every device - bpf_settle(). A crash anywhere in between leaves old programs and old maps at work.
  *
  * Everything happens in the network namespace of the calling thread. All functions return 0 or -errno. One thread at a time.
  */

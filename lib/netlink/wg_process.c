@@ -348,7 +348,8 @@ static int adopt_server(const struct wg_process_config *config, const char *sock
 }
 
 /* It may be one that has not come to its socket yet, and that took the device from the one we started. */
-static int adopt_late_server(const struct wg_process_config *config, const char *dir, const char *socket_path, struct wg_process *ret_process)
+static int adopt_late_server(const struct wg_process_config *config, const char *dir, const char *socket_path,
+			     struct wg_process *ret_process)
 {
 	const struct wg_process nobody = WG_PROCESS_NONE;
 	CLEAN_CLOSE int notify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);

@@ -74,7 +74,8 @@ static void a_map_of_another_shape_is_left_to_the_old_programs(enum bpf_attach_k
 /* As if what is pinned had been made by a daemon of that layout. */
 static void make_layout(unsigned layout)
 {
-	static const char *const maps[] = { "device", "presence", "moved_here", "moved_away", "counters", "passes", "traffic", "events", "policy" };
+	static const char *const maps[] = { "device", "presence", "moved_here", "moved_away", "counters",
+					    "passes", "traffic",  "events",	"policy" };
 	char from[128], to[128];
 
 	for (size_t i = 0; i < ARRAY_LEN(maps); i++) {

@@ -97,7 +97,8 @@ def routes_and_rules(lab):
         ("ord-1", "refuse_route", "table main", "ip -6 route del unreachable fdaa::/16", has(cell, main, "unreachable fdaa::/16")),
         ("ord-1", "refuse_route", "table main", "ip -6 route replace fdaa::/16 dev eth0 metric 24576",
          has(cell, main, "unreachable fdaa::/16")),
-        ("ord-1", "refuse_route", "table 6000", "ip -6 route del unreachable fdaa::/16 table 6000 metric 24576", has(cell, ours, "unreachable fdaa::/16")),
+        ("ord-1", "refuse_route", "table 6000", "ip -6 route del unreachable fdaa::/16 table 6000 metric 24576",
+         has(cell, ours, "unreachable fdaa::/16")),
         ("ord-1", "mesh_route", "fdaa::/16", "ip -6 route del fdaa::/16 dev sixpn-mesh table 6000", has(cell, ours, "dev sixpn-mesh")),
         ("ord-1", "foreign_route", "fdaa:1::/32 through eth0", "ip -6 route add fdaa:1::/32 dev eth0 table 6000",
          hasnt(cell, ours, "fdaa:1::/32")),
@@ -208,15 +209,18 @@ def instances(lab):
 
     other = words([*value[:4], value[4] ^ 1, *value[5:]])
     return [
-        ("ord-1", "instance_route", f"{name}: the route", f"ip -6 route del {prefix} table 6000", has(cell, "ip -6 route show table 6000", prefix)),
+        ("ord-1", "instance_route", f"{name}: the route", f"ip -6 route del {prefix} table 6000",
+         has(cell, "ip -6 route show table 6000", prefix)),
         ("ord-1", "foreign_route", f"through {device}", f"ip -6 route add fdaa:7::/32 dev {device} table 6000",
          hasnt(cell, "ip -6 route show table 6000", "fdaa:7::")),
         ("ord-1", "instance_neighbour", f"{name}: the neighbour fe80::2", f"ip -6 neigh del fe80::2 dev {device}",
          has(cell, f"ip -6 neigh show dev {device}", "PERMANENT")),
-        ("ord-1", "instance_address", f"{name}: fe80::1", f"ip -6 addr del fe80::1/64 dev {device}", has(cell, f"ip -6 addr show dev {device}", "fe80::1/64")),
+        ("ord-1", "instance_address", f"{name}: fe80::1", f"ip -6 addr del fe80::1/64 dev {device}",
+         has(cell, f"ip -6 addr show dev {device}", "fe80::1/64")),
         ("ord-1", "instance_entry", f"{name}: the device map", f"bpftool map delete {pin} key {words(key)}", entry_is_right),
         ("ord-1", "instance_entry", f"{name}: the device map", f"bpftool map update {pin} key {words(key)} value {other}", entry_is_right),
-        ("ord-1", "instance_entry", "no instance's", f"bpftool map update {pin} key {words([1, 0, 0, 0])} value {words(value)}", entry_is_right),
+        ("ord-1", "instance_entry", "no instance's", f"bpftool map update {pin} key {words([1, 0, 0, 0])} value {words(value)}",
+         entry_is_right),
         ("ord-1", "instance_program", f"{name}: instance_ingress", f"rm {PINS}/link_{index}_ingress",
          has_program(cell, device, "instance_ingress")),
         ("ord-1", "instance_program", f"{name}: instance_egress", f"bpftool link detach pinned {PINS}/link_{index}_egress",
@@ -227,7 +231,8 @@ def instances(lab):
         ("ord-1", "instance_neighbour", f"{name}: the neighbour fe80::1", f"{inside} ip -6 neigh del fe80::1 dev 6pn0",
          has(web, "ip -6 neigh show dev 6pn0", "PERMANENT")),
         ("ord-1", "instance_device", f"{name}: 6pn0 up", f"{inside} ip link set 6pn0 down", has(web, "ip link show 6pn0", "state UP")),
-        ("ord-1", "instance_device", f"{name}: the device up", f"ip link set {device} down", has(cell, f"ip link show {device}", "state UP")),
+        ("ord-1", "instance_device", f"{name}: the device up", f"ip link set {device} down",
+         has(cell, f"ip link show {device}", "state UP")),
         ("ord-1", "instance_device", f"{name}: the device$|{name}: the device:", f"ip link del {device}",
          has_program(cell, device, "instance_ingress")),
     ]
@@ -244,11 +249,13 @@ def clsact(lab):
     take = (f"bpftool prog pin id $(bpftool prog show name mesh_ingress | head -1 | cut -d: -f1) {other} && "
             f"tc filter replace dev {device} ingress prio 107 handle 107 bpf da pinned {other} ; rm {other}")
     return [
-        ("nrt-1", "mesh_program", "mesh_egress on sixpn-mesh", "tc qdisc del dev sixpn-mesh clsact", has_filter(cell, "sixpn-mesh", "mesh_egress")),
+        ("nrt-1", "mesh_program", "mesh_egress on sixpn-mesh", "tc qdisc del dev sixpn-mesh clsact",
+         has_filter(cell, "sixpn-mesh", "mesh_egress")),
         ("nrt-1", "underlay_program", "on eth0", "tc filter del dev eth0 ingress", has_filter(cell, "eth0", "underlay_ingress")),
         ("nrt-1", "instance_program", f"{device} of instance {web.id}: instance_egress", f"tc filter del dev {device} egress",
          has_filter(cell, device, "instance_egress")),
-        ("nrt-1", "instance_program", f"{device} of instance {web.id}: instance_ingress", take, has_filter(cell, device, "instance_ingress")),
+        ("nrt-1", "instance_program", f"{device} of instance {web.id}: instance_ingress", take,
+         has_filter(cell, device, "instance_ingress")),
     ]
 
 

@@ -88,7 +88,8 @@ def test_a_map_of_another_shape_under_our_number_is_replaced_without_a_gap(lab):
 
     def work():
         lab.stop_node("ord-1", signal.SIGKILL)
-        cell.out("sh", "-c", f"rm {PINS}/sixpn_v1_presence && bpftool map create {PINS}/sixpn_v1_presence type hash key 4 value 4 entries 9 name presence")
+        pin = f"{PINS}/sixpn_v1_presence"
+        cell.out("sh", "-c", f"rm {pin} && bpftool map create {pin} type hash key 4 value 4 entries 9 name presence")
         lab.start_node("ord-1")
         wait_until(lambda: lab.answers("ord-1") and lab.node_status("ord-1")["sync"]["synced"], 15, "ord-1 back")
         wait_until(lambda: all_current(lab, "ord-1"), 10, "all is ours")
