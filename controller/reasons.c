@@ -154,10 +154,12 @@ static void done(struct op *op)
 	c->reasons_now--;
 	if (r)
 		log_warn("snapshot", "why records of node %08x are gone cannot be told: %s", o->host, r < 0 ? strerror(-r) : op->why.text);
+	if (r)
+		reasons = reasons_free(reasons);
 	if (node) {
 		node->reading_reasons = false;
 		reasons_free(node->reasons);
-		node->reasons = r ? reasons_free(reasons) : TAKE(reasons);
+		node->reasons = TAKE(reasons);
 		node->has_reasons = true; /* also if there are none: what is known is all that there is */
 		if (node->handle && !c->stopping)
 			controller_mark(c, node);

@@ -562,6 +562,27 @@ static void g11_a_cursor_below_the_window_gets_a_snapshot(void **state)
 	world_free(w);
 }
 
+static void g21_reasons_that_cannot_be_read_do_not_hold_up_a_snapshot(void **state)
+{
+	struct controller_config config = { .window_changes = 8 };
+	uint32_t acme, globex;
+	struct world *w = two_orgs(&config, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+
+	(void)state;
+	allow(a, acme);
+	stop_node(a);
+	for (int i = 0; i < 10; i++)
+		make_instance(w, "acme", "web", a);
+	world_run(w, 10);
+	assert_int_equal(driver_exec(w->store->driver, "ALTER TABLE log RENAME TO elsewhere"), 0);
+	start_node(a);
+	assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT], 2);
+	assert_int_equal(driver_exec(w->store->driver, "ALTER TABLE elsewhere RENAME TO log"), 0);
+	assert_in_step(a);
+	world_free(w);
+}
+
 static void g12_only_so_many_snapshots_run_at_once(void **state)
 {
 	struct controller_config config = { .batch_bytes = 256, .snapshots_max = 2 };
@@ -1045,6 +1066,7 @@ int main(void)
 		cmocka_unit_test(g11_what_a_slow_node_missed_comes_in_one_reply),
 		cmocka_unit_test(g11_a_long_delta_is_cut_between_two_changes),
 		cmocka_unit_test(g11_a_cursor_below_the_window_gets_a_snapshot),
+		cmocka_unit_test(g21_reasons_that_cannot_be_read_do_not_hold_up_a_snapshot),
 		cmocka_unit_test(g12_only_so_many_snapshots_run_at_once),
 		cmocka_unit_test(g12_who_was_just_given_everything_is_not_given_it_again_at_once),
 		cmocka_unit_test(g12_who_fell_out_of_the_window_after_a_snapshot_gets_another_at_once),
