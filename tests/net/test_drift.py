@@ -23,7 +23,8 @@ PINS = "/sys/fs/bpf/sixpn"
 
 def prepare(lab):
     lab.deploy("acme", "web", ["ord", "nrt"], SLEEPER)
-    lab.deploy("globex", "web", ["ord"], SLEEPER)
+    for app in ("web", "db"):
+        lab.deploy("globex", app, ["ord"], SLEEPER)
     lab.settle()
 
 
@@ -86,6 +87,7 @@ def under_attack(cases):
                     heals(lab, *row)
                 wait_until(lambda: len(attack.tokens) > 100, PATIENCE, "a hundred forged packets")
             flows(lab)
+            assert judge.arrives(lab.instance("globex", "db", "ord-1"), attack.target, PATIENCE), "the capture hears nothing"
             assert attack.crossed() == 0, "a forged packet arrived"
     return test
 
