@@ -12,6 +12,9 @@
 
 #define BACKLOG 128
 #define REST_MS 100
+/* What one connection gets before the others, and the forwarder, have their turn: so many queries, or so much to send. */
+#define TURN_QUERIES 16
+#define TURN_BYTES 16384
 
 /* A forwarded query. */
 struct tcp_waiter {
@@ -151,10 +154,19 @@ static bool may_take_query(const struct dns_tcp_connection *c)
 	return !dns_stream_full(&c->stream) && c->n_waiting < DNS_TCP_WAITING_MAX;
 }
 
-/* Answers what has arrived whole, as long as the answers are being taken. */
+static bool had_its_turn(const struct dns_tcp_connection *c, unsigned n)
+{
+	size_t unsent;
+
+	(void)dns_stream_unsent(&c->stream, &unsent);
+	return n == TURN_QUERIES || unsent >= TURN_BYTES || !may_take_query(c);
+}
+
+/* Answers what has arrived whole, as long as the answers are being taken and it is its turn. 1: it stopped before it knew that there
+ * is no other query. */
 static int answer_queries(struct dns_tcp_connection *c)
 {
-	while (may_take_query(c)) {
+	for (unsigned n = 0; !had_its_turn(c, n); n++) {
 		const uint8_t *query;
 		size_t len;
 		int r = dns_stream_next(&c->stream, &query, &len);
@@ -173,7 +185,7 @@ static int answer_queries(struct dns_tcp_connection *c)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return 1;
 }
 
 static int send_answers(struct dns_tcp_connection *c)
@@ -200,40 +212,31 @@ static int send_answers(struct dns_tcp_connection *c)
 	return 0;
 }
 
-/* Answer, send, and again if sending made room for queries that had arrived. */
+/* 1: there may be another query, and it may be taken. */
 static int answer_and_send(struct dns_tcp_connection *c)
 {
-	bool was_full;
+	int more = c->failed ? -ENOMEM : answer_queries(c);
+	int r = more < 0 ? more : send_answers(c);
 
-	do {
-		int r = c->failed ? -ENOMEM : answer_queries(c);
-
-		if (r < 0)
-			return r;
-		was_full = dns_stream_full(&c->stream);
-		r = send_answers(c);
-		if (r < 0)
-			return r;
-	} while (was_full && !dns_stream_full(&c->stream));
-	return 0;
+	return r < 0 ? r : more && may_take_query(c);
 }
 
-/* All that can be done now; then wait for what is missing. */
+/* One turn; then wait for what is missing. */
 static void connection_step(struct dns_tcp_connection *c)
 {
 	size_t unsent;
-	int r;
+	int r; /* 1 = and another turn */
 
 	c->stepping = true;
 	r = answer_and_send(c);
 	c->stepping = false;
 	(void)dns_stream_unsent(&c->stream, &unsent);
-	if (r < 0 || (!unsent && c->ended && !c->n_waiting)) {
+	if (r < 0 || (r == 0 && !unsent && c->ended && !c->n_waiting)) {
 		connection_close(c);
 		return;
 	}
-	/* Nothing is read from somebody who does not take his answers. */
-	uint32_t events = (unsent ? EPOLLOUT : 0u) | (c->ended || !may_take_query(c) ? 0u : EPOLLIN);
+	/* Nothing is read from somebody who does not take his answers. A place to write is there at once: that is the next turn. */
+	uint32_t events = (unsent || r ? EPOLLOUT : 0u) | (r || c->ended || !may_take_query(c) ? 0u : EPOLLIN);
 
 	if (events != c->io.events && loop_set_io(&c->io, events) < 0)
 		connection_close(c);

@@ -2,6 +2,7 @@
 #include "tests/unit/lib/dns/live.h"
 
 #include "lib/dns/server.h"
+#include "lib/dns/tcp.h"
 
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -13,6 +14,7 @@
 #endif
 
 #define NOBODYS "fdaa:1234:5678:a111:1:9:9999:2" /* on no device: replies to it have no route */
+#define TURNS_PORT 5399
 #define SHOP "NOERROR AAAA fdaa:1234:5678:a111:1:1:1:2"
 
 static struct dns_views *views;
@@ -292,6 +294,71 @@ static void what_was_asked_before_the_end_is_answered(void **state)
 	close(fd);
 }
 
+static int client_of(const struct dns_tcp *t)
+{
+	struct sockaddr_in6 from = at(OURS, 0), to = at("fdaa::3", TURNS_PORT);
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof from), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+	for (size_t n = t->n; t->n == n;)
+		assert_int_equal(loop_round(t->loop, 1000), 0);
+	return fd;
+}
+
+/* How many whole messages have arrived since the last look. */
+static unsigned arrived(int fd)
+{
+	uint8_t bytes[DNS_MESSAGE_MAX], length[2];
+	unsigned n = 0;
+
+	for (; recv(fd, length, 2, MSG_DONTWAIT) == 2; n++)
+		assert_true(read_exactly(fd, bytes, get_u16(length)));
+	return n;
+}
+
+/* In the test's own loop, so that what is done in one round can be seen. */
+static void many_queries_of_one_connection_do_not_hold_up_another(void **state)
+{
+	static struct dns_tally tally;
+	struct dns_tcp t = { .views = views, .tally = &tally, .idle_ms = 60000, .listener.fd = -1 };
+	struct in6_addr address = addr_resolver();
+	uint8_t bytes[8192];
+	unsigned n_greedy = 0, n_other = 0;
+	size_t n = 0;
+	int greedy, other;
+
+	(void)state;
+	dns_views_reader_start();
+	assert_int_equal(loop_new(&t.loop), 0);
+	assert_int_equal(dns_tcp_open(&t, &address, TURNS_PORT, NULL), 0);
+	assert_int_equal(dns_tcp_start(&t), 0);
+	greedy = client_of(&t);
+	other = client_of(&t);
+	for (uint16_t i = 0; i < 100; i++)
+		n += frame(bytes + n, i, "shop.internal", DNS_TYPE_AAAA);
+	assert_int_equal(send(greedy, bytes, n, 0), n);
+	assert_int_equal(shutdown(greedy, SHUT_WR), 0);
+	n = frame(bytes, 1, "shop.internal", DNS_TYPE_AAAA);
+	assert_int_equal(send(other, bytes, n, 0), n);
+	while (!n_other) {
+		assert_int_equal(loop_round(t.loop, 1000), 0);
+		n_greedy += arrived(greedy);
+		n_other = arrived(other);
+	}
+	assert_in_range(n_greedy, 0, 40);
+	for (unsigned i = 0; n_greedy < 100 && i < 20; i++) {
+		assert_int_equal(loop_round(t.loop, 1000), 0);
+		n_greedy += arrived(greedy);
+	}
+	assert_int_equal(n_greedy, 100); /* all of them, though it has said that it will send no more */
+	dns_tcp_close(&t);
+	t.loop = loop_free(t.loop);
+	dns_views_reader_stop();
+	close(greedy);
+	close(other);
+}
+
 static void a_list_comes_whole_by_tcp(void **state)
 {
 	int fd = client(SOCK_STREAM, OURS, 0);
@@ -554,6 +621,7 @@ int main(void)
 		T(tcp_takes_queries_byte_by_byte),
 		T(tcp_answers_many_queries_of_one_write_in_order),
 		T(what_was_asked_before_the_end_is_answered),
+		T(many_queries_of_one_connection_do_not_hold_up_another),
 		T(a_list_comes_whole_by_tcp),
 		T(lengths_that_cannot_be_close_the_connection),
 		T(an_idle_connection_is_closed),
