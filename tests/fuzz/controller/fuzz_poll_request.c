@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r = poll_request_read(data, size, &arena, &q, &why);
 	if (r < 0 || (r == 0 && (q.n_awaits > NODE_AWAITS_MAX || q.n_endpoints > RECORD_ENDPOINTS_MAX || q.n_parts > POLL_PARTS_MAX)))
 		abort();
-	for (size_t i = 0; r == 0 && i < q.n_errors && i < API_NODE_ERRORS_MAX; i++)
+	for (size_t i = 0; r == 0 && i < q.n_errors_kept; i++)
 		if (strlen(q.errors[i].text) >= sizeof q.errors[i].text || !name_is_utf8(q.errors[i].text, strlen(q.errors[i].text)))
 			abort();
 	if (r == 0 && q.health)
