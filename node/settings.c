@@ -2,6 +2,7 @@
 #include "node/settings.h"
 
 #include "lib/dns/upstreams.h"
+#include "lib/sixpn/addr.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -22,7 +23,7 @@ static const struct config_key keys[] = {
 	{ "bpf", "mark_mask", CONFIG_INT, "255", 1, 4294967295LL, "bits of the nfmark that are ours (0xff)" },
 	{ "bpf", "underlay", CONFIG_STR, "auto", 0, 200, "uplinks on which fdaa::/16 from outside is dropped; auto = those with an address that is an endpoint" },
 	{ "firewall", "manage", CONFIG_BOOL, "yes", 0, 0, "put \"accept our mark\" into foreign chains that drop what we forward" },
-	{ "dns", "listen", CONFIG_STR, "fdaa::3", 0, 45, "address of the name server; never a wildcard" },
+	{ "dns", "listen", CONFIG_STR, "fdaa::3", 0, 45, "address of the name server: fdaa::3, or the ::3 of one network" },
 	{ "dns", "forward", CONFIG_STR, "auto", 0, 500, "where names outside the 6PN are resolved: ADDRESS[:PORT], several separated by commas; auto = the name servers of /etc/resolv.conf; off" },
 	{ "dns", "forward_cache_mib", CONFIG_INT, "16", 1, 1024, "memory for forwarded answers, in MiB" },
 	{ "dns", "forward_mix_case", CONFIG_BOOL, "yes", 0, 0, "ask upstreams in rANdom letters, so that replies are harder to forge; no = for one that keeps neither letters nor TCP" },
@@ -36,6 +37,19 @@ int settings_init(struct config *config)
 	return config_init(config, keys, ARRAY_LEN(keys));
 }
 
+/* Where the name server answers (lib/dns/answer.c). Anything else, a wildcard above all, would take a place of the machine's own. */
+static bool is_resolver(const struct in6_addr *a)
+{
+	struct in6_addr resolver = addr_resolver();
+	struct addr_parts parts;
+
+	if (addr_split(a, &parts) != 0)
+		return false;
+	if (parts.network)
+		resolver = addr_network_resolver(parts.network);
+	return (!parts.network || addr_network_valid(parts.network)) && !memcmp(a, &resolver, sizeof resolver);
+}
+
 int settings_check(const struct config *config, struct why *why)
 {
 	const char *forward = config_str(config, "forward"), *listen = config_str(config, "listen");
@@ -44,6 +58,9 @@ int settings_check(const struct config *config, struct why *why)
 
 	if (inet_pton(AF_INET6, listen, &own) != 1)
 		return why_set(why, "value_invalid", "listen", "listen = \"%s\" is not an IPv6 address", listen);
+	if (!is_resolver(&own))
+		return why_set(why, "value_invalid", "listen", "listen = \"%s\": nobody is answered there, only at fdaa::3 (or at the ::3 of "
+			       "one network)", listen);
 	if (!strcmp(forward, "auto") || !strcmp(forward, "off"))
 		return 0;
 	return dns_upstreams_parse(forward, &own, &upstreams, why);

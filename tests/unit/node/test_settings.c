@@ -33,7 +33,7 @@ static void those_that_cannot_are_refused_by_name(void **state)
 	static const char *const rows[][3] = {
 		{ "fdaa::3", "fdaa::3", "fdaa::3" },
 		{ "192.0.2.1, dns.example", "fdaa::3", "dns.example" },
-		{ "2001:db8::9", "2001:db8::9", "2001:db8::9" },
+		{ "fdaa:1234:5678::3", "fdaa:1234:5678::3", "fdaa:1234:5678::3" },
 		{ "of", "fdaa::3", "\"of\"" },
 	};
 	struct why why;
@@ -48,10 +48,26 @@ static void those_that_cannot_are_refused_by_name(void **state)
 	assert_string_equal(why.field, "listen");
 }
 
+static void the_name_server_is_at_a_resolver_address_and_nowhere_else(void **state)
+{
+	static const char *const wrong[] = { "::", "::1", "fe80::1", "ff02::1", "::ffff:192.0.2.1", "2001:db8::9", "fdaa::2", "fdaa::1:3",
+					     "fdaa:1234:5678:a111:1:7:7777:2", "fdaa:0:5::3" };
+	struct why why;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		assert_int_equal(check("off", wrong[i], &why), E_REFUSED);
+		assert_string_equal(why.field, "listen");
+		assert_non_null(strstr(why.text, wrong[i]));
+	}
+	assert_int_equal(check("off", "fdaa:1234:5678::3", &why), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(upstreams_that_can_be_are_taken),
+		cmocka_unit_test(the_name_server_is_at_a_resolver_address_and_nowhere_else),
 		cmocka_unit_test(those_that_cannot_are_refused_by_name),
 	};
 
