@@ -230,7 +230,7 @@ static bool ask_next(struct dns_question *q)
 {
 	struct dns_forward *f = q->forward;
 
-	while (q->n_attempts < DNS_QUESTION_ATTEMPTS_MAX && q->n_order && f->upstreams.n) {
+	while (q->n_attempts < DNS_QUESTION_ATTEMPTS_MAX && q->n_tried < DNS_QUESTION_ROUNDS * q->n_order && f->upstreams.n) {
 		size_t round = q->n_tried / q->n_order;
 		uint8_t upstream = q->order[q->n_tried++ % q->n_order];
 		const struct dns_upstream *u = &f->upstreams.all[upstream];

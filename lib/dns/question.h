@@ -12,6 +12,7 @@
 
 #define DNS_FORWARD_SOCKETS_MAX 384 /* with those of TCP askers below 1024, the usual limit of descriptors */
 #define DNS_QUESTION_ATTEMPTS_MAX 6
+#define DNS_QUESTION_ROUNDS 3 /* RFC 9520 3.1: no server is asked more often by UDP before it counts as silent */
 #define DNS_HINT_CACHED_ERROR 13
 #define DNS_HINT_NO_REACHABLE 22
 #define DNS_HINT_NETWORK 23

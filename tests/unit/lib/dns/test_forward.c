@@ -892,6 +892,19 @@ static void a_silent_upstream_costs_a_moment_and_then_nothing(void **state)
 	assert_int_equal(counted(forward, DNS_FORWARD_HEDGED), 1); /* the good one is asked first now */
 }
 
+/* RFC 9520 3.1 */
+static void a_silent_upstream_is_asked_three_times_at_most(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	up.script = silent;
+	assert_string_equal(ask_and_wait("a.example", (struct how){ 0 }), "SERVFAIL");
+	for (size_t i = 0; i < up.n_seen; i++)
+		n += !strcmp(up.seen[i], "a.example 1");
+	assert_int_equal(n, 3);
+}
+
 static void an_upstream_that_comes_back_is_found_by_a_probe(void **state)
 {
 	struct dns_upstreams u;
@@ -1720,6 +1733,7 @@ int main(void)
 		T(negative_answers_are_kept_by_their_soa_alone),
 		T(do_and_cd_go_through_and_ad_does_not_come_back),
 		T(a_silent_upstream_costs_a_moment_and_then_nothing),
+		T(a_silent_upstream_is_asked_three_times_at_most),
 		T(an_upstream_that_comes_back_is_found_by_a_probe),
 		T(a_probe_ends_when_its_upstream_is_heard_otherwise),
 		T(all_silent_is_servfail_before_the_asker_gives_up_and_then_at_once),
