@@ -24,6 +24,7 @@ struct controller {
 	struct memory memory;
 	struct scopes scopes;
 	struct ring ring; /* its head is the V of memory */
+	uint64_t start_v; /* of the log when this controller began */
 	struct node_table nodes;
 	struct map parked;        /* handle -> node */
 	struct node_entry *dirty; /* touched since the last flush */

@@ -135,6 +135,7 @@ int load_memory(struct controller *c)
 		r = load_ring(c);
 	if (r == 0)
 		r = load_nodes(c);
+	c->start_v = c->ring.head;
 	if (r == 0)
 		log_info("controller", "V %llu: %zu records, %zu nodes, %zu changes in the window", (unsigned long long)c->ring.head,
 			 c->memory.records.n, c->nodes.by_host.n, c->ring.n);

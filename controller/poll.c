@@ -319,6 +319,13 @@ static void note_cursor(struct controller *c, struct node_entry *node, const str
 	node->cursor_v = v;
 }
 
+/* It holds what our log says at no V that we know: more than there is, or, from before we began, more than there was then. The second
+ * is what is left to see of a store that was an old copy once it has been written again. */
+static bool is_beyond_us(const struct controller *c, const struct poll_request *q)
+{
+	return q->applied_v > controller_head(c) || (q->epoch < c->identity.epoch && q->applied_v > c->start_v);
+}
+
 /* The node holds nothing of ours from which it could go on. v: what it says that it holds, 0 = nothing. One that was just given
  * everything, and does not even say so, may have lost it, or wants to keep us busy. */
 static void give_whole(struct controller *c, struct node_entry *node, uint64_t v)
@@ -337,7 +344,7 @@ static void judge(struct controller *c, struct node_entry *node, const struct po
 	if (fence(c, node, q))
 		return;
 	if (q->has_token && snapshot_is_asked(node, q->token)) {
-		snapshot_next(c, node);
+		snapshot_next(c, node, q->token);
 		return;
 	}
 	note_taken(c, node, q);
@@ -346,7 +353,7 @@ static void judge(struct controller *c, struct node_entry *node, const struct po
 		give_whole(c, node, 0);
 		return;
 	}
-	if (q->applied_v > controller_head(c)) {
+	if (is_beyond_us(c, q)) {
 		if (store_head_proof_valid(&c->identity, q->applied_v, q->head_proof, q->head_proof_len)) {
 			not_acknowledged(node);
 			session_roll_back(c, node, q->applied_v);

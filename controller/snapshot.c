@@ -10,18 +10,20 @@
 #include <string.h>
 
 #define IDLE_MS 30000
+#define TOKEN_PART_AT (SNAPSHOT_TOKEN_LEN - 4) /* a token ends in the number of the part that it came with */
 #define RETRY_MIN_MS 200
 #define RETRY_SPAN_MS 801
 
 struct snapshot {
 	struct snapshot *next;
 	struct node_entry *node;
-	uint8_t token[SNAPSHOT_TOKEN_LEN];
+	uint8_t token[TOKEN_PART_AT];
 	uint64_t v, used_ms;
 	struct snapshot_part *heal;
 	size_t n_heal;
 	struct memory_record **records; /* referenced */
 	size_t n, cap, at;
+	size_t part_at;       /* where the last part begins: its reply may be lost */
 	uint32_t part, parts; /* part: the last one sent */
 	bool pinned;          /* taken: only its V counts, for the ring */
 	struct reasons *reasons; /* its tombstones are among the records; told with the first part */
@@ -115,8 +117,11 @@ uint64_t snapshot_oldest_v(const struct controller *c)
 
 bool snapshot_is_asked(const struct node_entry *node, const uint8_t token[SNAPSHOT_TOKEN_LEN])
 {
-	return node->snapshot && !node->snapshot->pinned && node->snapshot->part < node->snapshot->parts &&
-	       crypto_equal(node->snapshot->token, token, SNAPSHOT_TOKEN_LEN);
+	const struct snapshot *s = node->snapshot;
+	uint32_t has = get_u32(token + TOKEN_PART_AT);
+
+	return s && !s->pinned && crypto_equal(s->token, token, sizeof s->token) &&
+	       ((has == s->part && has < s->parts) || has + 1 == s->part);
 }
 
 bool snapshot_is_heal(const struct node_entry *node)
@@ -225,6 +230,7 @@ static int fill(struct controller *c, struct snapshot *s, uint32_t host, const s
 static void send_part(struct controller *c, struct node_entry *node)
 {
 	struct snapshot *s = node->snapshot;
+	uint8_t token[SNAPSHOT_TOKEN_LEN];
 	CLEAN_FREE Sixpn__DigestPart *heal = calloc(s->n_heal + 1, sizeof *heal);
 	CLEAN_FREE Sixpn__DigestPart **list = calloc(s->n_heal + 1, sizeof *list);
 	size_t end = part_end(c, s, s->at);
@@ -251,11 +257,13 @@ static void send_part(struct controller *c, struct node_entry *node)
 		r.message.count = s->digest.count;
 		r.message.digest = pb_bytes(s->digest.sum, DIGEST_LEN);
 	} else {
-		r.message.snapshot_token = pb_bytes(s->token, sizeof s->token);
+		memcpy(token, s->token, sizeof s->token);
+		put_u32(token + TOKEN_PART_AT, s->part);
+		r.message.snapshot_token = pb_bytes(token, sizeof token);
 	}
 	for (size_t i = 0; s->part == 1 && s->reasons && i < s->reasons->n_left; i++)
 		reply_add_scope(&r, s->reasons->left[i].network, false, s->reasons->left[i].v);
-	for (; s->at < end; s->at++)
+	for (s->part_at = s->at; s->at < end; s->at++)
 		reply_add_record(&r, s->records[s->at]);
 	s->used_ms = clock_mono_ms(&c->clock);
 	controller_wake(c, s->used_ms + IDLE_MS);
@@ -264,8 +272,14 @@ static void send_part(struct controller *c, struct node_entry *node)
 	reply_deinit(&r);
 }
 
-void snapshot_next(struct controller *c, struct node_entry *node)
+void snapshot_next(struct controller *c, struct node_entry *node, const uint8_t token[SNAPSHOT_TOKEN_LEN])
 {
+	struct snapshot *s = node->snapshot;
+
+	if (get_u32(token + TOKEN_PART_AT) != s->part) { /* what was sent last did not arrive */
+		s->part--;
+		s->at = s->part_at;
+	}
 	send_part(c, node);
 }
 

@@ -13,9 +13,9 @@ struct snapshot_part { /* a digest part to heal */
 
 /* Answers the node's parked poll with the first part, or with RETRY_AFTER. n_heal 0 = the whole scope; heal is copied. */
 void snapshot_start(struct controller *c, struct node_entry *node, const struct snapshot_part *heal, size_t n_heal);
-/* Does the token ask for the next part of this node's snapshot? */
+/* Does the token ask for the next part of this node's snapshot, or for the last one sent once more, because its reply was lost? */
 bool snapshot_is_asked(const struct node_entry *node, const uint8_t token[SNAPSHOT_TOKEN_LEN]);
-void snapshot_next(struct controller *c, struct node_entry *node);
+void snapshot_next(struct controller *c, struct node_entry *node, const uint8_t token[SNAPSHOT_TOKEN_LEN]);
 /* The node is done with it, or began anew. */
 void snapshot_drop(struct controller *c, struct node_entry *node);
 /* Has its last part been sent, and does the node hold that V (or, of a heal, any)? */

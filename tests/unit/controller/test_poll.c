@@ -238,6 +238,42 @@ static void g4_a_large_snapshot_comes_in_parts_and_counts_at_its_end(void **stat
 	world_free(w);
 }
 
+static void g4_a_part_whose_reply_is_lost_is_sent_again_and_not_skipped(void **state)
+{
+	struct controller_config config = { .batch_bytes = 4096 };
+	uint32_t acme, globex;
+	struct world *w = two_orgs(&config, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+
+	(void)state;
+	allow(a, acme);
+	for (int i = 0; i < 20; i++)
+		make_instance_of(w, "acme", "web", a->name, 1000);
+	world_run(w, 10);
+	stop_node(a);
+	a->has_log = false;
+	a->hold = true;
+	a->parts_seen = 0;
+	link_client_start(a->client);
+	send_poll(a);
+	world_run(w, 100);
+	for (int i = 0; a->has_token && i < 100; i++) { /* the first reply with each part is lost, also with the last */
+		a->loses = true;
+		send_poll(a);
+		world_run(w, 100);
+		assert_false(a->loses);
+		send_poll(a);
+		world_run(w, 100);
+	}
+	assert_true(a->parts_seen > 4);
+	a->hold = false;
+	send_poll(a);
+	world_run(w, 100);
+	assert_in_step(a);
+	assert_int_equal(controller_stats(w->c)->snapshots, 2); /* one at its first start */
+	world_free(w);
+}
+
 static void g4_changes_during_a_snapshot_come_after_it_as_deltas(void **state)
 {
 	struct controller_config config = { .batch_bytes = 4096 };
@@ -903,6 +939,42 @@ static void g2_a_store_that_was_rolled_back_takes_a_new_log(void **state)
 	world_free(w);
 }
 
+/* Nobody came before it had written as far again: the node's V is one that this log has, and means something else. */
+static void g2_a_store_that_was_rolled_back_and_written_again_takes_a_new_log(void **state)
+{
+	CLEAN_BUF struct buf old = BUF_INIT(64u << 20);
+	uint32_t acme, globex;
+	struct world *w = two_orgs(NULL, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+	uint8_t log_id[16];
+
+	(void)state;
+	allow(a, acme);
+	allow(a, globex);
+	world_end(w);
+	assert_int_equal(file_read(w->path, 64u << 20, &old), 0);
+	world_start(w);
+	world_run(w, 100000);
+	make_instance(w, "acme", "web", a);
+	world_run(w, 30000);
+	assert_int_equal(a->v, store_head(w->store));
+	memcpy(log_id, a->log_id, 16);
+	stop_node(a);
+	world_end(w);
+	assert_int_equal(file_replace(w->path, old.data, old.len, 0600), 0);
+	world_start(w);
+	while (store_head(w->store) <= a->v)
+		make_instance(w, "globex", "web", a);
+	start_node(a);
+	world_run(w, 100000);
+	assert_int_equal(controller_stats(w->c)->roll_backs, 1);
+	assert_int_not_equal(memcmp(log_id, w->c->identity.log_id, 16), 0);
+	send_poll(a);
+	world_run(w, 1000);
+	assert_in_step(a);
+	world_free(w);
+}
+
 static void a_restarted_controller_goes_on_with_deltas(void **state)
 {
 	uint32_t acme, globex;
@@ -1043,6 +1115,7 @@ int main(void)
 		cmocka_unit_test(g2_a_v_above_the_head_without_proof_gets_a_snapshot),
 		cmocka_unit_test(g2_a_forged_proof_does_nothing),
 		cmocka_unit_test(g2_a_store_that_was_rolled_back_takes_a_new_log),
+		cmocka_unit_test(g2_a_store_that_was_rolled_back_and_written_again_takes_a_new_log),
 		cmocka_unit_test(g3_a_network_enters_the_scope_whole_and_in_one_reply),
 		cmocka_unit_test(g3_the_last_instance_takes_its_network_out_of_the_scope),
 		cmocka_unit_test(g3_a_node_is_told_nothing_of_networks_that_are_not_on_it),
@@ -1052,6 +1125,7 @@ int main(void)
 		cmocka_unit_test(g6_every_delta_brings_the_node_on_however_large_the_next_change_is),
 		cmocka_unit_test(g4_an_empty_scope_is_one_part_with_an_end),
 		cmocka_unit_test(g4_a_large_snapshot_comes_in_parts_and_counts_at_its_end),
+		cmocka_unit_test(g4_a_part_whose_reply_is_lost_is_sent_again_and_not_skipped),
 		cmocka_unit_test(g4_changes_during_a_snapshot_come_after_it_as_deltas),
 		cmocka_unit_test(g5_removals_survive_a_disconnect),
 		cmocka_unit_test(g8_a_quiet_node_gets_a_bookmark_when_its_park_time_is_up),

@@ -50,6 +50,7 @@ struct test_node {
 	uint64_t wake_ms, join_wake_ms;
 	char join_error[48], join_text[300];
 	bool at_once; /* the next poll wants an answer, news or not */
+	bool loses; /* the next reply does not arrive */
 	bool hold; /* take replies, but do not poll again by yourself */
 	/* what it holds */
 	struct map records, staging;
@@ -554,6 +555,10 @@ static inline void poll_done(void *ctx, enum link_result result, const uint8_t *
 	if (result != LINK_OK) {
 		if (result != LINK_STOPPED && result != LINK_REPLACED && !n->hold)
 			send_poll(n);
+		return;
+	}
+	if (n->loses) {
+		n->loses = false;
 		return;
 	}
 	pb_arena_init(&arena, 8u << 20);
