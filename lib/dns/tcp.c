@@ -10,7 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG 128
+#define BACKLOG 1024
+#define ACCEPTS_PER_ROUND 64 /* one would let who connects in vain, again and again, keep the others in the queue */
 #define REST_MS 100
 /* What one connection gets before the others, and the forwarder, have their turn: so many queries, or so much to send. */
 #define TURN_QUERIES 16
@@ -384,20 +385,19 @@ static void rest_over(struct loop_timer *timer)
 		(void)loop_set_timer_in(t->loop, &t->rest, REST_MS);
 }
 
-static void listener_ready(struct loop_io *io, uint32_t revents)
+/* False: there is nobody to accept now. */
+static bool accept_one(struct dns_tcp *t)
 {
-	struct dns_tcp *t = container_of(io, struct dns_tcp, listener);
 	struct sockaddr_in6 from = { 0 };
 	socklen_t len = sizeof from;
-	int fd = accept4(io->fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(t->listener.fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)revents;
 	if (fd < 0) {
 		/* The connection stays in the backlog, and the listener would be ready for ever. */
 		if ((errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) &&
 		    loop_set_timer_in(t->loop, &t->rest, REST_MS) == 0)
 			(void)loop_set_io(&t->listener, 0);
-		return;
+		return false;
 	}
 	if (!has_place(t, &from.sin6_addr)) {
 		dns_tally_count(t->tally, DNS_COUNT_TCP_REFUSED);
@@ -407,6 +407,16 @@ static void listener_ready(struct loop_io *io, uint32_t revents)
 	} else {
 		dns_tally_count(t->tally, DNS_COUNT_TCP_ACCEPTED);
 	}
+	return true;
+}
+
+static void listener_ready(struct loop_io *io, uint32_t revents)
+{
+	struct dns_tcp *t = container_of(io, struct dns_tcp, listener);
+
+	(void)revents;
+	for (size_t i = 0; i < ACCEPTS_PER_ROUND && accept_one(t); i++)
+		;
 }
 
 int dns_tcp_open(struct dns_tcp *t, const struct in6_addr *address, uint16_t port, struct why *why)

@@ -822,10 +822,62 @@ static void negative(struct fake_query *q)
 	fake_send(q, o.bytes, o.n);
 }
 
+static const char *soa_owner;
+static uint32_t soa_minimum;
+
+static void negative_of(struct fake_query *q)
+{
+	struct wire_out o;
+
+	fake_begin(q, &o, DNS_NXDOMAIN);
+	out_soa(&o, soa_owner, soa_ttl, soa_minimum);
+	fake_send(q, o.bytes, o.n);
+}
+
+/* RFC 2308 3 and 5: the lesser of the SOA's TTL and its last field; and only the zone's own SOA says anything. */
+static void which_soa_and_which_of_its_times_counts(void **state)
+{
+	static const struct {
+		const char *owner;
+		uint32_t ttl, minimum;
+		const char *text;
+	} rows[] = {
+		{ "sub.example", 30, 60, "NXDOMAIN / SOA . . 0 0 0 0 60 30" },
+		{ "example", 60, 30, "NXDOMAIN / SOA . . 0 0 0 0 30 30" },
+		{ "", 60, 0x80000000u, "NXDOMAIN / SOA . . 0 0 0 0 2147483648 60" },
+		{ "other", 60, 60, NULL },
+		{ "x.n.sub.example", 60, 60, NULL }, /* below the name */
+		{ "ample", 60, 60, NULL },           /* ends alike */
+		{ "example", 0, 60, NULL },
+		{ "example", 60, 0, NULL },
+	};
+	char name[32];
+
+	(void)state;
+	up.script = negative_of;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		size_t before = up.n_udp;
+
+		soa_owner = rows[i].owner;
+		soa_ttl = rows[i].ttl;
+		soa_minimum = rows[i].minimum;
+		snprintf(name, sizeof name, "n%zu.sub.example", i);
+		if (!strncmp(soa_owner, "x.", 2))
+			snprintf(name, sizeof name, "n.sub.example");
+		assert_int_equal(strncmp(ask_and_wait(name, (struct how){ 0 }), "NXDOMAIN", 8), 0);
+		if (rows[i].text)
+			assert_string_equal(ask_and_wait(name, (struct how){ 0 }), rows[i].text);
+		else
+			ask_and_wait(name, (struct how){ 0 });
+		assert_int_equal(up.n_udp - before, rows[i].text ? 1 : 2);
+	}
+}
+
 static void negative_answers_are_kept_by_their_soa_alone(void **state)
 {
 	(void)state;
 	up.script = negative;
+	soa_ttl = 100000;
 	with_soa = true;
 	assert_string_equal(ask_and_wait("x.example", (struct how){ 0 }), "NXDOMAIN / SOA . . 0 0 0 0 100000 900");
 	assert_string_equal(ask_and_wait("n.example", (struct how){ 0 }), "NOERROR / SOA . . 0 0 0 0 100000 900");
@@ -1731,6 +1783,7 @@ int main(void)
 		T(a_chain_of_aliases_is_answered_whole_and_kept_for_the_shortest_time),
 		T(ttls_at_the_edges),
 		T(negative_answers_are_kept_by_their_soa_alone),
+		T(which_soa_and_which_of_its_times_counts),
 		T(do_and_cd_go_through_and_ad_does_not_come_back),
 		T(a_silent_upstream_costs_a_moment_and_then_nothing),
 		T(a_silent_upstream_is_asked_three_times_at_most),

@@ -306,6 +306,32 @@ static int client_of(const struct dns_tcp *t)
 	return fd;
 }
 
+static void all_that_wait_to_be_accepted_are_in_one_round(void **state)
+{
+	static struct dns_tally tally;
+	struct dns_tcp t = { .views = views, .tally = &tally, .idle_ms = 60000, .listener.fd = -1 };
+	struct in6_addr address = addr_resolver();
+	struct sockaddr_in6 to = at("fdaa::3", TURNS_PORT);
+	int fds[8];
+
+	(void)state;
+	dns_views_reader_start();
+	assert_int_equal(loop_new(&t.loop), 0);
+	assert_int_equal(dns_tcp_open(&t, &address, TURNS_PORT, NULL), 0);
+	assert_int_equal(dns_tcp_start(&t), 0);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(fds[i], (struct sockaddr *)&to, sizeof to), 0); /* the kernel shakes hands */
+	}
+	assert_int_equal(loop_round(t.loop, 1000), 0);
+	assert_int_equal(t.n, ARRAY_LEN(fds));
+	dns_tcp_close(&t);
+	t.loop = loop_free(t.loop);
+	dns_views_reader_stop();
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+}
+
 /* How many whole messages have arrived since the last look. */
 static unsigned arrived(int fd)
 {
@@ -621,6 +647,7 @@ int main(void)
 		T(tcp_takes_queries_byte_by_byte),
 		T(tcp_answers_many_queries_of_one_write_in_order),
 		T(what_was_asked_before_the_end_is_answered),
+		T(all_that_wait_to_be_accepted_are_in_one_round),
 		T(many_queries_of_one_connection_do_not_hold_up_another),
 		T(a_list_comes_whole_by_tcp),
 		T(lengths_that_cannot_be_close_the_connection),
