@@ -191,6 +191,7 @@ static void start_wait(struct api_call *call)
 		wait.v = call->op.v;
 	} else if (!wait.v) {
 		wait.v = head(call->api);
+		wait.foreign = !principal_is_operator(api_who(call)); /* whoever wrote that */
 	}
 	call->wait = wait;
 	call->api->n_waits++;

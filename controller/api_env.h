@@ -44,6 +44,7 @@ struct api_wait {
 	char instance[NAME_INSTANCE_ID_SIZE]; /* "" = none */
 	uint32_t desired;
 	uint64_t generation;
+	bool foreign;  /* not all of those versions are the asker's: only what is about the instance is told by name */
 	bool released; /* with `on`: until that node holds no delete back any more */
 };
 

@@ -1,6 +1,7 @@
 /* api_wait - how far a change has come: the form of the answer, and the route for whoever wrote without waiting, or whose time was
  * up. */
 #include "controller/api_nouns.h"
+#include "controller/store_log.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -97,6 +98,20 @@ static int check(struct api_call *call, struct why *why)
 	return instance ? name_check_instance_id(instance, why) : 0;
 }
 
+/* Errors and held deletes have names of records in them: only those of the asker's own changes are told. */
+static int check_whose(struct store *store, struct api_call *call)
+{
+	struct api_wait *wait = &call->wait;
+	bool own = false;
+	int r = 0;
+
+	if (wait->v)
+		r = store_log_is_own(store, api_who(call), wait->first_v ? wait->first_v : wait->v, wait->v, &own);
+	wait->foreign = !own && !principal_is_operator(api_who(call));
+	wait->released = wait->released && principal_is_operator(api_who(call));
+	return r;
+}
+
 /* An instance that is gone, or another's, has nothing more to be waited for: both look the same. */
 static int run(struct store *store, struct api_call *call)
 {
@@ -107,7 +122,7 @@ static int run(struct store *store, struct api_call *call)
 	if (id && r == 0)
 		api_wait_for_instance(call, &instance);
 	call->op.why = (struct why){ .text = "" };
-	return r < 0 ? r : 0;
+	return r < 0 ? r : check_whose(store, call);
 }
 
 const struct route api_wait_routes[] = {

@@ -106,6 +106,29 @@ int store_log_read_deletes(struct store *store, const struct principal *who, uin
 	return r;
 }
 
+int store_log_is_own(struct store *store, const struct principal *who, uint64_t first_v, uint64_t v, bool *ret_own)
+{
+	CLEAN_STATEMENT struct statement *st = NULL;
+	uint8_t org[ID_LEN];
+	uint64_t n = 0;
+	int r = 0;
+
+	*ret_own = principal_is_operator(who);
+	if (*ret_own || !first_v || first_v > v || v - first_v >= STORE_LOG_OWN_MAX)
+		return 0;
+	r = sql_query(store, &st, "SELECT org FROM log WHERE v BETWEEN ?1 AND ?2", "ii", (int64_t)first_v, (int64_t)v);
+	while (r == 0 && sql_next(st, &r)) {
+		if (driver_is_null(st, 0))
+			return 0;
+		sql_bytes(st, 0, org, ID_LEN);
+		if (!principal_sees_org(who, org))
+			return 0;
+		n++;
+	}
+	*ret_own = r == 0 && n == v - first_v + 1;
+	return r;
+}
+
 /* ---- audit ---- */
 
 static int parse_cursor(const struct store_page *page, int64_t *ret_before, struct why *why)

@@ -21,6 +21,9 @@ int store_log_read_current(struct store *store, const struct principal *who, voi
  * at most limit, in any order. Of the controller itself. */
 int store_log_read_deletes(struct store *store, const struct principal *who, uint64_t after_v, uint32_t host, unsigned limit,
 			   void (*each)(void *arg, const struct record *tombstone), void *arg) MUST_CHECK;
+/* Is every change from first_v to v one of an org that the principal sees? Operators: yes. A longer span than STORE_LOG_OWN_MAX is not. */
+#define STORE_LOG_OWN_MAX 20000
+int store_log_is_own(struct store *store, const struct principal *who, uint64_t first_v, uint64_t v, bool *ret_own) MUST_CHECK;
 /* Newest first; only rows of orgs that the principal sees (operators: all). Cursor = V as text. org_ref may be NULL. */
 int store_log_audit(struct store *store, const struct principal *who, const char *org_ref, const struct store_page *page,
 		    void (*each)(void *arg, const struct store_log_row *row), void *arg, struct store_next *ret_next,

@@ -73,6 +73,8 @@ static bool is_about(const struct wait *w, uint32_t kind, const uint8_t *key, si
 	bool of_instance = w->want.instance[0] && (kind == RECORD_INSTANCE || kind == RECORD_WORKLOAD) &&
 			   key_len == strlen(w->want.instance) && !memcmp(key, w->want.instance, key_len);
 
+	if (w->want.foreign)
+		return of_instance;
 	return of_instance || w->want.released || (v >= w->want.first_v && v <= w->want.v);
 }
 

@@ -370,6 +370,41 @@ static void g21_a_release_is_for_operators_and_names_what_it_released(void **sta
 	expect(f, "POST", "/v1/nodes/ord-1/release-held", f->operator_token, NULL, 409, "node_too_old");
 }
 
+/* Keys and texts of records are told to who may see those records. */
+static void a_wait_names_no_records_of_changes_that_are_not_the_askers(void **state)
+{
+	struct api_fixture *f = *state;
+	char own[128], target[128];
+	struct client_reply r;
+	uint64_t v;
+
+	f->wait_result = (struct api_wait_result){ .applied = true, .nodes = 1 };
+	r = ask(f, "POST", "/v1/apps?wait=applied", f->acme, "{\"name\":\"whose\"}");
+	assert_int_equal(r.status, 201);
+	assert_false(f->last_wait.foreign);
+	v = f->last_wait.v;
+	snprintf(own, sizeof own, "/v1/wait?v=%llu&first_v=%llu", (unsigned long long)v, (unsigned long long)f->last_wait.first_v);
+	client_reply_deinit(&r);
+	for (int as_operator = 0; as_operator < 2; as_operator++) {
+		const char *token = as_operator ? f->operator_token : f->acme;
+
+		r = ask(f, "GET", own, token, NULL);
+		assert_false(f->last_wait.foreign);
+		client_reply_deinit(&r);
+		snprintf(target, sizeof target, "/v1/wait?v=%llu&first_v=1&released=1", (unsigned long long)v);
+		r = ask(f, "GET", target, token, NULL);
+		assert_int_equal(f->last_wait.foreign, !as_operator);
+		assert_int_equal(f->last_wait.released, as_operator);
+		client_reply_deinit(&r);
+		r = ask(f, "GET", "/v1/wait", token, NULL);
+		assert_int_equal(f->last_wait.foreign, !as_operator);
+		client_reply_deinit(&r);
+	}
+	r = ask(f, "GET", own, f->globex, NULL);
+	assert_true(f->last_wait.foreign);
+	client_reply_deinit(&r);
+}
+
 static void a_refused_write_does_not_wait_and_a_dry_run_changes_nothing(void **state)
 {
 	struct api_fixture *f = *state;
@@ -548,6 +583,7 @@ int main(void)
 		T(wait_applied_tells_where_a_change_is),
 		T(g16_every_write_can_wait_and_says_where_it_is),
 		T(g16_who_did_not_wait_can_ask_later),
+		T(a_wait_names_no_records_of_changes_that_are_not_the_askers),
 		T(g16_errors_and_held_deletes_are_lists),
 		T(g21_a_release_is_for_operators_and_names_what_it_released),
 		T(a_refused_write_does_not_wait_and_a_dry_run_changes_nothing),

@@ -576,6 +576,10 @@ static void g16_errors_of_the_change_are_told_with_node_and_key_and_hold_nobody_
 	assert_string_equal(got.result.errors[0].node, a->name);
 	assert_string_equal(got.result.errors[0].error.record, "region nrt");
 	assert_string_equal(got.result.errors[0].error.text, "no room");
+	want.foreign = want.released = true; /* the same, for somebody whose changes these are not */
+	start_wait(w, want, &got);
+	assert_int_equal(got.times, 1);
+	assert_int_equal(got.result.n_errors, 0);
 	world_free(w);
 }
 
