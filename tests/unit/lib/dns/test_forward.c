@@ -738,6 +738,32 @@ static void refers(struct fake_query *q)
 	fake_send(q, o.bytes, o.n);
 }
 
+static void knows_nothing_and_does_not_recurse(struct fake_query *q)
+{
+	struct wire_out o;
+
+	fake_begin(q, &o, 0);
+	o.bytes[3] &= 0x7f; /* RA */
+	fake_send(q, o.bytes, o.n);
+}
+
+static void knows_nothing(struct fake_query *q)
+{
+	struct wire_out o;
+
+	fake_begin(q, &o, 0);
+	fake_send(q, o.bytes, o.n);
+}
+
+static void an_empty_answer_counts_if_the_server_recurses(void **state)
+{
+	(void)state;
+	up.script = knows_nothing_and_does_not_recurse;
+	assert_string_equal(ask_and_wait("a.example", (struct how){ 0 }), "SERVFAIL");
+	up.script = knows_nothing;
+	assert_string_equal(ask_and_wait("b.example", (struct how){ 0 }), "NOERROR");
+}
+
 static void a_referral_is_no_answer(void **state)
 {
 	(void)state;
@@ -1780,6 +1806,7 @@ int main(void)
 		T(an_upstream_without_edns_is_asked_without),
 		T(an_upstream_that_refuses_means_the_next_and_at_last_servfail),
 		T(a_referral_is_no_answer),
+		T(an_empty_answer_counts_if_the_server_recurses),
 		T(a_chain_of_aliases_is_answered_whole_and_kept_for_the_shortest_time),
 		T(ttls_at_the_edges),
 		T(negative_answers_are_kept_by_their_soa_alone),
