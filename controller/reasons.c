@@ -2,6 +2,7 @@
 #include "controller/reasons.h"
 
 #include "controller/poll.h"
+#include "controller/reply.h"
 #include "controller/store_log.h"
 #include "lib/base/log.h"
 
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #define ROWS_MAX 20000     /* what more was deleted is held back by the node, and an operator is asked */
+#define BUSY_RETRY_MS 1000
 #define CHANGES_MAX 200000 /* nor is the log read further back */
 
 struct reasons_op {
@@ -200,5 +202,7 @@ bool reasons_take(struct controller *c, struct node_entry *node, uint64_t since_
 			bring_up_to_date(c, node->host, *ret_reasons);
 		return true;
 	}
-	return !node->reading_reasons && !start_reading(c, node, since_v);
+	if (!node->reading_reasons && !start_reading(c, node, since_v)) /* a snapshot without them would have the node hold back what was meant */
+		reply_retry_after(c, node, BUSY_RETRY_MS, "the store is busy");
+	return false;
 }

@@ -18,6 +18,6 @@ struct reasons {
 };
 
 /* Are the reasons for a node that holds our log at since_v read? False: they are being read, and snapshot_start comes again; its poll
- * stays parked. True: *ret_reasons (NULL = there are none to be had) is the caller's. */
+ * stays parked, or the store is too busy, and it is told to come again. True: *ret_reasons (NULL = there are none to be had) is the caller's. */
 bool reasons_take(struct controller *c, struct node_entry *node, uint64_t since_v, struct reasons **ret_reasons);
 struct reasons *reasons_free(struct reasons *reasons); /* NULL is fine; returns NULL */

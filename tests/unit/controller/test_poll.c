@@ -734,7 +734,7 @@ static void g12_the_window_waits_for_who_has_just_taken_a_snapshot(void **state)
 }
 
 /* a was away for longer than the window; meanwhile most of what it held was deleted on purpose. */
-static struct world *long_away(struct test_node **ret_a, uint64_t features)
+static struct world *long_away(struct test_node **ret_a, uint64_t features, bool busy)
 {
 	struct controller_config config = { .window_changes = 16 };
 	uint32_t acme, globex, initech;
@@ -763,8 +763,16 @@ static struct world *long_away(struct test_node **ret_a, uint64_t features)
 	world_end(w);
 	world_start(w);
 	a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT] = a->last_left = 0;
+	w->c->n_ops += busy ? CONTROLLER_OPS_MAX : 0;
 	start_node(a);
 	world_run(w, 5000);
+	if (busy) {
+		assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT], 0);
+		assert_int_equal(a->last_kind, SIXPN__POLL_KIND__POLL_RETRY_AFTER);
+		w->c->n_ops -= CONTROLLER_OPS_MAX;
+		send_poll(a);
+		world_run(w, 5000);
+	}
 	assert_int_equal(a->kinds[SIXPN__POLL_KIND__POLL_SNAPSHOT], 1);
 	assert_in_step(a);
 	*ret_a = a;
@@ -774,7 +782,7 @@ static struct world *long_away(struct test_node **ret_a, uint64_t features)
 static void g21_a_snapshot_says_why_records_are_gone_and_nothing_of_others(void **state)
 {
 	struct test_node *a;
-	struct world *w = long_away(&a, 7);
+	struct world *w = long_away(&a, 7, false);
 
 	(void)state;
 	assert_int_equal(a->explained, 4); /* two instances of acme and their workloads; initech's would fail check_allowed */
@@ -783,10 +791,21 @@ static void g21_a_snapshot_says_why_records_are_gone_and_nothing_of_others(void 
 	world_free(w);
 }
 
+static void g21_no_snapshot_comes_without_its_reasons_because_the_store_is_busy(void **state)
+{
+	struct test_node *a;
+	struct world *w = long_away(&a, 7, true);
+
+	(void)state;
+	assert_int_equal(a->explained, 4);
+	assert_int_equal(a->last_left, 1);
+	world_free(w);
+}
+
 static void g19_reasons_are_not_told_to_a_node_that_does_not_know_them(void **state)
 {
 	struct test_node *a;
-	struct world *w = long_away(&a, SIXPN__FEATURE__FEATURE_AWAIT);
+	struct world *w = long_away(&a, SIXPN__FEATURE__FEATURE_AWAIT, false);
 
 	(void)state;
 	assert_int_equal(a->explained + a->last_left, 0);
@@ -1146,6 +1165,7 @@ int main(void)
 		cmocka_unit_test(g12_who_fell_out_of_the_window_after_a_snapshot_gets_another_at_once),
 		cmocka_unit_test(g12_the_window_waits_for_who_has_just_taken_a_snapshot),
 		cmocka_unit_test(g21_a_snapshot_says_why_records_are_gone_and_nothing_of_others),
+		cmocka_unit_test(g21_no_snapshot_comes_without_its_reasons_because_the_store_is_busy),
 		cmocka_unit_test(g19_reasons_are_not_told_to_a_node_that_does_not_know_them),
 		cmocka_unit_test(g14_a_node_that_obeys_a_later_controller_stops_this_one),
 		cmocka_unit_test(g14_a_node_that_obeys_another_log_of_the_same_epoch_stops_this_one),
