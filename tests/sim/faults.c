@@ -151,6 +151,9 @@ static void back_to_first(struct world *w)
 
 	if (!second->starts)
 		return;
+	for (unsigned i = 0; i < w->n_hosts; i++) /* who joins there is a stranger everywhere else */
+		if (w->hosts[i].joining && !w->hosts[i].joined)
+			return;
 	link_memory_set_server_up(w->net, false);
 	w->attached = w->attached == second && first->c ? first : second;
 	world_note(w, "fault: the nodes reach %s now", w->attached->machine.name);
