@@ -134,6 +134,7 @@ static int ask(struct cli *cli, const struct watch *watch, const char *number, s
 int watch_run(struct cli *cli, const struct watch *watch)
 {
 	char number[24] = "";
+	bool lost = false;
 	struct screen screen;
 	int status = EXIT_GOOD;
 
@@ -151,11 +152,15 @@ int watch_run(struct cli *cli, const struct watch *watch)
 			return r;
 		}
 		if (r) {
-			status = show(cli, watch, &screen, NULL, error);
-			number[0] = 0;
+			if (!lost || watch->repaint) /* once is enough where nothing takes its place */
+				status = show(cli, watch, &screen, NULL, error);
+			lost = true;
+			if (watch->repaint) /* shown anew in any case; a list goes on where it was */
+				number[0] = 0;
 			pause_ms(RETRY_MS);
 			continue;
 		}
+		lost = false;
 		status = show(cli, watch, &screen, reply.body, NULL);
 		snprintf(number, sizeof number, "%lld", (long long)json_integer_value(json_object_get(reply.body, watch->number)));
 		request_reply_deinit(&reply);

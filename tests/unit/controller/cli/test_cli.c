@@ -480,6 +480,28 @@ static void status_watch_asks_after_what_it_has_and_prints_nothing_twice(void **
 	assert_null(strstr(first + 1, "healthy:"));
 }
 
+#define EVENT(n) "{\"newest\":" n ",\"items\":[{\"number\":" n ",\"time\":\"2026-01-02T03:04:05Z\",\"v\":4,\"what\":\"created\",\"subject\":\"app " n "\"}]}"
+
+static void events_follow_goes_on_where_it_was_and_says_once_that_nobody_answers(void **state)
+{
+	struct fixture *f = *state;
+	const char *told;
+
+	answer(f, 200, EVENT("7"));
+	answer(f, 503, "{}");
+	answer(f, 503, "{}");
+	answer(f, 200, EVENT("8"));
+	answer(f, INTERRUPTS, "{}");
+	assert_int_equal(run(f, "events --follow"), 0);
+	for (size_t i = 1; i <= 3; i++)
+		has(request(f, i), "GET /v1/events?after=7&");
+	has(request(f, 4), "after=8&");
+	assert_string_equal(f->out, "03:04:05  V 4       created   app 7\n03:04:05  V 4       created   app 8\n");
+	told = strstr(f->err, "does not answer");
+	assert_non_null(told);
+	assert_null(strstr(told + 1, "does not answer"));
+}
+
 static void errors_of_a_node_are_listed_with_how_many_more_there_are(void **state)
 {
 	static const char nodes[] = "{\"nodes\":[{\"name\":\"a\",\"n_errors\":3,\"errors\":[{\"record\":\"instance 4d89\",\"text\":\"no such user\"}]},"
@@ -564,6 +586,7 @@ int main(void)
 		T(wrong_words_are_usage_errors_and_a_token_in_argv_is_refused),
 		T(status_exits_0_1_or_2),
 		T(status_watch_asks_after_what_it_has_and_prints_nothing_twice),
+		T(events_follow_goes_on_where_it_was_and_says_once_that_nobody_answers),
 		T(errors_of_a_node_are_listed_with_how_many_more_there_are),
 		T(completion_offers_words_flags_and_names_from_the_controller),
 		T(help_is_there_for_everything_and_asks_nobody),
