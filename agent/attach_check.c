@@ -10,6 +10,7 @@
 
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,19 +133,21 @@ static int see_route(void *ctx, const struct rtnl_route *route)
 {
 	struct round *round = ctx;
 	struct pair *pair = find(round, route->oif);
-	char object[160], dst[ADDR_TEXT_LEN];
+	char object[160], dst[ADDR_TEXT_LEN], name[IF_NAMESIZE];
 	struct rtnl_route wanted;
 	int r;
 
-	if (!pair || pair->spec->netns_fd < 0)
-		return 0;
-	wanted = attach_outer_route(pair->spec, pair->ifindex);
-	if (rtnl_route_same(&wanted, route)) {
+	if (pair ? pair->spec->netns_fd < 0 : !if_indextoname(route->oif, name) || strncmp(name, "sx", 2) != 0)
+		return 0; /* not to be judged now, or the node's */
+	if (pair)
+		wanted = attach_outer_route(pair->spec, pair->ifindex);
+	if (pair && rtnl_route_same(&wanted, route)) {
 		pair->seen |= OUTER_ROUTE;
 		return 0;
 	}
 	r = rtnl_route_del(round->env->rtnl, route);
-	snprintf(object, sizeof object, "%s/%u through %s in table %u", addr_text(&route->dst, dst), route->dst_len, pair->name, ADDR_TABLE);
+	snprintf(object, sizeof object, "%s/%u through %s in table %u", addr_text(&route->dst, dst), route->dst_len,
+		 pair ? pair->name : name, ADDR_TABLE);
 	round->sink->removed.repaired(round->sink->removed.ctx, REPAIR_FOREIGN_ROUTE, object, r);
 	return 0;
 }

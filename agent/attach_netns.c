@@ -28,8 +28,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FOUND 1 /* what a list's callback returns to end the list */
-
 const uint8_t attach_outer_mac[6] = { 0x02, 0x53, 0x58, 0, 0, 1 };
 const uint8_t attach_inner_mac[6] = { 0x02, 0x53, 0x58, 0, 0, 2 };
 const struct in6_addr attach_outer_ll = { .s6_addr = { 0xfe, 0x80, [15] = 1 } };
@@ -341,9 +339,9 @@ static int step_inner(struct work *w)
 	if (r == 0)
 		r = set_up(w->inner, w->inner_ifindex);
 	if (r == 0)
-		r = rtnl_addr_add(w->inner, w->inner_ifindex, &attach_inner_ll, 64);
+		r = rtnl_addr_replace(w->inner, w->inner_ifindex, &attach_inner_ll, 64);
 	if (r == 0)
-		r = rtnl_addr_add(w->inner, w->inner_ifindex, &w->address, 128);
+		r = rtnl_addr_replace(w->inner, w->inner_ifindex, &w->address, 128);
 	if (r == 0)
 		r = rtnl_neigh_add(w->inner, w->inner_ifindex, &attach_outer_ll, attach_outer_mac);
 	return r == 0 ? rtnl_route_replace(w->inner, &route) : r;
@@ -355,48 +353,49 @@ static int step_route(struct work *w)
 	int r = set_up(w->env->rtnl, w->ifindex);
 
 	if (r == 0)
-		r = rtnl_addr_add(w->env->rtnl, w->ifindex, &attach_outer_ll, 64);
+		r = rtnl_addr_replace(w->env->rtnl, w->ifindex, &attach_outer_ll, 64);
 	if (r == 0)
 		r = rtnl_neigh_add(w->env->rtnl, w->ifindex, &attach_inner_ll, attach_inner_mac);
 	return r == 0 ? rtnl_route_replace(w->env->rtnl, &route) : r;
 }
 
-static int find_tentative(void *ctx, const struct rtnl_addr *addr)
+static int address_settled(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *address)
 {
-	(void)ctx;
-	return addr->flags & IFA_F_TENTATIVE ? -EINPROGRESS : 0;
+	struct rtnl_addr addr;
+	int r = rtnl_addr_get(rtnl, ifindex, address, &addr);
+
+	if (r == 0 && (addr.ifindex != ifindex || addr.flags & IFA_F_TENTATIVE))
+		r = -EINPROGRESS;
+	return r;
 }
 
 /* The kernel ends what was asked of it a little later, in work queues: an address is tentative until then, even without duplicate
  * address detection, and a device sends only when the link watch has seen its carrier. */
-static int end_settled(struct rtnl *rtnl, uint32_t ifindex)
+static int end_settled(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *link_local)
 {
 	struct rtnl_link link;
 	int r = rtnl_link_by_index(rtnl, ifindex, &link);
 
 	if (r == 0 && !(link.flags & IFF_RUNNING))
 		r = -EINPROGRESS;
-	return r == 0 ? rtnl_addr_list(rtnl, ifindex, find_tentative, NULL) : r;
+	return r == 0 ? address_settled(rtnl, ifindex, link_local) : r;
 }
 
-static int find_local(void *ctx, const struct rtnl_route *route)
-{
-	const struct in6_addr *address = ctx;
-
-	return route->type == RTN_LOCAL && route->dst_len == 128 && !memcmp(&route->dst, address, sizeof *address) ? FOUND : 0;
-}
-
+/* By name, not by list: a command that is root in its namespace can make lists as long as it likes, and this is asked again and again. */
 static int step_settle(struct work *w)
 {
-	int r = end_settled(w->inner, w->inner_ifindex);
+	struct rtnl_route local = { .type = RTN_UNSPEC };
+	int r = end_settled(w->inner, w->inner_ifindex, &attach_inner_ll);
 
 	if (r == 0)
-		r = end_settled(w->env->rtnl, w->ifindex);
+		r = address_settled(w->inner, w->inner_ifindex, &w->address);
+	if (r == 0)
+		r = end_settled(w->env->rtnl, w->ifindex, &attach_outer_ll);
 	if (r < 0)
 		return r;
 	/* the address stops being tentative an instant before the kernel takes packets for it */
-	r = rtnl_route_list(w->inner, RT_TABLE_LOCAL, find_local, &w->address);
-	return r == FOUND ? 0 : r < 0 ? r : -EINPROGRESS;
+	r = rtnl_route_get(w->inner, &w->address, &local);
+	return r == -ENETUNREACH || (r == 0 && local.type != RTN_LOCAL) ? -EINPROGRESS : r;
 }
 
 static int build(struct work *w)

@@ -35,14 +35,25 @@ struct rtnl_rule ground_rule(const struct ground *g)
 	return (struct rtnl_rule){ .mark = g->mark, .mask = g->mark_mask, .table = ADDR_TABLE, .priority = ADDR_RULE_PRIORITY };
 }
 
+/* What somebody put in its place while no daemon looked is taken over: a node that refused to start would leave it there. */
+static int lay_refusal(struct ground *g, uint32_t table)
+{
+	struct rtnl_route route = ground_refusal(table);
+	int e = rtnl_route_add(g->rtnl, &route);
+
+	if (e != -EEXIST)
+		return e;
+	log_warn("ground", "a route in the place of unreachable fdaa::/16 in table %u is replaced", table);
+	return rtnl_route_replace(g->rtnl, &route);
+}
+
 static int lay_routes(struct ground *g)
 {
-	struct rtnl_route in_main = ground_refusal(RT_TABLE_MAIN), in_ours = ground_refusal(ADDR_TABLE);
 	struct rtnl_rule rule = ground_rule(g);
-	int e = rtnl_route_add(g->rtnl, &in_main);
+	int e = lay_refusal(g, RT_TABLE_MAIN);
 
 	if (e == 0)
-		e = rtnl_route_add(g->rtnl, &in_ours);
+		e = lay_refusal(g, ADDR_TABLE);
 	return e == 0 ? rtnl_rule_add(g->rtnl, &rule) : e;
 }
 
@@ -184,6 +195,20 @@ static int lay_sysctls(struct ground *g, struct why *why)
 	return e == 0 ? set_sysctls(g, why) : e;
 }
 
+/* One that cannot be read is set aside: what was before us is not known then, but that is no reason to keep the machine's network down. */
+static int load_ledger(struct ground *g)
+{
+	char aside[sizeof g->ledger_path + 8];
+	struct why why = { 0 };
+	int e = sysctl_ledger_load(&g->ledger, g->ledger_path, &why);
+
+	if (e <= 0)
+		return e;
+	snprintf(aside, sizeof aside, "%s.broken", g->ledger_path);
+	log_err("ground", "%s cannot be read: %s; set aside as %s: leave will not put back what it named", g->ledger_path, why.text, aside);
+	return rename(g->ledger_path, aside) < 0 ? -errno : 0;
+}
+
 static int lay_forward(struct ground *g)
 {
 	struct nft_forward found;
@@ -215,9 +240,9 @@ int ground_lay(struct ground *ground, struct rtnl *rtnl, const struct config *co
 	snprintf(ground->underlay, sizeof ground->underlay, "%s", config_str(config, "underlay"));
 	if (inet_pton(AF_INET6, config_str(config, "listen"), &ground->resolver) != 1)
 		return why_set(why, "value_invalid", "listen", "listen = \"%s\" is not an IPv6 address", config_str(config, "listen"));
-	e = sysctl_ledger_load(&ground->ledger, ground->ledger_path, why);
-	if (e)
-		return e;
+	e = load_ledger(ground);
+	if (e < 0)
+		return why_set(why, "ground", "", "%s: %s", ground->ledger_path, strerror(-e));
 	e = lay_routes(ground);
 	if (e == 0) {
 		step = "arrival gate";
@@ -245,7 +270,7 @@ int ground_lay(struct ground *ground, struct rtnl *rtnl, const struct config *co
 	if (e == 0)
 		e = rtnl_link_set_up(rtnl, lo.ifindex, true);
 	if (e == 0)
-		e = rtnl_addr_add(rtnl, lo.ifindex, &ground->resolver, 128);
+		e = rtnl_addr_replace(rtnl, lo.ifindex, &ground->resolver, 128);
 	if (e < 0)
 		return why_set(why, "ground", "", "%s: %s%s%s", step, strerror(-e), rtnl_why(rtnl)->text[0] ? ": " : "", rtnl_why(rtnl)->text);
 	return e;
@@ -289,6 +314,8 @@ static int guard_link(void *ctx, const struct rtnl_link *link)
 	if (!ground_is_uplink(g->ground, link))
 		return 0;
 	e = bpf_attach(g->datapath, link->ifindex, link->name, BPF_DEVICE_UNDERLAY);
+	if (e == -ENODEV)
+		return 0; /* gone since the list was made, as a container's is */
 	if (e < 0)
 		log_err("ground", "%s: the guard against fdaa::/16 from outside cannot be attached: %s", link->name, strerror(-e));
 	g->guarded += e == 0;

@@ -293,7 +293,7 @@ static int check_resolver(struct round *r)
 	snprintf(object, sizeof object, "%s on lo", addr_text(&r->ground->resolver, text));
 	e = rtnl_link_set_up(rtnl, lo.ifindex, true);
 	if (e == 0)
-		e = rtnl_addr_add(rtnl, lo.ifindex, &r->ground->resolver, 128);
+		e = rtnl_addr_replace(rtnl, lo.ifindex, &r->ground->resolver, 128);
 	tell(r, REPAIR_RESOLVER_ADDRESS, object, e);
 	return 0;
 }

@@ -75,6 +75,8 @@ struct rtnl_addr {
 };
 
 int rtnl_addr_add(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr, uint8_t prefix_len);
+/* The same; one with another prefix length, which the kernel takes for the same address, has to go first. */
+int rtnl_addr_replace(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr, uint8_t prefix_len);
 int rtnl_addr_del(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr, uint8_t prefix_len);
 /* One address, without a list of all: whoever owns the namespace can make lists long. -EADDRNOTAVAIL: none. */
 int rtnl_addr_get(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr, struct rtnl_addr *ret_addr);
@@ -106,6 +108,8 @@ int rtnl_route_replace(struct rtnl *rtnl, const struct rtnl_route *route);
 int rtnl_route_del(struct rtnl *rtnl, const struct rtnl_route *route);
 /* A route with several next hops is delivered once per next hop. */
 int rtnl_route_list(struct rtnl *rtnl, uint32_t table, int (*each)(void *ctx, const struct rtnl_route *route), void *ctx);
+/* The route that a packet to dst takes, as it stands in its table; without a list of all. -ENETUNREACH: none. */
+int rtnl_route_get(struct rtnl *rtnl, const struct in6_addr *dst, struct rtnl_route *ret_route);
 /* As rtnl_route_add compares: fields of `wanted` that are 0 match anything. */
 bool rtnl_route_same(const struct rtnl_route *wanted, const struct rtnl_route *there);
 /* Whether the very route is there. Cheap even in a big table if few routes have its type and device. -ENOMEM: too many have. */

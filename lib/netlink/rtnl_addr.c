@@ -18,17 +18,10 @@ static void begin_addr(struct rtnl_request *request, uint16_t type, uint16_t fla
 		mnl_attr_put(request->header, IFA_LOCAL, sizeof(*addr), addr);
 }
 
-static int is_same_addr(void *ctx, const struct rtnl_addr *addr)
-{
-	const struct rtnl_addr *wanted = ctx;
-
-	return addr->prefix_len == wanted->prefix_len && !memcmp(&addr->addr, &wanted->addr, sizeof(addr->addr));
-}
-
 int rtnl_addr_add(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr, uint8_t prefix_len)
 {
-	struct rtnl_addr wanted = { .addr = *addr, .prefix_len = prefix_len };
 	struct rtnl_request request;
+	struct rtnl_addr there;
 	struct why first;
 	int r;
 
@@ -38,13 +31,26 @@ int rtnl_addr_add(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *ad
 	if (r != -EEXIST)
 		return r;
 	first = rtnl->why;
-	r = rtnl_addr_list(rtnl, ifindex, is_same_addr, &wanted);
+	r = rtnl_addr_get(rtnl, ifindex, addr, &there);
 	if (r < 0)
 		return r;
-	if (r > 0)
+	if (there.ifindex == ifindex && there.prefix_len == prefix_len)
 		return 0;
 	rtnl->why = first;
 	return -EEXIST;
+}
+
+int rtnl_addr_replace(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr, uint8_t prefix_len)
+{
+	struct rtnl_addr there;
+	int r = rtnl_addr_add(rtnl, ifindex, addr, prefix_len);
+
+	if (r != -EEXIST)
+		return r;
+	r = rtnl_addr_get(rtnl, ifindex, addr, &there);
+	if (r == 0)
+		r = rtnl_addr_del(rtnl, ifindex, addr, there.prefix_len);
+	return r == 0 || r == -EADDRNOTAVAIL ? rtnl_addr_add(rtnl, ifindex, addr, prefix_len) : r;
 }
 
 int rtnl_addr_del(struct rtnl *rtnl, uint32_t ifindex, const struct in6_addr *addr, uint8_t prefix_len)

@@ -178,6 +178,34 @@ int rtnl_route_there(struct rtnl *rtnl, const struct rtnl_route *route, bool *re
 	return 0;
 }
 
+static int take_route(void *ctx, const struct rtnl_route *route)
+{
+	*(struct rtnl_route *)ctx = *route;
+	return 1;
+}
+
+static int parse_taken(void *ctx, const struct nlmsghdr *message)
+{
+	return rtnl_parse_route(message, take_route, ctx);
+}
+
+int rtnl_route_get(struct rtnl *rtnl, const struct in6_addr *dst, struct rtnl_route *ret_route)
+{
+	CLEAN_BUF struct buf replies = BUF_INIT(RTNL_ONE_MAX);
+	struct rtnl_request request;
+	struct rtmsg *info = rtnl_begin(&request, RTM_GETROUTE, 0, sizeof(*info));
+	int r;
+
+	info->rtm_family = AF_INET6;
+	info->rtm_dst_len = 128;
+	info->rtm_flags = RTM_F_FIB_MATCH;
+	mnl_attr_put(request.header, RTA_DST, sizeof(*dst), dst);
+	r = rtnl_ask(rtnl, &request, &replies);
+	if (r == 0)
+		r = rtnl_each(&replies, RTM_NEWROUTE, parse_taken, ret_route);
+	return r == 1 ? 0 : r < 0 ? r : -ENETUNREACH;
+}
+
 struct ra_list {
 	uint32_t *ifindex;
 	size_t n, cap;

@@ -2,6 +2,8 @@
 gets through in between: forged packets are sent all the while at an instance of another org."""
 import http.client
 import json
+import os
+import pathlib
 import re
 import sys
 import time
@@ -104,6 +106,9 @@ def routes_and_rules(lab):
         ("ord-1", "mesh_route", "fdaa::/16", "ip -6 route del fdaa::/16 dev sixpn-mesh table 6000", has(cell, ours, "dev sixpn-mesh")),
         ("ord-1", "foreign_route", "fdaa:1::/32 through eth0", "ip -6 route add fdaa:1::/32 dev eth0 table 6000",
          hasnt(cell, ours, "fdaa:1::/32")),
+        ("ord-1", "foreign_route", "fdaa:9::/32 through sxevil",
+         "ip link add sxevil type veth peer name sxpeer && ip link set sxevil up && ip -6 route add fdaa:9::/32 dev sxevil table 6000",
+         hasnt(cell, ours, "fdaa:9::/32")),
         ("ord-1", "rule", "mark 0x6b/0xff to table 6000", "ip -6 rule del priority 100", has(cell, rule, "fwmark 0x6b/0xff lookup 6000")),
         ("ord-1", "rule", "priority 90 .* not ours", "ip -6 rule add priority 90 lookup 6000", hasnt(cell, rule, "90:")),
     ]
@@ -123,6 +128,8 @@ def firewall_and_settings(lab):
          has(cell, "sysctl net.ipv6.conf.all.forwarding", "= 1")),
         ("ord-1", "sysctl", "fwmark_reflect", "sysctl -w net.ipv6.fwmark_reflect=0", has(cell, "sysctl net.ipv6.fwmark_reflect", "= 1")),
         ("ord-1", "resolver_address", "fdaa::3 on lo", "ip -6 addr del fdaa::3/128 dev lo", has(cell, "ip -6 addr show lo", "fdaa::3/128")),
+        ("ord-1", "resolver_address", "fdaa::3 on lo", "ip -6 addr del fdaa::3/128 dev lo && ip -6 addr add fdaa::3/64 dev lo",
+         has(cell, "ip -6 addr show lo", "fdaa::3/128")),
     ]
 
 
@@ -195,6 +202,10 @@ def maps(lab):
     ]
 
 
+def inner_pid(cell, instance):
+    return cell.out("cat", f"/run/sixpn/instances/{instance.id}/pid")
+
+
 def instances(lab):
     cell, web = lab.nodes["ord-1"], lab.instance("acme", "web", "ord-1")
     device, index = web.device, web.peer_index
@@ -204,7 +215,7 @@ def instances(lab):
     key = tuple(index.to_bytes(4, "little"))
     value = entries[key]
     pin = f"pinned {PINS}/sixpn_v1_device"
-    inside = f"nsenter -t {web.cell.out('cat', f'/run/sixpn/instances/{web.id}/pid')} -n"
+    inside = f"nsenter -t {inner_pid(cell, web)} -n"
 
     def entry_is_right():
         return {tuple(k): v for k, v in map(raw, map_dump(cell, "device"))} == entries
@@ -228,6 +239,9 @@ def instances(lab):
         ("ord-1", "instance_program", f"{name}: instance_egress", f"bpftool link detach pinned {PINS}/link_{index}_egress",
          has_program(cell, device, "instance_egress")),
         ("ord-1", "instance_address", f"{name}: its address inside", f"{inside} ip -6 addr del {web.address}/128 dev 6pn0",
+         has(web, "ip -6 addr show 6pn0", f"{web.address}/128")),
+        ("ord-1", "instance_address", f"{name}: its address inside",
+         f"{inside} ip -6 addr del {web.address}/128 dev 6pn0 && {inside} ip -6 addr add {web.address}/64 dev 6pn0",
          has(web, "ip -6 addr show 6pn0", f"{web.address}/128")),
         ("ord-1", "instance_route", f"{name}: its route into", f"{inside} ip -6 route del fdaa::/16", has(web, "ip -6 route", "fdaa::/16")),
         ("ord-1", "instance_neighbour", f"{name}: the neighbour fe80::1", f"{inside} ip -6 neigh del fe80::1 dev 6pn0",
@@ -328,6 +342,31 @@ def test_a_peer_that_moves_is_followed_and_not_put_back(lab):
     wait_until(lambda: there.run("ping", "-6", "-c1", "-W1", "-n", here.address).returncode == 0, PATIENCE, "traffic")
 
 
+def cpu_seconds(cell):
+    fields = pathlib.Path(f"/proc/{cell.pids_of('sixpn-node')[0]}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_an_instance_that_makes_long_lists_and_never_settles_does_not_keep_the_daemon_busy(lab):
+    """Its root adds tens of thousands of local routes and an address that stays tentative, then takes its own route away: what waits for its
+    interface asks for what it needs by name. (Once it listed everything every 5 ms: half a core, for ever.)"""
+    cell, web = lab.nodes["ord-1"], lab.instance("globex", "db", "ord-1")
+    routes = "".join(f"route add local fd01::{i >> 16:x}:{i & 65535:x}/128 dev 6pn0 table local\n" for i in range(1, 40000))
+    done = web.run("ip", "-6", "-batch", "-", stdin=routes, timeout=120)
+    assert done.returncode == 0, done.stderr
+    web.out("sysctl", "-qw", "net.ipv6.conf.6pn0.accept_dad=1", "net.ipv6.conf.6pn0.dad_transmits=100000")
+    web.out("ip", "-6", "addr", "add", "fd00:1::1/64", "dev", "6pn0")
+    before, begun = cpu_seconds(cell), time.monotonic()
+    heals(lab, "ord-1", "instance_route", "its route into", f"nsenter -t {inner_pid(cell, web)} -n ip -6 route del fdaa::/16",
+          has(web, "ip -6 route", "fdaa::/16"))
+    wait_until(lambda: time.monotonic() > begun + 5, 10, "five seconds")
+    used, passed = cpu_seconds(cell) - before, time.monotonic() - begun
+    web.out("ip", "-6", "route", "flush", "table", "local", "root", "fd01::/16")
+    web.out("ip", "-6", "addr", "del", "fd00:1::1/64", "dev", "6pn0")
+    print(f"      {used:.2f} s of processor time in {passed:.1f} s", flush=True)
+    assert used < passed / 4
+
+
 def test_repairs_are_exported_by_the_node_and_by_the_controller(lab):
     count = repairs(lab, "ord-1", "gate")
     name = "sixpn_node_kernel_repairs_total"
@@ -335,6 +374,22 @@ def test_repairs_are_exported_by_the_node_and_by_the_controller(lab):
     assert exposition.value(metrics(lab.nodes["ord-1"], "::1", 4282), name, node="ord-1", kind="gate") == count
     wait_until(lambda: exposition.value(metrics(lab.controller, "127.0.0.1", 4280), name, node="ord-1", kind="gate") == count, 30,
                "the controller has heard of the repairs")
+
+
+def test_what_was_changed_while_no_daemon_looked_does_not_keep_a_node_from_starting(lab):
+    """Each of these was once a start refused for ever."""
+    cell, ledger = lab.nodes["ord-1"], lab.nodes["ord-1"].path("/var/lib/sixpn/node/sysctl.json")
+    lab.stop_node("ord-1")
+    cell.out("ip", "-6", "route", "replace", "fdaa::/16", "dev", "eth0", "metric", "24576")
+    cell.out("sh", "-c", "ip -6 addr del fdaa::3/128 dev lo && ip -6 addr add fdaa::3/64 dev lo")
+    assert ledger.exists()
+    ledger.write_text('[{"na')
+    lab.start_node("ord-1")
+    wait_until(lambda: lab.answers("ord-1") and lab.node_status("ord-1")["sync"]["synced"], PATIENCE, "ord-1 has started")
+    assert "unreachable fdaa::/16" in cell.out("ip", "-6", "route", "show", "table", "main")
+    assert "fdaa::3/128" in cell.out("ip", "-6", "addr", "show", "lo")
+    assert ledger.with_name("sysctl.json.broken").read_text() == '[{"na'
+    flows(lab)
 
 
 def test_a_node_that_nobody_touches_repairs_nothing(lab):

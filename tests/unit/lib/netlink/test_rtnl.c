@@ -162,6 +162,7 @@ static void addresses_are_added_without_dad_listed_and_deleted(void **state)
 	struct in6_addr linklocal = in6("fe80::1");
 	struct count count = { 0 };
 	struct rtnl *rtnl = *state;
+	struct rtnl_addr there;
 	struct rtnl_link link;
 
 	device_down(rtnl, "sxa");
@@ -172,6 +173,11 @@ static void addresses_are_added_without_dad_listed_and_deleted(void **state)
 	assert_int_equal(rtnl_addr_add(rtnl, link.ifindex, &linklocal, 128), -EEXIST);
 	assert_int_equal(rtnl_addr_list(rtnl, link.ifindex, count_link_local, &count), 0);
 	assert_int_equal(count.of_interest, 1);
+	assert_int_equal(rtnl_addr_replace(rtnl, link.ifindex, &linklocal, 128), 0);
+	assert_int_equal(rtnl_addr_get(rtnl, link.ifindex, &linklocal, &there), 0);
+	assert_int_equal(there.prefix_len, 128);
+	assert_int_equal(rtnl_addr_replace(rtnl, link.ifindex, &linklocal, 64), 0);
+	assert_int_equal(rtnl_addr_replace(rtnl, link.ifindex, &linklocal, 64), 0);
 	assert_int_equal(rtnl_addr_del(rtnl, link.ifindex, &linklocal, 64), 0);
 	assert_int_equal(rtnl_addr_del(rtnl, link.ifindex, &linklocal, 64), 0);
 	assert_int_equal(rtnl_addr_del(rtnl, 4242, &linklocal, 64), 0);
@@ -404,6 +410,26 @@ static void one_address_and_one_neighbour_are_asked_for_by_name(void **state)
 	assert_int_equal(rtnl_neigh_get(*state, b, &gone, &neigh), -ENOENT);
 }
 
+static void the_route_to_an_address_is_asked_for_by_name(void **state)
+{
+	struct in6_addr here = in6("fdaa::7"), beyond = in6("fdab::7");
+	uint32_t a = device(*state, "sxa");
+	struct rtnl_route route;
+
+	assert_int_equal(rtnl_route_get(*state, &beyond, &route), -ENETUNREACH);
+	assert_int_equal(rtnl_addr_add(*state, a, &here, 112), 0);
+	for (int tries = 0; tries < 1000 && (rtnl_route_get(*state, &here, &route) < 0 || route.type != RTN_LOCAL); tries++)
+		usleep(1000); /* the kernel's work queue */
+	assert_int_equal(rtnl_route_get(*state, &here, &route), 0);
+	assert_int_equal(route.type, RTN_LOCAL);
+	assert_int_equal(route.dst_len, 128);
+	here = in6("fdaa::8");
+	assert_int_equal(rtnl_route_get(*state, &here, &route), 0);
+	assert_int_equal(route.type, RTN_UNICAST);
+	assert_int_equal(route.dst_len, 112);
+	assert_int_equal(route.oif, a);
+}
+
 static int list_again(void *ctx, const struct rtnl_link *link)
 {
 	struct rtnl_link again;
@@ -438,6 +464,7 @@ int main(void)
 		T(neighbours_are_permanent_and_replaced_in_place),
 		T(a_route_is_there_only_as_it_was_asked_for),
 		T(one_address_and_one_neighbour_are_asked_for_by_name),
+		T(the_route_to_an_address_is_asked_for_by_name),
 		T(a_list_ends_where_its_callback_says),
 		T(a_callback_may_make_requests),
 	};
