@@ -3,12 +3,18 @@
 
 #include <string.h>
 
-/* Of the asker's network: the 32 bits after fdaa. */
-static size_t bucket_of(const struct sockaddr_in6 *from)
+void dns_ring_init(struct dns_ring *r, uint32_t random)
+{
+	memset(r, 0, sizeof *r);
+	r->multiplier = random | 1;
+}
+
+/* Of the asker's network: the 32 bits after fdaa. The upper bits of a product with an odd random number (Dietzfelbinger 1997). */
+static size_t bucket_of(const struct dns_ring *r, const struct sockaddr_in6 *from)
 {
 	uint32_t network = get_u32(from->sin6_addr.s6_addr + 2);
 
-	return (network * 0x9e3779b1u) >> 24;
+	return (network * r->multiplier) >> 20;
 }
 
 bool dns_ring_put(struct dns_ring *r, const struct sockaddr_in6 *from, uint32_t mark, const uint8_t *query, size_t len)
@@ -16,10 +22,10 @@ bool dns_ring_put(struct dns_ring *r, const struct sockaddr_in6 *from, uint32_t 
 	unsigned written = atomic_load_explicit(&r->written, memory_order_relaxed);
 	unsigned free_places = DNS_RING_ITEMS - (written - atomic_load_explicit(&r->read, memory_order_acquire));
 	struct dns_ring_item *item = &r->items[written % DNS_RING_ITEMS];
-	size_t bucket = bucket_of(from);
+	size_t bucket = bucket_of(r, from);
 	unsigned own = r->put[bucket] - atomic_load_explicit(&r->dropped[bucket], memory_order_acquire);
 
-	_Static_assert(DNS_RING_BUCKETS == 256, "bucket_of gives 8 bits");
+	_Static_assert(DNS_RING_BUCKETS == 1 << 12, "bucket_of gives 12 bits");
 	if (len > sizeof item->query || own >= free_places || own >= DNS_RING_NETWORK_MAX)
 		return false;
 	item->from = *from;
@@ -42,6 +48,6 @@ void dns_ring_drop(struct dns_ring *r)
 {
 	const struct dns_ring_item *item = &r->items[atomic_load_explicit(&r->read, memory_order_relaxed) % DNS_RING_ITEMS];
 
-	atomic_fetch_add_explicit(&r->dropped[bucket_of(&item->from)], 1, memory_order_release);
+	atomic_fetch_add_explicit(&r->dropped[bucket_of(r, &item->from)], 1, memory_order_release);
 	atomic_fetch_add_explicit(&r->read, 1, memory_order_release);
 }

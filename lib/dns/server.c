@@ -1,6 +1,7 @@
 /* server - see server.h: makes all sockets, then all threads; undoes in reverse. */
 #include "lib/dns/server.h"
 
+#include "lib/base/crypto.h"
 #include "lib/dns/slow.h"
 
 #include <signal.h>
@@ -28,13 +29,16 @@ static unsigned count_workers(unsigned wanted)
 static int open_worker(struct dns_server *s, struct dns_worker *w, const struct dns_server_options *o, uint16_t port,
 		       struct why *why)
 {
+	uint32_t random;
+
 	w->wake_fd = s->slow.wake.fd;
 	w->address = o->address;
 	w->views = o->views;
 	w->ring = aligned_alloc(64, (sizeof *w->ring + 63) & ~(size_t)63);
 	if (!w->ring)
 		return -ENOMEM;
-	memset(w->ring, 0, sizeof *w->ring);
+	crypto_random(&random, sizeof random);
+	dns_ring_init(w->ring, random);
 	return dns_udp_open(&o->address, port, &w->fd, why);
 }
 
