@@ -392,6 +392,23 @@ static void a_rebuilt_chain_gets_the_rule_again_and_a_stale_mark_is_replaced(voi
 	assert_int_equal(n, 1); /* not one of each */
 }
 
+static void a_rule_of_the_administrator_that_does_the_same_stays(void **state)
+{
+	struct world *world = *state;
+	struct nft_forward found;
+	char rule[160];
+	unsigned n;
+
+	administrator(DOCKER);
+	snprintf(rule, sizeof rule, "insert rule ip6 filter FORWARD meta mark & 0x%x == 0x%x counter accept", nft_gate_default.mask,
+		 nft_gate_default.mark);
+	administrator(rule);
+	assert_int_equal(nft_forward_accept(world->nft, &nft_gate_default, &found, &n), 0);
+	assert_int_equal(n, 1); /* one of our own: the other may go any time */
+	assert_int_equal(nft_forward_remove(world->nft, &nft_gate_default, &n), 0);
+	assert_int_equal(n, 1);
+}
+
 static void the_generation_tells_whether_anything_changed(void **state)
 {
 	struct world *world = *state;
@@ -425,6 +442,7 @@ int main(void)
 		T(a_gate_that_could_not_be_is_refused),
 		T(the_generation_tells_whether_anything_changed),
 		T(one_rule_goes_into_each_foreign_chain_that_would_drop_us),
+		T(a_rule_of_the_administrator_that_does_the_same_stays),
 		T(a_rebuilt_chain_gets_the_rule_again_and_a_stale_mark_is_replaced),
 	};
 

@@ -45,6 +45,17 @@ static void a_setting_that_has_the_value_is_not_noted(void **state)
 	assert_int_equal(ledger.n, 0);
 }
 
+static void a_value_that_the_kernel_refuses_is_not_noted(void **state)
+{
+	struct sysctl_ledger ledger = { 0 };
+
+	(void)state;
+	assert_true(sysctl_ledger_set(&ledger, FORWARDING, "often") < 0);
+	assert_int_equal(ledger.n, 0);
+	expect(FORWARDING, "0");
+	sysctl_ledger_deinit(&ledger);
+}
+
 static void what_somebody_else_changed_since_is_left(void **state)
 {
 	struct sysctl_ledger ledger = { 0 };
@@ -144,6 +155,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_changed_is_put_back),
 		cmocka_unit_test(a_setting_that_has_the_value_is_not_noted),
+		cmocka_unit_test(a_value_that_the_kernel_refuses_is_not_noted),
 		cmocka_unit_test(what_somebody_else_changed_since_is_left),
 		cmocka_unit_test(a_ledger_survives_in_its_file),
 		cmocka_unit_test(a_broken_ledger_file_is_refused_and_changes_nothing),
