@@ -354,7 +354,7 @@ static void judge(struct controller *c, struct node_entry *node, const struct po
 		return;
 	}
 	if (is_beyond_us(c, q)) {
-		if (store_head_proof_valid(&c->identity, q->applied_v, q->head_proof, q->head_proof_len)) {
+		if (store_head_proof_valid(&c->identity, q->epoch, q->applied_v, q->head_proof, q->head_proof_len)) {
 			not_acknowledged(node);
 			session_roll_back(c, node, q->applied_v);
 		} else {

@@ -227,18 +227,22 @@ const struct clock *store_clock(const struct store *store)
 
 void store_head_proof(const struct store_identity *identity, uint64_t v, uint8_t ret_proof[32])
 {
-	uint8_t word[8];
-	struct crypto_part parts[] = { { "head", 4 }, { identity->log_id, STORE_LOG_ID_LEN }, { word, sizeof word } };
+	uint8_t words[16];
+	struct crypto_part parts[] = { { "head", 4 }, { identity->log_id, STORE_LOG_ID_LEN }, { words, sizeof words } };
 
-	put_u64(word, v);
+	put_u64(words, identity->epoch);
+	put_u64(words + 8, v);
 	crypto_blake2b(identity->secret, STORE_SECRET_LEN, parts, ARRAY_LEN(parts), ret_proof);
 }
 
-bool store_head_proof_valid(const struct store_identity *identity, uint64_t v, const void *proof, size_t proof_len)
+bool store_head_proof_valid(const struct store_identity *identity, uint64_t epoch, uint64_t v, const void *proof, size_t proof_len)
 {
+	struct store_identity then = *identity;
 	uint8_t right[32];
 
-	store_head_proof(identity, v, right);
+	then.epoch = epoch;
+	store_head_proof(&then, v, right);
+	crypto_wipe(&then, sizeof then);
 	return proof_len == sizeof right && crypto_equal(proof, right, sizeof right);
 }
 

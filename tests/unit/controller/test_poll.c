@@ -958,6 +958,32 @@ static void g2_a_store_that_was_rolled_back_takes_a_new_log(void **state)
 	world_free(w);
 }
 
+/* It keeps the proof that it was given today, and says that it was yesterday. */
+static void g2_a_node_that_lies_about_its_epoch_does_not_make_the_log_a_new_one(void **state)
+{
+	uint32_t acme, globex;
+	struct world *w = two_orgs(NULL, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+	uint8_t log_id[16];
+
+	(void)state;
+	allow(a, acme);
+	world_end(w);
+	world_start(w);
+	world_run(w, 100000);
+	make_instance(w, "acme", "web", a);
+	world_run(w, 30000);
+	assert_true(a->v > w->c->start_v && a->has_proof);
+	memcpy(log_id, w->c->identity.log_id, 16);
+	a->epoch--;
+	send_poll(a);
+	world_run(w, 1000);
+	assert_int_equal(controller_stats(w->c)->roll_backs, 0);
+	assert_memory_equal(log_id, w->c->identity.log_id, 16);
+	assert_in_step(a);
+	world_free(w);
+}
+
 /* Nobody came before it had written as far again: the node's V is one that this log has, and means something else. */
 static void g2_a_store_that_was_rolled_back_and_written_again_takes_a_new_log(void **state)
 {
@@ -1134,6 +1160,7 @@ int main(void)
 		cmocka_unit_test(g2_a_v_above_the_head_without_proof_gets_a_snapshot),
 		cmocka_unit_test(g2_a_forged_proof_does_nothing),
 		cmocka_unit_test(g2_a_store_that_was_rolled_back_takes_a_new_log),
+		cmocka_unit_test(g2_a_node_that_lies_about_its_epoch_does_not_make_the_log_a_new_one),
 		cmocka_unit_test(g2_a_store_that_was_rolled_back_and_written_again_takes_a_new_log),
 		cmocka_unit_test(g3_a_network_enters_the_scope_whole_and_in_one_reply),
 		cmocka_unit_test(g3_the_last_instance_takes_its_network_out_of_the_scope),

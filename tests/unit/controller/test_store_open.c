@@ -155,7 +155,7 @@ static void a_log_that_does_not_end_at_the_counter_is_refused(void **state)
 	assert_string_equal(why.code, "store_corrupt");
 }
 
-static void a_head_proof_holds_for_its_v_and_its_log_alone(void **state)
+static void a_head_proof_holds_for_its_v_its_epoch_and_its_log_alone(void **state)
 {
 	struct fixture *f = *state;
 	struct store_identity identity, other;
@@ -163,15 +163,16 @@ static void a_head_proof_holds_for_its_v_and_its_log_alone(void **state)
 
 	store_get_identity(f->store, &identity);
 	store_head_proof(&identity, 7, proof);
-	assert_true(store_head_proof_valid(&identity, 7, proof, sizeof proof));
-	assert_false(store_head_proof_valid(&identity, 8, proof, sizeof proof));
-	assert_false(store_head_proof_valid(&identity, 7, proof, 31));
+	assert_true(store_head_proof_valid(&identity, identity.epoch, 7, proof, sizeof proof));
+	assert_false(store_head_proof_valid(&identity, identity.epoch, 8, proof, sizeof proof));
+	assert_false(store_head_proof_valid(&identity, identity.epoch, 7, proof, 31));
+	assert_false(store_head_proof_valid(&identity, identity.epoch - 1, 7, proof, sizeof proof));
 	other = identity;
 	other.log_id[0] ^= 1;
-	assert_false(store_head_proof_valid(&other, 7, proof, sizeof proof));
+	assert_false(store_head_proof_valid(&other, identity.epoch, 7, proof, sizeof proof));
 	other = identity;
 	other.secret[0] ^= 1;
-	assert_false(store_head_proof_valid(&other, 7, proof, sizeof proof));
+	assert_false(store_head_proof_valid(&other, identity.epoch, 7, proof, sizeof proof));
 }
 
 static void a_reseed_gives_a_new_log_and_a_greater_epoch_for_ever(void **state)
@@ -230,7 +231,7 @@ int main(void)
 		T(a_file_of_somebody_else_is_refused),
 		T(a_damaged_page_is_refused_whichever_it_is),
 		T(a_log_that_does_not_end_at_the_counter_is_refused),
-		T(a_head_proof_holds_for_its_v_and_its_log_alone),
+		T(a_head_proof_holds_for_its_v_its_epoch_and_its_log_alone),
 		T(a_reseed_gives_a_new_log_and_a_greater_epoch_for_ever),
 		T(what_was_written_is_there_after_a_restart),
 		T(the_ballast_is_there_from_the_start),
