@@ -340,9 +340,9 @@ static int check_sysctls(struct round *r)
 void ground_repair_ways(struct ground *ground, uint32_t mesh_ifindex, const struct repair_sink *sink)
 {
 	static const struct check checks[] = {
+		{ "settings", check_sysctls }, /* first: where IPv6 is off there is neither route nor address */
 		{ "table 6000", check_table },
 		{ "the resolver's address", check_resolver },
-		{ "settings", check_sysctls },
 	};
 	struct round r = { .ground = ground, .mesh_ifindex = mesh_ifindex, .sink = sink };
 

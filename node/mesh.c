@@ -4,6 +4,7 @@
 
 #include "lib/base/crypto.h"
 #include "lib/base/log.h"
+#include "lib/netlink/sysctl.h"
 #include "lib/netlink/wg_plan.h"
 
 #include <stdio.h>
@@ -90,8 +91,19 @@ static void watch_process(struct mesh *mesh)
 		log_err("mesh", "wireguard-go cannot be watched: %s", strerror(-e));
 }
 
+int mesh_need_ipv6(bool *ret_was_off)
+{
+	static const char name[] = "net/ipv6/conf/" MESH_DEVICE "/disable_ipv6";
+	char now[SYSCTL_VALUE_MAX];
+	int e = sysctl_read(name, now, sizeof now);
+
+	*ret_was_off = e == 0 && strcmp(now, "0");
+	return *ret_was_off ? sysctl_write(name, "0") : e;
+}
+
 static int make_device(struct mesh *mesh)
 {
+	bool was_off;
 	int e = wg_process_device(MESH_DEVICE, &mesh->ifindex);
 
 	/* The kernel forgets this when wireguard-go lets go of the tun, and EINVAL here only says that it never made an address. */
@@ -99,7 +111,7 @@ static int make_device(struct mesh *mesh)
 		log_debug("mesh", "%s keeps its address generation mode", MESH_DEVICE);
 	if (e == 0)
 		e = rtnl_link_set_mtu(mesh->rtnl, mesh->ifindex, ADDR_MTU);
-	return e;
+	return e == 0 ? mesh_need_ipv6(&was_off) : e;
 }
 
 /* Whatever of it is there already stays. A device that was made anew has its programs before it is up. */

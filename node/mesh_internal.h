@@ -27,3 +27,7 @@ struct mesh {
 	bool greet_due;            /* a process was started at our own start: its first peers are greeted */
 	unsigned unanswered;       /* looks in a row that the process did not answer */
 };
+
+/* A machine whose IPv6 is off by default gives the device none, and without it there is no way into the mesh. Ours alone is switched on;
+ * the setting goes with the device. */
+int mesh_need_ipv6(bool *ret_was_off);

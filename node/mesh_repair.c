@@ -72,6 +72,7 @@ static void end_process(struct mesh *mesh)
 static bool repair_device(struct mesh *mesh)
 {
 	struct rtnl_link link;
+	bool was_off;
 	int e = rtnl_link_by_name(mesh->rtnl, MESH_DEVICE, &link);
 
 	if (e == -ENODEV || (e == 0 && link.ifindex != mesh->ifindex)) {
@@ -81,6 +82,11 @@ static bool repair_device(struct mesh *mesh)
 	}
 	if (e == 0 && link.mtu != ADDR_MTU)
 		tell(mesh, REPAIR_MESH_DEVICE, MESH_DEVICE ", which had another MTU", rtnl_link_set_mtu(mesh->rtnl, link.ifindex, ADDR_MTU));
+	if (e == 0) {
+		e = mesh_need_ipv6(&was_off); /* the way into it was deleted with its IPv6, and is looked at next */
+		if (was_off)
+			tell(mesh, REPAIR_MESH_DEVICE, MESH_DEVICE ", on which IPv6 was off", e);
+	}
 	if (e == 0 && !(link.flags & IFF_UP)) {
 		e = mesh->config.guard(mesh->config.ctx, link.ifindex);
 		if (e == 0)
