@@ -55,10 +55,12 @@ static void *run_up(void *arg)
 
 static int pipe_fds[2];
 
+static unsigned idle_ms = 2000;
+
 static int start(void **state)
 {
 	struct dns_instance shop = instance(1, "shop", "ord", HERE, true, false);
-	struct dns_server_options o = { .address = addr_resolver(), .n_workers = 2, .tcp_idle_ms = 2000 };
+	struct dns_server_options o = { .address = addr_resolver(), .n_workers = 2, .tcp_idle_ms = idle_ms };
 	struct why why = { 0 };
 	char list[64];
 
@@ -316,6 +318,23 @@ static void a_slow_name_holds_up_nobody_on_its_connection(void **state)
 	close(tcp);
 }
 
+static void who_waits_for_us_is_not_idle(void **state)
+{
+	uint8_t bytes[2048];
+	int tcp;
+
+	stop(state);
+	idle_ms = 200; /* a tenth of what a slow name takes */
+	start(state);
+	idle_ms = 2000;
+	tcp = client(SOCK_STREAM, OURS, 0);
+	tcp_ask(tcp, 7, "slow.example", DNS_TYPE_A);
+	assert_int_equal(tcp_get(tcp, bytes), 7);
+	assert_int_equal(rcode_of(bytes), DNS_SERVFAIL);
+	assert_int_equal(tcp_get(tcp, bytes), -1); /* and then it is */
+	close(tcp);
+}
+
 static void many_slow_names_hold_up_no_local_answer(void **state)
 {
 	int slow = client(SOCK_DGRAM, NEIGHBOUR, 0), udp = client(SOCK_DGRAM, OURS, 0);
@@ -445,6 +464,7 @@ int main(void)
 		T(options_of_askers_stay_here),
 		T(without_recursion_nothing_is_asked_or_told),
 		T(a_slow_name_holds_up_nobody_on_its_connection),
+		T(who_waits_for_us_is_not_idle),
 		T(many_slow_names_hold_up_no_local_answer),
 		T(more_than_may_wait_are_taken_one_after_the_other),
 		T(a_connection_that_goes_takes_its_questions_along),

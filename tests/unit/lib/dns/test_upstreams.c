@@ -174,6 +174,10 @@ static void patience_follows_the_round_trip_within_bounds(void **state)
 	assert_int_equal(dns_upstream_patience_ms(&u, true), 50);
 	u.srtt_ms = 80;
 	assert_int_equal(dns_upstream_patience_ms(&u, true), 160);
+	dns_upstream_lost(&u, 120, 0); /* it takes at least that long */
+	assert_int_equal(dns_upstream_patience_ms(&u, true), 242);
+	dns_upstream_lost(&u, 60, 0);
+	assert_int_equal(dns_upstream_patience_ms(&u, true), 242);
 	u.srtt_ms = 1900;
 	assert_int_equal(dns_upstream_patience_ms(&u, true), 400);
 	assert_int_equal(dns_upstream_patience_ms(&u, false), 400);
