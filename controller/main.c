@@ -17,10 +17,10 @@
  * Where to read next. controller.h for the path of a change, poll.c for what a node is told and why, scope.c for who may see what,
  * store.h for the log, api.h and route.h for HTTP. docs/design.md tells why.
  */
-#include "controller/api.h"
-#include "controller/controller.h"
-#include "controller/link_key.h"
-#include "controller/metrics.h"
+#include "controller/api/api.h"
+#include "controller/nodes/controller.h"
+#include "controller/store/link_key.h"
+#include "controller/nodes/metrics.h"
 #include "controller/offline.h"
 #include "controller/settings.h"
 #include "lib/base/file.h"

@@ -1,8 +1,8 @@
 /* offline - see offline.h. */
 #include "controller/offline.h"
 
-#include "controller/api.h"
-#include "controller/restore.h"
+#include "controller/api/api.h"
+#include "controller/store/restore.h"
 
 #include <stdio.h>
 #include <stdlib.h>

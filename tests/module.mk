@@ -24,10 +24,10 @@ endef
 $(foreach r,$(ROOMS),$(eval $(call fuzz_rules,$(r))))
 
 # make B=... room-test R=lib/dns  builds and runs the unit tests of one room only
-room-test: $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/$(R)/test_*.c)) ## the unit tests of one room: R=lib/dns
+room-test: $(patsubst tests/%.c,$(B)/tests/%,$(shell find tests/unit/$(R) -name "test_*.c")) ## the unit tests of one room: R=lib/dns
 	$(Q)set -e; [ -n "$^" ] || { echo "no unit test of a room \"$(R)\"" >&2; exit 2; }; for t in $^; do echo "== $$t"; $$t; done
 room-fuzz: ## the fuzz targets of one room: R=lib/dns SECONDS_EACH=10
-	+$(Q)$(FUZZ_BUILD) run-fuzz FUZZ_SELECTED="$(patsubst tests/%.c,$(B)/fuzz/tests/%,$(wildcard tests/fuzz/$(R)/fuzz_*.c))"
+	+$(Q)$(FUZZ_BUILD) run-fuzz FUZZ_SELECTED="$(patsubst tests/%.c,$(B)/fuzz/tests/%,$(shell find tests/fuzz/$(R) -name "fuzz_*.c"))"
 .PHONY: room-test room-fuzz
 
 include $(wildcard tests/*/module.mk)

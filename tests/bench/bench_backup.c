@@ -1,13 +1,13 @@
 /* bench_backup - what a backup costs the writers. A closed loop of writes (each an org and its network, synced) through the real store
  * thread on a real disk: alone, and while a backup of the same store is made, in the same run. The ratio is how much longer a writer
  * waits; the absolute times are the disk's. */
-#include "controller/backup.h"
-#include "controller/store_app.h"
-#include "controller/store_instance.h"
-#include "controller/store_node.h"
-#include "controller/store_node_token.h"
-#include "controller/store_org.h"
-#include "controller/store_region.h"
+#include "controller/store/backup.h"
+#include "controller/store/store_app.h"
+#include "controller/store/store_instance.h"
+#include "controller/store/store_node.h"
+#include "controller/store/store_node_token.h"
+#include "controller/store/store_org.h"
+#include "controller/store/store_region.h"
 #include "lib/base/log.h"
 
 #include <stdio.h>

@@ -6,10 +6,10 @@
  * link clients with sessions of their own, in one loop of this process. They live on twenty addresses in a network namespace, because
  * the controller rightly refuses a thousand handshakes from one. The clock starts when the loop is told of the commit (ours), or when the
  * sending begins (bare). The two take turns, round by round, so that both meet the same noise. Needs root. */
-#include "controller/controller_internal.h"
-#include "controller/store_node.h"
-#include "controller/store_node_token.h"
-#include "controller/store_region.h"
+#include "controller/nodes/controller_internal.h"
+#include "controller/store/store_node.h"
+#include "controller/store/store_node_token.h"
+#include "controller/store/store_region.h"
 #include "lib/base/log.h"
 #include "lib/link/client.h"
 #include "lib/link/nng_client.h"

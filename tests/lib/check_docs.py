@@ -22,7 +22,8 @@ NAMED = {  # what T=, R= or ROW= of a target may be
     ("test-bpf", "T"): {p.stem[5:] for p in ROOT.glob("tests/bpf/test_*.c")},
     ("bench", "T"): {p.stem[6:] for p in ROOT.glob("tests/bench/bench_*.*")},
     ("room-test", "R"): {str(p.parent.relative_to(ROOT / "tests/unit")) for p in ROOT.glob("tests/unit/**/test_*.c")},
-    ("room-fuzz", "R"): {str(p.parent.relative_to(ROOT / "tests/fuzz")) for p in ROOT.glob("tests/fuzz/**/fuzz_*.c")},
+    # a room takes the targets of the rooms below it
+    ("room-fuzz", "R"): {str(d.relative_to(ROOT / "tests/fuzz")) for p in ROOT.glob("tests/fuzz/**/fuzz_*.c") for d in p.parents if ROOT / "tests/fuzz" in d.parents},
     ("demo-sabotage", "ROW"): {row.name for row in claims.rows()},
 }
 problems = []

@@ -1,7 +1,7 @@
 /* ctl - a simulated controller: the real store on a simulated disk, the real core, started, crashed and stopped. */
 #include "tests/sim/world.h"
 
-#include "controller/store_internal.h"
+#include "controller/store/store_internal.h"
 #include "tests/sim/invariants.h"
 
 #include <stdio.h>

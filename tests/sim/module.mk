@@ -2,7 +2,7 @@
 # only program in which controller and node meet. What the product asks of libc's files, and three functions of its own, are answered
 # by tests/sim instead (--wrap).
 # node first: both daemons have a settings_init, and ours is the node's
-SIM_ROOMS := $(call uniq,node $(call linkset,node) controller $(DEPS_controller))
+SIM_ROOMS := $(call uniq,node $(call linkset,node) $(call linkset,controller))
 SIM_SRCS := $(wildcard tests/sim/*.c)
 SIM_OBJS := $(SIM_SRCS:tests/sim/%.c=$(B)/tests/sim/%.o)
 SIM_WRAPPED := open close read write lseek fsync fdatasync ftruncate truncate rename unlink remove mkdir chmod fchmod flock stat \

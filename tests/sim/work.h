@@ -1,6 +1,6 @@
 /* work - what model.c, which remembers, and workload.c, which asks, share. */
 #pragma once
-#include "controller/store_instance.h"
+#include "controller/store/store_instance.h"
 #include "tests/sim/model.h"
 
 #define THINGS_MAX 24

@@ -2,12 +2,12 @@
  * and perhaps a wait. Their answers are believed only if the controller lived when it gave them. See model.h. */
 #include "tests/sim/work.h"
 
-#include "controller/store_app.h"
-#include "controller/store_network.h"
-#include "controller/store_node.h"
-#include "controller/store_node_token.h"
-#include "controller/store_org.h"
-#include "controller/store_region.h"
+#include "controller/store/store_app.h"
+#include "controller/store/store_network.h"
+#include "controller/store/store_node.h"
+#include "controller/store/store_node_token.h"
+#include "controller/store/store_org.h"
+#include "controller/store/store_region.h"
 #include "tests/sim/faults.h"
 
 #include <stdio.h>

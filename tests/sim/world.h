@@ -5,7 +5,7 @@
 /* Two structs have the same name on both sides, which otherwise never meet. */
 #define node_await controller_node_await
 #define node_error controller_node_error
-#include "controller/controller_internal.h"
+#include "controller/nodes/controller_internal.h"
 #undef node_await
 #undef node_error
 #include "lib/link/client.h"

@@ -1,0 +1,528 @@
+/* api - see api.h. */
+#include "controller/api/api.h"
+
+#include "controller/store/error.h"
+#include "controller/api/http_stats.h"
+#include "lib/base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct api {
+	struct api_env env;
+	struct auth *auth;
+	size_t n_waits;
+	struct http_stats stats;
+};
+
+int api_new(const struct api_env *env, struct api **ret_api)
+{
+	struct api *api = calloc(1, sizeof *api);
+	int r;
+
+	if (!api)
+		return -ENOMEM;
+	api->env = *env;
+	r = auth_new(env->loop, &env->clock, env->store, &api->auth);
+	if (r < 0) {
+		free(api);
+		return r;
+	}
+	*ret_api = api;
+	return 0;
+}
+
+struct api *api_free(struct api *api)
+{
+	if (api) {
+		auth_free(api->auth);
+		http_stats_deinit(&api->stats);
+		free(api);
+	}
+	return NULL;
+}
+
+const struct api_env *api_get_env(const struct api *api)
+{
+	return &api->env;
+}
+
+const struct http_stats *api_http_stats(const struct api *api)
+{
+	return &api->stats;
+}
+
+void api_note_record(struct api *api, const struct record *record)
+{
+	auth_note_record(api->auth, record);
+}
+
+static uint64_t head(const struct api *api)
+{
+	return api->env.ops->current_v(api->env.ctx);
+}
+
+/* ---- the end of a call ---- */
+
+static void call_free(struct api_call *call)
+{
+	op_deinit(&call->op);
+	json_decref(call->body);
+	json_decref(call->reply);
+	json_decref(call->items);
+	buf_deinit(&call->text);
+	free(call->live);
+	free(call);
+}
+
+static void note(struct api *api, const struct route *route, const struct http_request *request, unsigned status)
+{
+	uint64_t now = api->env.loop ? loop_now_ms(api->env.loop) : 0;
+
+	http_stats_note(&api->stats, route, status, now > request->begun_ms ? 1000 * (now - request->begun_ms) : 0);
+}
+
+static void refuse_like(struct api_call *call, unsigned status, const struct why *why, struct http_reply like)
+{
+	like.v = head(call->api);
+	note(call->api, call->route, call->request, status);
+	http_reply_error(call->request, status, why, error_find(why->code)->hint, &like);
+	call_free(call);
+}
+
+static void refuse(struct api_call *call, const struct why *why)
+{
+	refuse_like(call, (unsigned)error_http_status(why->code), why, (struct http_reply){ 0 });
+}
+
+static void refuse_busy(struct api_call *call, const char *what)
+{
+	struct why why;
+
+	why_set(&why, "unavailable", "", "%s", what);
+	refuse_like(call, 503, &why, (struct http_reply){ .retry_after_s = 1 });
+}
+
+/* A negative result of the store: what a stranger may know of it. */
+static void refuse_error(struct api_call *call, int error)
+{
+	struct why why;
+
+	switch (error) {
+	case -ENOSPC:
+		why_set(&why, "disk_full", "", "the controller's disk is full: nothing was changed");
+		break;
+	case -ESTALE:
+		why_set(&why, "fenced", "", "another controller writes this store now: nothing was changed");
+		break;
+	case -EIDRM:
+	case -EBADMSG:
+	case -EROFS:
+	case -EIO:
+		log_err("api", "%s %s (request %s): %s", call->route->method, call->route->pattern, call->request->id, strerror(-error));
+		why_set(&why, "store_broken", "", "the controller's store can no longer be used: nothing was changed");
+		break;
+	case -ECANCELED:
+		why_set(&why, "unavailable", "", "the controller is being stopped: nothing was changed");
+		break;
+	default:
+		log_err("api", "%s %s (request %s): %s", call->route->method, call->route->pattern, call->request->id, strerror(-error));
+		why_set(&why, "internal", "", "something failed inside the controller: nothing was changed");
+	}
+	refuse_like(call, (unsigned)error_status_of(error, &why), &why, (struct http_reply){ 0 });
+}
+
+static void succeed(struct api_call *call, unsigned status)
+{
+	json_t *reply = TAKE(call->reply);
+	uint64_t v = head(call->api);
+
+	note(call->api, call->route, call->request, status);
+	if (call->text_type) {
+		json_decref(reply);
+		http_reply(call->request, &(struct http_reply){ .status = status, .content_type = call->text_type, .v = v,
+								.body = call->text.data, .body_len = call->text.len });
+		call_free(call);
+		return;
+	}
+	if (!reply)
+		reply = json_object();
+	http_reply_json(call->request, status, call->op.v > v ? call->op.v : v, reply);
+	call_free(call);
+}
+
+void api_end(struct api_call *call, int result)
+{
+	struct why why = call->op.why;
+
+	if (result == E_REFUSED)
+		refuse(call, &why);
+	else if (result < 0)
+		refuse_error(call, result);
+	else
+		succeed(call, call->route->success ? call->route->success : 200);
+}
+
+/* ---- waiting ---- */
+
+static unsigned success_status(const struct api_call *call)
+{
+	return call->route->success ? call->route->success : 200;
+}
+
+static void waited(void *ctx, const struct api_wait_result *result)
+{
+	struct api_call *call = ctx;
+
+	call->api->n_waits--;
+	api_add_wait_result(call->reply, &call->wait, result);
+	succeed(call, result->applied ? success_status(call) : 202);
+}
+
+static void start_wait(struct api_call *call)
+{
+	const struct api_env *env = &call->api->env;
+	struct api_wait wait = call->wait;
+	int r;
+
+	if (call->op.v) {
+		wait.first_v = call->op.first_v;
+		wait.v = call->op.v;
+	} else if (!wait.v) {
+		wait.v = head(call->api);
+		wait.foreign = !principal_is_operator(api_who(call)); /* whoever wrote that */
+	}
+	call->wait = wait;
+	call->api->n_waits++;
+	r = env->ops->wait(env->ctx, &wait, waited, call);
+	if (r < 0) { /* the write stands: say that nobody knows how far it is */
+		call->api->n_waits--;
+		json_object_set_new(call->reply, "v", json_integer((json_int_t)wait.v));
+		json_object_set_new(call->reply, "applied", json_false());
+		succeed(call, 202);
+	}
+}
+
+static int parse_wait(struct api_call *call, struct why *why)
+{
+	const char *wait = api_query(call, "wait"), *timeout = api_query(call, "timeout"), *on = api_query(call, "on");
+
+	call->dry_run = api_query_true(call, "dry_run");
+	call->wait.timeout_ms = API_WAIT_DEFAULT_MS;
+	call->wait.strict = api_query_true(call, "strict");
+	if (timeout && route_parse_duration("timeout", timeout, API_WAIT_MAX_MS, &call->wait.timeout_ms, why))
+		return E_REFUSED;
+	if (on) {
+		if (name_check_node(on, why))
+			return E_REFUSED;
+		snprintf(call->wait.on, sizeof call->wait.on, "%s", on);
+	}
+	if (call->route->waits)
+		wait = "applied";
+	if (!wait || !strcmp(wait, "recorded"))
+		return 0;
+	if (strcmp(wait, "applied"))
+		return why_set(why, "value_invalid", "wait", "wait is \"%.30s\": it can be applied or recorded", wait);
+	if (!call->api->env.ops->wait)
+		return why_set(why, "value_invalid", "wait", "this controller cannot wait for nodes: use wait=recorded");
+	call->want_wait = !call->dry_run;
+	return 0;
+}
+
+/* ---- from memory, now or when there is news ---- */
+
+static void answer(struct api_call *call)
+{
+	struct why why;
+
+	if (call->route->answer(call, &why))
+		refuse(call, &why);
+	else
+		succeed(call, success_status(call));
+}
+
+static void watched(void *ctx)
+{
+	struct api_call *call = ctx;
+
+	call->api->n_waits--;
+	answer(call);
+}
+
+static void start_watch(struct api_call *call)
+{
+	const struct api_env *env = &call->api->env;
+	const char *after = api_query(call, "after");
+	struct why why;
+
+	if (!*after || strlen(after) > 19 || after[strspn(after, "0123456789")]) {
+		why_set(&why, "value_invalid", "after", "query parameter \"after\" is \"%.30s\": it must be the number of a reply before", after);
+		refuse(call, &why);
+		return;
+	}
+	if (call->api->n_waits >= API_WAITS_MAX) {
+		refuse_busy(call, "too many requests wait");
+		return;
+	}
+	call->api->n_waits++;
+	if (!env->ops->watch ||
+	    env->ops->watch(env->ctx, call->route->watch_events, strtoull(after, NULL, 10), call->wait.timeout_ms, watched, call) < 0) {
+		call->api->n_waits--;
+		answer(call);
+	}
+}
+
+/* ---- the store ---- */
+
+static int run_on_store(struct store *store, struct op *op)
+{
+	struct api_call *call = container_of(op, struct api_call, op);
+	int r;
+
+	json_decref(call->reply); /* a batch may be run a second time */
+	json_decref(call->items);
+	call->reply = call->items = NULL;
+	call->dry_run_worked = false;
+	r = call->route->run(store, call);
+	if (r == 0 && call->dry_run) { /* refused now, so that its savepoint is rolled back */
+		call->dry_run_worked = true;
+		return why_set(&op->why, "dry_run", "", "nothing was changed");
+	}
+	return r;
+}
+
+static void ran_on_store(struct op *op)
+{
+	struct api_call *call = container_of(op, struct api_call, op);
+
+	if (call->dry_run_worked) {
+		json_object_del(call->reply, "token"); /* of one that was never made */
+		json_object_set_new(call->reply, "dry_run", json_true());
+		succeed(call, 200);
+		return;
+	}
+	if (op->result == E_REFUSED) {
+		struct why why = op->why;
+
+		refuse(call, &why);
+		return;
+	}
+	if (op->result < 0) {
+		refuse_error(call, op->result);
+		return;
+	}
+	if (!call->reply)
+		call->reply = json_object();
+	if (call->route->finish)
+		call->route->finish(call);
+	if (call->want_wait) {
+		start_wait(call);
+		return;
+	}
+	if (call->route->write)
+		json_object_set_new(call->reply, "v", json_integer((json_int_t)(op->v ? op->v : head(call->api))));
+	succeed(call, success_status(call));
+}
+
+static int take_live(struct api_call *call)
+{
+	const struct api_env *env = &call->api->env;
+
+	call->live = calloc(API_LIVE_MAX, sizeof *call->live);
+	if (!call->live)
+		return -ENOMEM;
+	call->n_live = env->ops->live_nodes(env->ctx, call->live, API_LIVE_MAX);
+	return 0;
+}
+
+static void put_to_store(struct api_call *call)
+{
+	if (store_thread_waiting(call->api->env.store) >= API_STORE_QUEUE_MAX) {
+		refuse_busy(call, "too many requests wait for the store");
+		return;
+	}
+	if (call->route->write && take_live(call) < 0) {
+		refuse_error(call, -ENOMEM);
+		return;
+	}
+	op_init(&call->op, run_on_store, ran_on_store, &call->question.principal, call->request->id);
+	call->op.write = call->route->write;
+	call->op.frees = call->route->frees;
+	store_thread_put(call->api->env.store, &call->op);
+}
+
+/* ---- the door ---- */
+
+static int parse_body(struct api_call *call, struct why *why)
+{
+	const struct buf *body = &call->request->body;
+
+	if (body->len) {
+		call->body = json_parse((const char *)body->data, body->len, why);
+		if (!call->body)
+			return E_REFUSED;
+	}
+	if (route_check_body(call->route, call->body, why))
+		return E_REFUSED;
+	if (!call->body)
+		call->body = json_object();
+	return 0;
+}
+
+/* From this very machine, and for itself: a proxy on loopback asks for the whole world. */
+static bool is_near(const struct http_request *request)
+{
+	static const uint8_t loopback[16] = { [15] = 1 }, mapped[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 };
+
+	if (request->authorization || request->forwarded)
+		return false;
+	return request->local || !memcmp(request->source, loopback, 16) || !memcmp(request->source, mapped, 13);
+}
+
+static void start_long(struct api_call *call)
+{
+	struct why why;
+
+	if (call->dry_run) {
+		call->reply = json_pack("{s:b}", "dry_run", true);
+		succeed(call, 200);
+	} else if (call->route->start(call, &why)) {
+		refuse(call, &why);
+	}
+}
+
+static void authenticated(struct api_call *call)
+{
+	struct why why;
+
+	if ((call->route->auth == ROUTE_OPERATOR || (call->route->auth == ROUTE_NEAR && !is_near(call->request))) &&
+	    !principal_is_operator(&call->question.principal)) {
+		why_set(&why, "forbidden", "", "only operators may do this");
+		refuse(call, &why);
+		return;
+	}
+	if (route_check_query(call->route, &call->request->target, &why) || parse_body(call, &why) || parse_wait(call, &why) ||
+	    (call->route->check && call->route->check(call, &why))) {
+		refuse(call, &why);
+		return;
+	}
+	if (call->route->write && !auth_may_write(call->api->auth, &call->question)) {
+		why_set(&why, "rate_limited", "", "this organization writes more than %u times a second", call->question.writes_per_s);
+		refuse_like(call, 429, &why, (struct http_reply){ .retry_after_s = 1 });
+		return;
+	}
+	if (call->want_wait && call->api->n_waits >= API_WAITS_MAX) {
+		refuse_busy(call, "too many requests wait for nodes: nothing was changed");
+		return;
+	}
+	if (call->route->run) {
+		put_to_store(call);
+		return;
+	}
+	if (call->route->start) {
+		start_long(call);
+		return;
+	}
+	if (call->route->watch && api_query(call, "after")) {
+		start_watch(call);
+		return;
+	}
+	if (call->route->answer(call, &why))
+		refuse(call, &why);
+	else if (call->want_wait)
+		start_wait(call);
+	else {
+		if (call->dry_run)
+			json_object_set_new(call->reply, "dry_run", json_true());
+		succeed(call, success_status(call));
+	}
+}
+
+static void auth_answered(struct auth_question *question)
+{
+	struct api_call *call = container_of(question, struct api_call, question);
+	struct why why;
+
+	switch (question->result) {
+	case AUTH_GOOD:
+		authenticated(call);
+		return;
+	case AUTH_WRONG:
+		why_set(&why, "unauthorized", "", "there is no valid token in the header Authorization");
+		refuse_like(call, 401, &why, (struct http_reply){ .authenticate = true });
+		return;
+	case AUTH_TOO_MANY:
+		why_set(&why, "rate_limited", "", "too many wrong tokens from this address");
+		refuse_like(call, 429, &why, (struct http_reply){ .retry_after_s = 2 });
+		return;
+	case AUTH_UNAVAILABLE:
+		refuse_busy(call, "the token could not be looked up");
+		return;
+	}
+}
+
+static void authenticate(struct api_call *call)
+{
+	const struct http_request *request = call->request;
+	char text[32];
+	struct why why;
+
+	if (call->route->auth == ROUTE_OPEN || (call->route->auth == ROUTE_NEAR && is_near(request))) {
+		authenticated(call);
+		return;
+	}
+	if (request->local_operator && (!request->authorization || call->route->auth == ROUTE_LOCAL)) {
+		snprintf(text, sizeof text, "local uid %u", (unsigned)request->uid);
+		call->question.principal = principal_local(text);
+		authenticated(call);
+		return;
+	}
+	if (call->route->auth == ROUTE_LOCAL) {
+		why_set(&why, "forbidden", "", "this goes only through the controller's local socket, as root or a member of its group");
+		refuse(call, &why);
+		return;
+	}
+	call->question.answered = auth_answered;
+	auth_ask(call->api->auth, request->authorization, request->source, &call->question);
+}
+
+static void refuse_route(struct api *api, struct http_request *request, const struct route_match *match)
+{
+	struct http_reply like = { .v = head(api) };
+	struct why why;
+
+	if (match->allow[0]) {
+		like.allow = match->allow;
+		why_set(&why, "method_not_allowed", "", "%s is not possible here; possible is %s", request->method, match->allow);
+	} else {
+		why_set(&why, "route_not_found", "", "there is nothing at this path");
+	}
+	note(api, NULL, request, (unsigned)error_http_status(why.code));
+	http_reply_error(request, (unsigned)error_http_status(why.code), &why, error_find(why.code)->hint, &like);
+}
+
+void api_handle(void *ctx, struct http_request *request)
+{
+	struct api *api = ctx;
+	struct route_match match;
+	struct api_call *call;
+	struct why why;
+
+	route_find(&request->target, request->method, &match);
+	if (!match.route) {
+		refuse_route(api, request, &match);
+		return;
+	}
+	call = calloc(1, sizeof *call);
+	if (!call) {
+		why_set(&why, "unavailable", "", "no memory");
+		http_reply_error(request, 503, &why, NULL, NULL);
+		return;
+	}
+	call->api = api;
+	call->request = request;
+	call->route = match.route;
+	memcpy(call->params, match.params, sizeof call->params);
+	authenticate(call);
+}

@@ -1,0 +1,83 @@
+/* api - one HTTP request on its way through the controller: route, principal, checks, store thread, wait, reply.
+ *
+ *   loop:   http -> route_find -> auth_ask -> table and route->check  (or route->answer from memory, and done)
+ *   store:  route->run
+ *   loop:   records into memory (main) -> route->finish -> wait=applied parks in api_env.wait -> reply
+ */
+#pragma once
+#include "controller/api/api_env.h"
+#include "controller/api/auth.h"
+#include "controller/http/http.h"
+#include "controller/api/route.h"
+
+#define API_LIVE_MAX 8192
+#define API_WAITS_MAX 256      /* parked at the same time */
+#define API_STORE_QUEUE_MAX 2048
+#define API_WAIT_MAX_MS 120000u
+#define API_WAIT_DEFAULT_MS 10000u
+
+struct api;
+
+struct api_call {
+	struct op op;
+	struct auth_question question;
+	struct api *api;
+	struct http_request *request;
+	const struct route *route;
+	const char *params[ROUTE_PARAMS_MAX];
+	json_t *body; /* an object, never NULL once the route's functions run; the store thread's while it runs */
+	/* results of the route's functions */
+	json_t *reply;
+	struct buf text;        /* instead of reply, if text_type is set */
+	const char *text_type;
+	json_t *items; /* of a list: what the row callback fills */
+	struct api_wait wait; /* set by check or run: instance, desired, generation if they are to be waited for; v if it wrote nothing */
+	/* private */
+	bool want_wait, dry_run, dry_run_worked;
+	uint32_t *live;
+	size_t n_live;
+};
+
+int api_new(const struct api_env *env, struct api **ret_api) MUST_CHECK;
+/* The handler for http_server_new, with ctx = the api. */
+void api_handle(void *api, struct http_request *request);
+/* A committed record: for main's store_thread_events.committed. */
+void api_note_record(struct api *api, const struct record *record);
+/* After the store thread was stopped and the HTTP server freed. */
+struct api *api_free(struct api *api);
+const struct api_env *api_get_env(const struct api *api);
+const struct http_stats *api_http_stats(const struct api *api);
+
+/* ---- for the nouns ---- */
+
+/* The end of what route->start began: result as of an op, with call->reply, or the reason in call->op.why. */
+void api_end(struct api_call *call, int result);
+
+const struct principal *api_who(const struct api_call *call);
+/* Fields of the body; NULL / fallback if absent. */
+const char *api_str(const struct api_call *call, const char *name);
+int64_t api_int(const struct api_call *call, const char *name, int64_t fallback);
+double api_num(const struct api_call *call, const char *name, double fallback);
+bool api_bool(const struct api_call *call, const char *name, bool fallback);
+bool api_has(const struct api_call *call, const char *name);
+const char *api_query(const struct api_call *call, const char *name); /* NULL if absent */
+bool api_query_true(const struct api_call *call, const char *name);   /* "1", "true" or "" */
+/* The page asked for by after, limit and prefix. */
+struct store_page api_page(const struct api_call *call);
+/* {"items":[...],"next":...} from call->items, which must have been filled. */
+void api_set_list(struct api_call *call, const struct store_next *next);
+/* Appends (and takes) one row; call->items is made on first use. */
+void api_add_item(struct api_call *call, json_t *item);
+
+/* With wait=applied, also until this instance is as it is wanted. */
+struct store_instance;
+void api_wait_for_instance(struct api_call *call, const struct store_instance *instance);
+void api_add_wait_result(json_t *reply, const struct api_wait *wait, const struct api_wait_result *result);
+
+/* Small JSON helpers: text forms that the API uses everywhere. */
+json_t *api_json_time(uint64_t unix_ms); /* RFC 3339, null for 0 */
+json_t *api_json_id(const uint8_t id[ID_LEN]);
+json_t *api_json_str(const char *text);  /* null for "" */
+json_t *api_json_deletion(const struct store_deletion *deletion);
+/* "30m", "7d", or RFC 3339 -> Unix ms; 0 text or "never" = 0. E_REFUSED. */
+int api_parse_expiry(const char *field, const char *text, uint64_t now_ms, uint64_t *ret_ms, struct why *why) MUST_CHECK;

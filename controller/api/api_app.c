@@ -1,0 +1,72 @@
+/* api_app - apps over HTTP. */
+#include "controller/api/api_nouns.h"
+#include "controller/store/store_app.h"
+
+static json_t *app_json(const struct store_app *app)
+{
+	return json_pack("{s:o,s:s,s:s,s:s,s:i,s:b,s:o}", "id", api_json_id(app->id), "name", app->name, "org", app->org_name, "network",
+			 app->network_name, "instances", (int)app->instances, "deleting", app->deleting, "created",
+			 api_json_time(app->created_ms));
+}
+
+static void add(void *call, const struct store_app *app)
+{
+	api_add_item(call, app_json(app));
+}
+
+static int list(struct store *store, struct api_call *call)
+{
+	struct store_page page = api_page(call);
+	struct store_next next;
+	int r = store_app_list(store, api_who(call), api_query(call, "org"), &page, add, call, &next, &call->op.why);
+
+	if (r == 0)
+		api_set_list(call, &next);
+	return r;
+}
+
+static int show(struct store *store, struct api_call *call)
+{
+	struct store_app app;
+	int r = store_app_find(store, api_who(call), api_query(call, "org"), call->params[0], &app, &call->op.why);
+
+	if (r == 0)
+		call->reply = app_json(&app);
+	return r;
+}
+
+static int create(struct store *store, struct api_call *call)
+{
+	struct store_app app;
+	int r = store_app_create(store, &call->op, api_str(call, "org"), api_str(call, "network"), api_str(call, "name"), &app);
+
+	if (r == 0)
+		call->reply = app_json(&app);
+	return r;
+}
+
+static int delete(struct store *store, struct api_call *call)
+{
+	struct store_deletion deletion;
+	int r = store_app_delete(store, &call->op, api_query(call, "org"), call->params[0], &deletion);
+
+	if (r == 0)
+		call->reply = api_json_deletion(&deletion);
+	return r;
+}
+
+static const struct route_field fields[] = {
+	{ "org", FIELD_STR, 1, 63, false, "its organization; may be left out if the token sees only one" },
+	{ "network", FIELD_STR, 1, 63, false, "the network it lives in for ever (default)" },
+	{ "name", FIELD_STR, 1, 63, true, "a DNS label, unique in the organization" },
+	{ 0 },
+};
+
+const struct route api_app_routes[] = {
+	{ "GET", "/v1/apps", ROUTE_TOKEN, .list = true, .query = "org", .run = list, .help = "list apps" },
+	{ "POST", "/v1/apps", ROUTE_TOKEN, .write = true, .success = 201, .fields = fields, .run = create, .help = "create an app" },
+	{ "GET", "/v1/apps/{app}", ROUTE_TOKEN, .query = "org", .run = show, .help = "show an app: name, org/name or id" },
+	{ "DELETE", "/v1/apps/{app}", ROUTE_TOKEN, .write = true, .frees = true, .query = "org", .run = delete,
+	  .help = "delete an app with all its instances" },
+	{ 0 },
+};

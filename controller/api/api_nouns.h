@@ -1,0 +1,19 @@
+/* api_nouns - the routes of each noun, and JSON forms that one noun shows inside another. */
+#pragma once
+#include "controller/api/api.h"
+#include "controller/store/store_instance.h"
+#include "controller/store/store_node_token.h"
+#include "controller/store/store_region.h"
+#include "controller/store/store_token.h"
+
+extern const struct route api_status_routes[], api_init_routes[], api_region_routes[], api_node_routes[], api_node_token_routes[],
+	api_org_routes[], api_network_routes[], api_app_routes[], api_instance_routes[], api_token_routes[], api_wait_routes[],
+	api_backup_routes[];
+
+json_t *api_region_json(const struct store_region *region);
+json_t *api_token_json(const struct store_token *token);
+/* "host", "gateway", "host,gateway" <-> ROLE_* bits. E_REFUSED. */
+int api_parse_roles(const char *field, const char *text, uint32_t *ret_roles, struct why *why) MUST_CHECK;
+json_t *api_roles_json(uint32_t roles);
+/* The workload of a new instance: `spec` as given, or made of command, env, files, root ... of the body. New text, NULL + why. */
+int api_spec_make(const struct api_call *call, char **ret_spec, struct why *why) MUST_CHECK;

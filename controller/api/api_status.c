@@ -1,0 +1,184 @@
+/* api_status - how the whole is doing, from memory alone: it answers while the store is busy. */
+#include "controller/api/api_nouns.h"
+#include "controller/store/backup.h"
+#include "controller/nodes/events.h"
+
+#include "lib/base/metric.h"
+
+#include <stdlib.h>
+
+#define STATUS_EVENTS 10
+
+struct survey {
+	json_t *nodes;
+	unsigned total, current;
+	uint64_t v;
+};
+
+static json_t *errors_json(const struct api_node_state *node)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < node->n_errors && i < API_NODE_ERRORS_MAX; i++)
+		json_array_append_new(list, json_pack("{s:s,s:s}", "record", node->errors[i].record, "text", node->errors[i].text));
+	return list;
+}
+
+static json_t *held_json(const struct api_node_state *node)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < node->n_held && i < API_NODE_ERRORS_MAX && node->held[i][0]; i++)
+		json_array_append_new(list, json_string(node->held[i]));
+	return list;
+}
+
+/* Times from commit to acknowledgement in the last hour; null = there was no change. */
+static json_t *recent_json(const struct recent_summary *r)
+{
+	return r->n ? json_pack("{s:I,s:i,s:i,s:i}", "changes", (json_int_t)r->n, "p50_ms", (int)r->p50_ms, "p99_ms", (int)r->p99_ms, "slowest_ms",
+				(int)r->max_ms) :
+		      json_null();
+}
+
+static void add_node(void *ctx, const struct api_node_state *node)
+{
+	struct survey *survey = ctx;
+	const char *state = !node->ready ? "unknown" : node->draining ? "drain" : "ready";
+
+	survey->total++;
+	if (node->ready && node->lag == 0 && node->n_errors == 0 && node->n_held == 0 && !node->cloned)
+		survey->current++;
+	json_array_append_new(survey->nodes,
+			      json_pack("{s:s,s:o,s:s,s:s,s:I,s:I,s:o,s:o,s:I,s:o,s:I,s:o,s:b,s:o}", "name", node->name, "roles", api_roles_json(node->roles),
+					"region", node->region, "state", state, "v", (json_int_t)node->applied_v, "lag",
+					(json_int_t)node->lag, "last_poll_ms",
+					node->last_poll_ago_ms == UINT64_MAX ? json_null() : json_integer((json_int_t)node->last_poll_ago_ms),
+					"version", api_json_str(node->version), "n_errors", (json_int_t)node->n_errors, "errors",
+					errors_json(node), "n_held", (json_int_t)node->n_held, "held", held_json(node), "cloned", node->cloned, "applied",
+					recent_json(&node->applied)));
+}
+
+static void add_event(void *ctx, const struct event *event)
+{
+	json_array_append_new(ctx, json_pack("{s:I,s:o,s:o,s:s,s:s,s:s}", "number", (json_int_t)event->number, "time", api_json_time(event->at_ms),
+					     "v", event->v ? json_integer((json_int_t)event->v) : json_null(), "what", event->what, "subject",
+					     event->subject, "text", event->text));
+}
+
+static void add_news(const struct api_env *env, json_t *reply)
+{
+	json_t *events = json_array();
+	struct recent_summary recent;
+
+	if (!env->ops->revision)
+		return (void)json_decref(events);
+	recent = env->ops->recent(env->ctx);
+	env->ops->each_event(env->ctx, 0, add_event, events);
+	while (json_array_size(events) > STATUS_EVENTS)
+		json_array_remove(events, 0);
+	json_object_set_new(reply, "applied", recent_json(&recent));
+	json_object_set_new(reply, "events", events);
+	json_object_set_new(reply, "revision", json_integer((json_int_t)env->ops->revision(env->ctx)));
+}
+
+static int status(struct api_call *call, struct why *why)
+{
+	const struct api_env *env = api_get_env(call->api);
+	struct survey survey = { .nodes = json_array() };
+	uint64_t now = clock_real_ms(&env->clock), made_ms = 0, made_v = 0;
+
+	(void)why;
+	if (env->backups)
+		backups_latest(env->backups, &made_ms, &made_v);
+	survey.v = env->ops->current_v(env->ctx);
+	env->ops->each_node(env->ctx, add_node, &survey);
+	call->reply = json_pack("{s:b,s:I,s:i,s:i,s:o,s:{s:s,s:I}}", "healthy", survey.current == survey.total, "v", (json_int_t)survey.v,
+				"nodes_total", (int)survey.total, "nodes_current", (int)survey.current, "nodes", survey.nodes, "controller",
+				"version", SIXPN_VERSION, "up_ms", (json_int_t)(now > env->started_ms ? now - env->started_ms : 0));
+	json_object_set_new(call->reply, "backup",
+			    made_ms ? json_pack("{s:o,s:I,s:I}", "made", api_json_time(made_ms), "v", (json_int_t)made_v, "age_ms",
+						(json_int_t)(now > made_ms ? now - made_ms : 0)) :
+				      json_null());
+	add_news(env, call->reply);
+	return 0;
+}
+
+/* All that are known after the number `after`; `newest` is what to ask after next. */
+static int events(struct api_call *call, struct why *why)
+{
+	const struct api_env *env = api_get_env(call->api);
+	const char *after = api_query(call, "after");
+	uint64_t newest = after ? strtoull(after, NULL, 10) : 0;
+	json_t *items, *last;
+
+	if (!env->ops->each_event)
+		return why_set(why, "unavailable", "", "this controller keeps no events");
+	items = json_array();
+	env->ops->each_event(env->ctx, newest, add_event, items);
+	last = json_array_get(items, json_array_size(items) - 1);
+	if (last)
+		newest = (uint64_t)json_integer_value(json_object_get(last, "number"));
+	call->reply = json_pack("{s:o,s:I}", "items", items, "newest", (json_int_t)newest);
+	return 0;
+}
+
+static int version(struct api_call *call, struct why *why)
+{
+	(void)why;
+	call->reply = json_pack("{s:s,s:s}", "version", SIXPN_VERSION, "api", "v1");
+	return 0;
+}
+
+static int healthz(struct api_call *call, struct why *why)
+{
+	(void)why;
+	call->reply = json_pack("{s:s}", "status", "ok");
+	return 0;
+}
+
+static int describe(struct api_call *call, struct why *why)
+{
+	call->reply = route_describe();
+	return call->reply ? 0 : why_set(why, "internal", "", "no memory");
+}
+
+static int whoami(struct api_call *call, struct why *why)
+{
+	const struct principal *who = api_who(call);
+	json_t *orgs = json_array();
+
+	(void)why;
+	for (size_t i = 0; i < who->n_orgs; i++)
+		json_array_append_new(orgs, json_pack("{s:o,s:s}", "id", api_json_id(who->orgs[i].id), "profile",
+						      principal_profile_name(who->orgs[i].profile)));
+	call->reply = json_pack("{s:s,s:b,s:o}", "principal", who->text, "operator", principal_is_operator(who), "orgs", orgs);
+	return 0;
+}
+
+static int metrics(struct api_call *call, struct why *why)
+{
+	const struct api_env *env = api_get_env(call->api);
+
+	if (!env->ops->metrics)
+		return why_set(why, "unavailable", "", "this controller exports no metrics");
+	call->text = BUF_INIT(METRIC_TEXT_MAX);
+	call->text_type = METRIC_CONTENT_TYPE;
+	env->ops->metrics(env->ctx, api_http_stats(call->api), &call->text);
+	if (!buf_failed(&call->text))
+		return 0;
+	call->text_type = NULL;
+	return why_set(why, "unavailable", "", "the metrics are larger than %u bytes, or there is no memory", METRIC_TEXT_MAX);
+}
+
+const struct route api_status_routes[] = {
+	{ "GET", "/v1/events", ROUTE_OPERATOR, .watch = true, .watch_events = true, .answer = events,
+	  .help = "what happened lately: changes, nodes that came or went, what they could not apply" },
+	{ "GET", "/v1/status", ROUTE_OPERATOR, .watch = true, .answer = status, .help = "every node: what it holds and how far behind it is" },
+	{ "GET", "/metrics", ROUTE_NEAR, .answer = metrics, .help = "Prometheus text format: the controller and every node" },
+	{ "GET", "/v1/whoami", ROUTE_TOKEN, .answer = whoami, .help = "what the token stands for" },
+	{ "GET", "/v1/version", ROUTE_OPEN, .answer = version, .help = "version of the controller" },
+	{ "GET", "/v1/healthz", ROUTE_OPEN, .answer = healthz, .help = "is the controller there" },
+	{ "GET", "/v1/openapi.json", ROUTE_OPEN, .answer = describe, .help = "this description" },
+	{ 0 },
+};

@@ -1,0 +1,153 @@
+/* api_values - what the nouns read from a call and how values look in replies; see api.h. */
+#include "controller/api/api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define EXPIRY_MAX_MS (3650ull * 86400000)
+
+const struct principal *api_who(const struct api_call *call)
+{
+	return &call->question.principal;
+}
+
+static const json_t *field(const struct api_call *call, const char *name)
+{
+	const json_t *j = json_object_get(call->body, name);
+
+	return j && !json_is_null(j) ? j : NULL;
+}
+
+bool api_has(const struct api_call *call, const char *name)
+{
+	return field(call, name) != NULL;
+}
+
+const char *api_str(const struct api_call *call, const char *name)
+{
+	return json_string_value(field(call, name));
+}
+
+int64_t api_int(const struct api_call *call, const char *name, int64_t fallback)
+{
+	const json_t *j = field(call, name);
+
+	return j ? json_integer_value(j) : fallback;
+}
+
+double api_num(const struct api_call *call, const char *name, double fallback)
+{
+	const json_t *j = field(call, name);
+
+	return j ? json_number_value(j) : fallback;
+}
+
+bool api_bool(const struct api_call *call, const char *name, bool fallback)
+{
+	const json_t *j = field(call, name);
+
+	return j ? json_is_true(j) : fallback;
+}
+
+const char *api_query(const struct api_call *call, const char *name)
+{
+	return http_target_query(&call->request->target, name);
+}
+
+bool api_query_true(const struct api_call *call, const char *name)
+{
+	const char *text = api_query(call, name);
+
+	return text && (!*text || !strcmp(text, "1") || !strcmp(text, "true"));
+}
+
+struct store_page api_page(const struct api_call *call)
+{
+	const char *limit = api_query(call, "limit");
+	unsigned long n = limit ? strtoul(limit, NULL, 10) : 0;
+
+	return (struct store_page){ .after = api_query(call, "after"), .prefix = api_query(call, "prefix"),
+				    .limit = n > STORE_PAGE_MAX ? STORE_PAGE_MAX : (unsigned)n };
+}
+
+void api_add_item(struct api_call *call, json_t *item)
+{
+	if (!call->items)
+		call->items = json_array();
+	json_array_append_new(call->items, item);
+}
+
+void api_set_list(struct api_call *call, const struct store_next *next)
+{
+	json_t *items = TAKE(call->items);
+
+	call->reply = json_pack("{s:o,s:o}", "items", items ? items : json_array(), "next", api_json_str(next->cursor));
+}
+
+json_t *api_json_time(uint64_t unix_ms)
+{
+	time_t seconds = (time_t)(unix_ms / 1000);
+	char date[24], text[40];
+	struct tm tm;
+
+	if (!unix_ms || !gmtime_r(&seconds, &tm))
+		return json_null();
+	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text, sizeof text, "%s.%03uZ", date, (unsigned)(unix_ms % 1000));
+	return json_string(text);
+}
+
+json_t *api_json_id(const uint8_t id[ID_LEN])
+{
+	char text[ID_TEXT_SIZE];
+
+	return json_string(id_text(id, text));
+}
+
+json_t *api_json_str(const char *text)
+{
+	return text && *text ? json_string(text) : json_null();
+}
+
+json_t *api_json_deletion(const struct store_deletion *deletion)
+{
+	return json_pack("{s:b,s:I}", "finished", deletion->finished, "instances_left", (json_int_t)deletion->instances_left);
+}
+
+int api_parse_expiry(const char *field_name, const char *text, uint64_t now_ms, uint64_t *ret_ms, struct why *why)
+{
+	static const struct {
+		char unit;
+		uint64_t ms;
+	} units[] = { { 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 }, { 'd', 86400000 } };
+	struct tm tm = { 0 };
+	char *end;
+
+	if (!text || !*text || !strcmp(text, "never")) {
+		*ret_ms = 0;
+		return 0;
+	}
+	if (text[0] >= '0' && text[0] <= '9') {
+		unsigned long long n = strtoull(text, &end, 10);
+
+		for (size_t i = 0; i < ARRAY_LEN(units); i++)
+			if (end[0] == units[i].unit && !end[1] && n > 0 && n <= EXPIRY_MAX_MS / units[i].ms) {
+				*ret_ms = now_ms + n * units[i].ms;
+				return 0;
+			}
+		end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+		if (end && !*end) {
+			time_t at = timegm(&tm);
+
+			if (at > 0 && (uint64_t)at * 1000 > now_ms && (uint64_t)at * 1000 < now_ms + EXPIRY_MAX_MS) {
+				*ret_ms = (uint64_t)at * 1000;
+				return 0;
+			}
+		}
+	}
+	return why_set(why, "value_invalid", field_name,
+		       "\"%s\" is \"%.40s\": give a time from now such as 30m, 12h or 7d, or a future date such as 2030-01-31T00:00:00Z, at most ten years",
+		       field_name, text);
+}

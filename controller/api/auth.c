@@ -1,0 +1,322 @@
+/* auth - see auth.h. */
+#include "controller/api/auth.h"
+
+#include "controller/store/store_org.h"
+#include "lib/base/log.h"
+#include "lib/base/map.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define BUCKETS 1024
+#define TOUCH_MAX 64
+
+struct entry {
+	uint8_t id[ID_LEN]; /* the key in the map */
+	struct store_token token;
+	struct principal principal;
+	uint32_t writes_per_s;
+	uint64_t fetched_ms, last_use_ms;
+	bool used;
+};
+
+/* A token bucket in thousandths. */
+struct bucket {
+	uint64_t at_ms;
+	uint64_t level;
+	bool begun;
+};
+
+struct touch {
+	struct op op;
+	struct auth *auth;
+	size_t n;
+	uint8_t ids[TOUCH_MAX][ID_LEN];
+	uint64_t last_use_ms[TOUCH_MAX];
+};
+
+struct auth {
+	struct loop *loop;
+	struct clock clock;
+	struct store_thread *thread;
+	struct map cache;
+	struct loop_timer touch_timer;
+	bool touching;
+	/* Fixed tables indexed by a keyed hash: sources and orgs may share a bucket, but nobody can choose with whom. */
+	struct bucket failures[BUCKETS], writes[BUCKETS];
+	uint8_t hash_key[CRYPTO_KEY_LEN];
+	uint8_t dummy_hash[CRYPTO_HASH_LEN];
+};
+
+/* ---- buckets ---- */
+
+static struct bucket *bucket_of(struct auth *auth, struct bucket *table, const void *key, size_t len)
+{
+	struct crypto_part part = { key, len };
+	uint8_t hash[CRYPTO_HASH_LEN];
+
+	crypto_blake2b(auth->hash_key, sizeof auth->hash_key, &part, 1, hash);
+	return &table[(hash[0] | hash[1] << 8) % BUCKETS];
+}
+
+/* Takes `cost` thousandths if they are there. rate: thousandths per ms = units per second. */
+static bool bucket_take(struct bucket *b, uint64_t now_ms, uint64_t rate, uint64_t burst, uint64_t cost)
+{
+	uint64_t full = burst * 1000;
+
+	if (!b->begun)
+		b->level = full;
+	else
+		b->level += (now_ms - b->at_ms) * rate;
+	if (b->level > full)
+		b->level = full;
+	b->at_ms = now_ms;
+	b->begun = true;
+	if (b->level < (cost ? cost : 1000))
+		return false;
+	b->level -= cost;
+	return true;
+}
+
+static struct bucket *failures_of(struct auth *auth, const uint8_t source[16])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	return bucket_of(auth, auth->failures, source, memcmp(source, mapped, sizeof mapped) ? 8 : 16);
+}
+
+bool auth_may_write(struct auth *auth, const struct auth_question *question)
+{
+	const uint8_t *org = principal_only_org(&question->principal);
+
+	if (!question->writes_per_s || !org)
+		return true;
+	return bucket_take(bucket_of(auth, auth->writes, org, ID_LEN), clock_mono_ms(&auth->clock), question->writes_per_s,
+			   question->writes_per_s, 1000);
+}
+
+/* ---- cache ---- */
+
+static void drop_all(struct auth *auth)
+{
+	struct entry *e;
+
+	for (size_t i = 0; (e = map_next(&auth->cache, &i));)
+		free(e);
+	map_deinit(&auth->cache);
+	auth->cache = (struct map){ 0 };
+}
+
+static void remember(struct auth *auth, const struct auth_question *q, uint64_t now_ms)
+{
+	struct entry *e = map_remove(&auth->cache, q->token_id, ID_LEN);
+
+	if (!e)
+		e = calloc(1, sizeof *e);
+	if (!e)
+		return;
+	if (auth->cache.n >= AUTH_CACHE_MAX)
+		drop_all(auth);
+	*e = (struct entry){ .token = q->token, .principal = q->principal, .writes_per_s = q->writes_per_s,
+			     .fetched_ms = now_ms, .last_use_ms = clock_real_ms(&auth->clock), .used = true };
+	memcpy(e->id, q->token_id, ID_LEN);
+	if (map_set(&auth->cache, e->id, ID_LEN, e, NULL) < 0)
+		free(e);
+}
+
+void auth_note_record(struct auth *auth, const struct record *record)
+{
+	switch (record->kind) {
+	case RECORD_TOKEN:
+		if (record->key_len == ID_LEN)
+			free(map_remove(&auth->cache, record->key, ID_LEN));
+		else
+			drop_all(auth);
+		break;
+	case RECORD_ORG:
+	case RECORD_USER:
+	case RECORD_MEMBERSHIP:
+		drop_all(auth);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- questions ---- */
+
+static void answer(struct auth_question *q, enum auth_result result)
+{
+	crypto_wipe(q->secret, sizeof q->secret);
+	q->result = result;
+	if (result != AUTH_GOOD)
+		q->principal = (struct principal){ 0 };
+	q->answered(q);
+}
+
+static void fail(struct auth_question *q)
+{
+	struct auth *auth = q->auth;
+
+	bucket_take(failures_of(auth, q->source), clock_mono_ms(&auth->clock), 1, AUTH_FAILURES_BURST, 1000);
+	log_limited(LOG_L_WARN, "auth", "wrong token from a client");
+	answer(q, AUTH_WRONG);
+}
+
+static int look_up(struct store *store, struct op *op)
+{
+	struct auth_question *q = container_of(op, struct auth_question, op);
+	struct store_org org;
+	int r;
+
+	r = store_token_find_by_id(store, &op->principal, q->token_id, &q->token, &q->principal, &op->why);
+	if (r || !principal_only_org(&q->principal))
+		return r;
+	r = store_org_find_by_id(store, &op->principal, principal_only_org(&q->principal), &org, &op->why);
+	if (r == 0)
+		q->writes_per_s = org.quotas.limit[QUOTA_WRITES];
+	return r;
+}
+
+static void looked_up(struct op *op)
+{
+	struct auth_question *q = container_of(op, struct auth_question, op);
+	struct auth *auth = q->auth;
+	int result = op->result;
+
+	op_deinit(op);
+	if (result < 0) {
+		answer(q, AUTH_UNAVAILABLE);
+	} else if (result == 0 && token_matches(&q->token, q->secret, clock_real_ms(&auth->clock))) {
+		remember(auth, q, clock_mono_ms(&auth->clock));
+		answer(q, AUTH_GOOD);
+	} else {
+		if (result) { /* an unknown id costs as much time as a wrong secret */
+			memcpy(q->token.hash, auth->dummy_hash, sizeof q->token.hash);
+			(void)token_matches(&q->token, q->secret, 0);
+		}
+		fail(q);
+	}
+}
+
+static const char *bearer(const char *authorization)
+{
+	return authorization && !strncasecmp(authorization, "Bearer ", 7) ? authorization + 7 : NULL;
+}
+
+void auth_ask(struct auth *auth, const char *authorization, const uint8_t source[16], struct auth_question *q)
+{
+	const char *text = bearer(authorization);
+	struct principal self;
+	struct entry *e;
+
+	q->auth = auth;
+	q->writes_per_s = 0;
+	memcpy(q->source, source, sizeof q->source);
+	if (!text) {
+		answer(q, AUTH_WRONG); /* nobody guessed anything: not counted */
+		return;
+	}
+	if (token_parse(text, strlen(text), q->token_id, q->secret)) {
+		fail(q);
+		return;
+	}
+	e = map_get(&auth->cache, q->token_id, ID_LEN);
+	if (e && clock_mono_ms(&auth->clock) - e->fetched_ms < AUTH_CACHE_MS &&
+	    token_matches(&e->token, q->secret, clock_real_ms(&auth->clock))) {
+		e->used = true;
+		e->last_use_ms = clock_real_ms(&auth->clock);
+		q->principal = e->principal;
+		q->writes_per_s = e->writes_per_s;
+		answer(q, AUTH_GOOD);
+		return;
+	}
+	/* cost 0 only looks whether one more failure is allowed */
+	if (!bucket_take(failures_of(auth, source), clock_mono_ms(&auth->clock), 1, AUTH_FAILURES_BURST, 0)) {
+		answer(q, AUTH_TOO_MANY);
+		return;
+	}
+	self = principal_local("the door");
+	op_init(&q->op, look_up, looked_up, &self, NULL);
+	q->op.write = false;
+	store_thread_put(auth->thread, &q->op);
+}
+
+/* ---- last uses ---- */
+
+static int touch_run(struct store *store, struct op *op)
+{
+	struct touch *t = container_of(op, struct touch, op);
+
+	for (size_t i = 0; i < t->n; i++) {
+		int r = store_token_touch(store, op, t->ids[i], t->last_use_ms[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void touch_done(struct op *op)
+{
+	struct touch *t = container_of(op, struct touch, op);
+
+	t->auth->touching = false;
+	op_deinit(op);
+	free(t);
+}
+
+static void touch_expired(struct loop_timer *timer)
+{
+	struct auth *auth = container_of(timer, struct auth, touch_timer);
+	struct principal self = principal_local("the door");
+	struct touch *t = auth->touching ? NULL : calloc(1, sizeof *t);
+	struct entry *e;
+
+	loop_set_timer_in(auth->loop, timer, AUTH_TOUCH_MS);
+	if (!t)
+		return;
+	for (size_t i = 0; t->n < TOUCH_MAX && (e = map_next(&auth->cache, &i));)
+		if (e->used) {
+			e->used = false;
+			memcpy(t->ids[t->n], e->id, ID_LEN);
+			t->last_use_ms[t->n++] = e->last_use_ms;
+		}
+	if (!t->n) {
+		free(t);
+		return;
+	}
+	t->auth = auth;
+	auth->touching = true;
+	op_init(&t->op, touch_run, touch_done, &self, NULL);
+	store_thread_put(auth->thread, &t->op);
+}
+
+int auth_new(struct loop *loop, const struct clock *clock, struct store_thread *thread, struct auth **ret_auth)
+{
+	struct auth *auth = calloc(1, sizeof *auth);
+
+	if (!auth)
+		return -ENOMEM;
+	auth->loop = loop;
+	auth->clock = *clock;
+	auth->thread = thread;
+	auth->touch_timer.expired = touch_expired;
+	clock_random(clock, auth->hash_key, sizeof auth->hash_key);
+	clock_random(clock, auth->dummy_hash, sizeof auth->dummy_hash);
+	loop_set_timer_in(loop, &auth->touch_timer, AUTH_TOUCH_MS);
+	*ret_auth = auth;
+	return 0;
+}
+
+struct auth *auth_free(struct auth *auth)
+{
+	if (!auth)
+		return NULL;
+	loop_cancel_timer(&auth->touch_timer);
+	drop_all(auth);
+	crypto_wipe(auth->hash_key, sizeof auth->hash_key);
+	free(auth);
+	return NULL;
+}

@@ -1,0 +1,38 @@
+/* auth - who is at the HTTP door: bearer tokens against a cache in the loop, the store on a miss. Every wrong token, whatever is
+ * wrong with it, gets the same answer; a source that keeps failing has to wait before the store is asked again for it. */
+#pragma once
+#include "controller/store/store_thread.h"
+#include "controller/store/store_token.h"
+
+#define AUTH_CACHE_MAX 4096
+#define AUTH_CACHE_MS 60000u      /* after that the store is asked again */
+#define AUTH_TOUCH_MS 30000u      /* last uses are written so often */
+#define AUTH_FAILURES_BURST 10    /* per source (IPv6: per /64), then one a second */
+
+enum auth_result { AUTH_GOOD, AUTH_WRONG, AUTH_TOO_MANY, AUTH_UNAVAILABLE };
+
+/* One question; embedded in what waits for the answer. */
+struct auth_question {
+	void (*answered)(struct auth_question *question);
+	/* the answer */
+	enum auth_result result;
+	struct principal principal;
+	uint32_t writes_per_s; /* of its org; 0 = no limit */
+	/* private */
+	struct auth *auth;
+	struct op op;
+	uint8_t token_id[ID_LEN], secret[32], source[16];
+	struct store_token token;
+};
+
+struct auth;
+
+int auth_new(struct loop *loop, const struct clock *clock, struct store_thread *thread, struct auth **ret_auth) MUST_CHECK;
+struct auth *auth_free(struct auth *auth); /* no question may be open */
+
+/* authorization is the header's value (NULL = none). `answered` is called once, now or later, in the loop thread. */
+void auth_ask(struct auth *auth, const char *authorization, const uint8_t source[16], struct auth_question *question);
+/* Another write of this principal's org now? Buckets per org. */
+bool auth_may_write(struct auth *auth, const struct auth_question *question);
+/* A committed change: what the cache knew of that token (or, for orgs, users and memberships, of all) is forgotten. */
+void auth_note_record(struct auth *auth, const struct record *record);

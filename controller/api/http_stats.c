@@ -1,0 +1,69 @@
+/* http_stats - see http_stats.h. */
+#include "controller/api/http_stats.h"
+
+#include "controller/api/route.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STATUS_SLOTS 600
+
+static const struct route no_route = { .method = "", .pattern = "none" };
+
+struct http_stats_route {
+	const struct route *route; /* the key of the map is this pointer */
+	struct histogram times;
+	uint32_t counts[STATUS_SLOTS];
+};
+
+void http_stats_deinit(struct http_stats *s)
+{
+	struct http_stats_route *r;
+
+	for (size_t i = 0; (r = map_next(&s->routes, &i));)
+		free(r);
+	map_deinit(&s->routes);
+	*s = (struct http_stats){ 0 };
+}
+
+void http_stats_note(struct http_stats *s, const struct route *route, unsigned status, uint64_t us)
+{
+	struct http_stats_route *r;
+
+	if (!route)
+		route = &no_route;
+	r = map_get(&s->routes, &route, sizeof route);
+	if (!r) {
+		r = calloc(1, sizeof *r);
+		if (!r)
+			return;
+		r->route = route;
+		if (map_set(&s->routes, &r->route, sizeof r->route, r, NULL) < 0) {
+			free(r);
+			return;
+		}
+	}
+	histogram_add(&r->times, us);
+	r->counts[status < STATUS_SLOTS ? status : 0]++;
+}
+
+void http_stats_write_counts(const struct http_stats *s, struct metric_out *out)
+{
+	const struct http_stats_route *r;
+	char code[12];
+
+	for (size_t i = 0; (r = map_next(&s->routes, &i));)
+		for (unsigned status = 0; status < STATUS_SLOTS; status++)
+			if (r->counts[status]) {
+				snprintf(code, sizeof code, "%u", status);
+				metric_count(out, r->counts[status], METRIC_LABELS(r->route->method, r->route->pattern, code));
+			}
+}
+
+void http_stats_write_times(const struct http_stats *s, struct metric_out *out)
+{
+	const struct http_stats_route *r;
+
+	for (size_t i = 0; (r = map_next(&s->routes, &i));)
+		metric_histogram(out, &r->times, METRIC_LABELS(r->route->method, r->route->pattern));
+}

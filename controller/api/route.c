@@ -1,0 +1,370 @@
+/* route - see route.h. */
+#include "controller/api/route.h"
+
+#include "lib/sixpn/name.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct route *route_next(const struct route *at)
+{
+	const struct route *const *table = route_tables;
+
+	if (!at)
+		return *table;
+	if (at[1].method)
+		return at + 1;
+	for (; *table; table++) /* which table did it end? */
+		for (const struct route *r = *table; r->method; r++)
+			if (r == at)
+				return table[1];
+	return NULL;
+}
+
+/* ---- finding ---- */
+
+static bool pattern_matches(const char *pattern, const struct http_target *target, struct route_match *match)
+{
+	const char *p = pattern;
+
+	match->n_params = 0;
+	for (size_t i = 0; i < target->n_segments; i++) {
+		size_t len;
+
+		if (*p++ != '/')
+			return false;
+		len = strcspn(p, "/");
+		if (*p == '{')
+			match->params[match->n_params++] = target->segments[i];
+		else if (strlen(target->segments[i]) != len || memcmp(target->segments[i], p, len))
+			return false;
+		p += len;
+	}
+	return *p == 0;
+}
+
+void route_find(const struct http_target *target, const char *method, struct route_match *ret_match)
+{
+	struct route_match match = { 0 };
+
+	*ret_match = match;
+	for (const struct route *r = route_next(NULL); r; r = route_next(r)) {
+		size_t len = strlen(ret_match->allow);
+
+		if (!pattern_matches(r->pattern, target, &match))
+			continue;
+		if (!strcmp(r->method, method)) {
+			match.route = r;
+			*ret_match = match;
+			return;
+		}
+		snprintf(ret_match->allow + len, sizeof ret_match->allow - len, "%s%s", len ? ", " : "", r->method);
+	}
+}
+
+/* ---- checking ---- */
+
+static const char *type_text(enum field_type type)
+{
+	switch (type) {
+	case FIELD_STR: return "a string";
+	case FIELD_INT: return "an integer";
+	case FIELD_NUM: return "a number";
+	case FIELD_BOOL: return "true or false";
+	case FIELD_STRINGS: return "a list of strings";
+	case FIELD_MAP: return "an object of strings";
+	case FIELD_OBJECT: return "an object";
+	case FIELD_LIST: return "a list";
+	}
+	return "?";
+}
+
+static int wrong_type(const struct route_field *f, struct why *why)
+{
+	return why_set(why, "type_invalid", f->name, "field \"%s\" must be %s", f->name, type_text(f->type));
+}
+
+static int check_str(const struct route_field *f, const json_t *j, struct why *why)
+{
+	size_t len = json_string_length(j), max = f->max ? (size_t)f->max : 255;
+
+	if (!json_is_string(j))
+		return wrong_type(f, why);
+	if (len > max)
+		return why_set(why, "too_long", f->name, "field \"%s\" has %zu bytes, at most %zu are allowed", f->name, len, max);
+	if (len < (size_t)f->min)
+		return why_set(why, "field_invalid", f->name, "field \"%s\" must not be empty", f->name);
+	return name_check_text(f->name, json_string_value(j), max, why);
+}
+
+static int check_number(const struct route_field *f, const json_t *j, struct why *why)
+{
+	double value = json_number_value(j);
+
+	if (f->type == FIELD_INT ? !json_is_integer(j) : !json_is_number(j))
+		return wrong_type(f, why);
+	if (!(value >= (double)f->min && value <= (double)f->max))
+		return why_set(why, "out_of_range", f->name, "field \"%s\" is %.15g, allowed is %lld to %lld", f->name, value,
+			       (long long)f->min, (long long)f->max);
+	return 0;
+}
+
+static int check_strings(const struct route_field *f, const json_t *j, struct why *why)
+{
+	size_t i;
+	json_t *item;
+
+	if (!json_is_array(j))
+		return wrong_type(f, why);
+	if (json_array_size(j) < (size_t)f->min || json_array_size(j) > (size_t)f->max)
+		return why_set(why, "out_of_range", f->name, "field \"%s\" has %zu items, allowed is %lld to %lld", f->name,
+			       json_array_size(j), (long long)f->min, (long long)f->max);
+	json_array_foreach(j, i, item) {
+		if (f->type == FIELD_LIST)
+			continue;
+		if (!json_is_string(item))
+			return wrong_type(f, why);
+		if (json_string_length(item) > ROUTE_TEXT_MAX)
+			return why_set(why, "too_long", f->name, "item %zu of \"%s\" is longer than %d bytes", i, f->name, ROUTE_TEXT_MAX);
+	}
+	return 0;
+}
+
+static int check_map(const struct route_field *f, const json_t *j, struct why *why)
+{
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(j))
+		return wrong_type(f, why);
+	if (f->type == FIELD_OBJECT)
+		return 0;
+	if (json_object_size(j) > (size_t)f->max)
+		return why_set(why, "out_of_range", f->name, "field \"%s\" has %zu entries, at most %lld are allowed", f->name,
+			       json_object_size(j), (long long)f->max);
+	json_object_foreach((json_t *)(uintptr_t)j, key, value)
+		if (!json_is_string(value) || json_string_length(value) > ROUTE_TEXT_MAX)
+			return why_set(why, "type_invalid", f->name, "\"%.60s\" in field \"%s\" must be a string of at most %d bytes", key,
+				       f->name, ROUTE_TEXT_MAX);
+	return 0;
+}
+
+static int check_field(const struct route_field *f, const json_t *j, struct why *why)
+{
+	switch (f->type) {
+	case FIELD_STR:
+		return check_str(f, j, why);
+	case FIELD_INT:
+	case FIELD_NUM:
+		return check_number(f, j, why);
+	case FIELD_BOOL:
+		return json_is_boolean(j) ? 0 : wrong_type(f, why);
+	case FIELD_STRINGS:
+	case FIELD_LIST:
+		return check_strings(f, j, why);
+	case FIELD_MAP:
+	case FIELD_OBJECT:
+		return check_map(f, j, why);
+	}
+	return wrong_type(f, why);
+}
+
+static const struct route_field *field_find(const struct route_field *fields, const char *name)
+{
+	for (; fields && fields->name; fields++)
+		if (!strcmp(fields->name, name))
+			return fields;
+	return NULL;
+}
+
+int route_check_body(const struct route *route, const json_t *body, struct why *why)
+{
+	const char *key;
+	json_t *value;
+
+	if (body && !route->fields)
+		return why_set(why, "body_unexpected", "", "%s %s takes no body", route->method, route->pattern);
+	if (body && !json_is_object(body))
+		return why_set(why, "json_invalid", "", "the body must be a JSON object");
+	json_object_foreach((json_t *)(uintptr_t)body, key, value) {
+		const struct route_field *f = field_find(route->fields, key);
+
+		if (!f)
+			return why_set(why, "field_unknown", key, "field \"%.60s\" is not known here", key);
+		if (!json_is_null(value) && check_field(f, value, why))
+			return E_REFUSED;
+	}
+	for (const struct route_field *f = route->fields; f && f->name; f++) {
+		const json_t *j = json_object_get(body, f->name);
+
+		if (f->required && (!j || json_is_null(j)))
+			return why_set(why, "field_missing", f->name, "field \"%s\" is missing: %s", f->name, f->help);
+	}
+	return 0;
+}
+
+static bool in_words(const char *words, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = words; p && *p && len; p += strcspn(p, " "), p += strspn(p, " "))
+		if (strcspn(p, " ") == len && !memcmp(p, word, len))
+			return true;
+	return false;
+}
+
+/* A value that is not understood must not pass for "no": who writes dry_run=yes does not want the write. */
+static int check_query_value(const char *name, const char *value, struct why *why)
+{
+	if (in_words("strict dry_run force revoked released", name) && *value && !in_words("1 0 true false", value))
+		return why_set(why, "value_invalid", name, "query parameter \"%s\" is \"%.30s\": it can be true or false", name, value);
+	if (!strcmp(name, "limit") && (!*value || value[strspn(value, "0123456789")] || !value[strspn(value, "0")]))
+		return why_set(why, "value_invalid", name, "query parameter \"limit\" is \"%.30s\": it must be a number above 0", value);
+	return 0;
+}
+
+int route_check_query(const struct route *route, const struct http_target *target, struct why *why)
+{
+	for (size_t i = 0; i < target->n_query; i++) {
+		const char *name = target->query[i].name;
+
+		if (!in_words(route->query, name) && !(route->write && in_words("wait timeout strict on dry_run", name)) &&
+		    !(route->waits && in_words("timeout strict on", name)) &&
+		    !(route->list && in_words("after limit prefix", name)) && !(route->watch && in_words("after timeout", name)))
+			return why_set(why, "field_unknown", name, "query parameter \"%.60s\" is not known here", name);
+		if (check_query_value(name, target->query[i].value, why))
+			return E_REFUSED;
+	}
+	return 0;
+}
+
+int route_parse_duration(const char *field, const char *text, uint32_t max_ms, uint32_t *ret_ms, struct why *why)
+{
+	static const struct {
+		const char *unit;
+		uint32_t ms;
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
+	char *end;
+	unsigned long long n = strtoull(text, &end, 10);
+
+	for (size_t i = 0; i < ARRAY_LEN(units) && text[0] >= '0' && text[0] <= '9'; i++)
+		if (!strcmp(end, units[i].unit)) {
+			if (n > max_ms / units[i].ms)
+				return why_set(why, "out_of_range", field, "\"%s\" is \"%.30s\", at most %u ms are allowed", field, text,
+					       max_ms);
+			*ret_ms = (uint32_t)n * units[i].ms;
+			return 0;
+		}
+	return why_set(why, "field_invalid", field, "\"%s\" is \"%.30s\", which is not a time such as 500ms, 10s or 2m", field, text);
+}
+
+/* ---- describing ---- */
+
+static json_t *describe_field(const struct route_field *f)
+{
+	static const char *const types[] = { [FIELD_STR] = "string", [FIELD_INT] = "integer", [FIELD_NUM] = "number",
+					     [FIELD_BOOL] = "boolean", [FIELD_STRINGS] = "array", [FIELD_MAP] = "object",
+					     [FIELD_OBJECT] = "object", [FIELD_LIST] = "array" };
+	json_t *j = json_pack("{s:s,s:s}", "type", types[f->type], "description", f->help);
+
+	if (f->type == FIELD_STR)
+		json_object_set_new(j, "maxLength", json_integer(f->max ? f->max : 255));
+	if (f->type == FIELD_INT || f->type == FIELD_NUM) {
+		json_object_set_new(j, "minimum", json_integer(f->min));
+		json_object_set_new(j, "maximum", json_integer(f->max));
+	}
+	if (f->type == FIELD_STRINGS || f->type == FIELD_LIST) {
+		json_object_set_new(j, "maxItems", json_integer(f->max));
+		json_object_set_new(j, "items", f->type == FIELD_STRINGS ? json_pack("{s:s}", "type", "string") : json_object());
+	}
+	if (f->type == FIELD_MAP)
+		json_object_set_new(j, "additionalProperties", json_pack("{s:s}", "type", "string"));
+	return j;
+}
+
+static json_t *describe_body(const struct route *r)
+{
+	json_t *properties = json_object(), *required = json_array(), *schema;
+
+	for (const struct route_field *f = r->fields; f->name; f++) {
+		json_object_set_new(properties, f->name, describe_field(f));
+		if (f->required)
+			json_array_append_new(required, json_string(f->name));
+	}
+	schema = json_pack("{s:s,s:b,s:o}", "type", "object", "additionalProperties", 0, "properties", properties);
+	if (json_array_size(required))
+		json_object_set(schema, "required", required);
+	json_decref(required);
+	return json_pack("{s:{s:{s:o}}}", "content", "application/json", "schema", schema);
+}
+
+static void describe_words(json_t *parameters, const char *words)
+{
+	char name[32];
+
+	for (const char *p = words; p && *p; p += strcspn(p, " "), p += strspn(p, " ")) {
+		snprintf(name, sizeof name, "%.*s", (int)strcspn(p, " "), p);
+		json_array_append_new(parameters, json_pack("{s:s,s:s,s:{s:s}}", "name", name, "in", "query", "schema", "type", "string"));
+	}
+}
+
+static json_t *describe_parameters(const struct route *r)
+{
+	json_t *parameters = json_array();
+	char name[32];
+
+	for (const char *p = strchr(r->pattern, '{'); p; p = strchr(p + 1, '{')) {
+		snprintf(name, sizeof name, "%.*s", (int)strcspn(p + 1, "}"), p + 1);
+		json_array_append_new(parameters, json_pack("{s:s,s:s,s:b,s:{s:s}}", "name", name, "in", "path", "required", 1, "schema",
+							    "type", "string"));
+	}
+	describe_words(parameters, r->query);
+	if (r->write)
+		describe_words(parameters, "wait timeout strict on dry_run");
+	if (r->waits)
+		describe_words(parameters, "timeout strict on");
+	if (r->list)
+		describe_words(parameters, "after limit prefix");
+	if (r->watch)
+		describe_words(parameters, "after timeout");
+	return parameters;
+}
+
+static json_t *describe_route(const struct route *r)
+{
+	char status[12];
+	json_t *j;
+
+	snprintf(status, sizeof status, "%u", r->success ? r->success : 200);
+	j = json_pack("{s:s,s:o,s:{s:{s:s},s:{s:s}}}", "summary", r->help, "parameters", describe_parameters(r), "responses", status,
+		      "description", "good", "default", "description",
+		      "{\"error\":{\"code\",\"message\",\"field\",\"hint\",\"request\"}}");
+	if (r->fields)
+		json_object_set_new(j, "requestBody", describe_body(r));
+	json_object_set_new(j, "security",
+			    r->auth == ROUTE_OPEN ? json_array() : json_pack("[{s:[]}]", "bearer"));
+	return j;
+}
+
+json_t *route_describe(void)
+{
+	json_t *paths = json_object();
+
+	for (const struct route *r = route_next(NULL); r; r = route_next(r)) {
+		json_t *path = json_object_get(paths, r->pattern);
+		char method[16];
+		size_t i;
+
+		for (i = 0; r->method[i] && i + 1 < sizeof method; i++)
+			method[i] = (char)(r->method[i] | 0x20);
+		method[i] = 0;
+		if (!path) {
+			path = json_object();
+			json_object_set_new(paths, r->pattern, path);
+		}
+		json_object_set_new(path, method, describe_route(r));
+	}
+	return json_pack("{s:s,s:{s:s,s:s},s:o,s:{s:{s:{s:s,s:s}}}}", "openapi", "3.0.3", "info", "title", "sixpn", "version", SIXPN_VERSION,
+			 "paths", paths, "components", "securitySchemes", "bearer", "type", "http", "scheme", "bearer");
+}

@@ -1,0 +1,155 @@
+/* report - see report.h. */
+#include "controller/nodes/report.h"
+
+#include "lib/base/log.h"
+#include "lib/sixpn/pb.h"
+#include "proto/sixpn.pb-c.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_LIMIT (2u << 20)
+
+struct report_op {
+	struct op op;
+	struct controller *c;
+	uint64_t handle;
+	struct store_report *reports;
+	struct store_report_refusal *refused;
+	size_t n, n_refused;
+};
+
+static int read_one(const Sixpn__InstanceReport *in, struct store_report *ret, struct why *why)
+{
+	if (pb_text(&in->instance, "instance", ret->id, sizeof ret->id, why) || name_check_instance_id(ret->id, why))
+		return E_REFUSED;
+	if (!in->observed)
+		return why_set(why, "report_invalid", "observed", "a report of instance %s without what was observed", ret->id);
+	return observed_from_pb(in->observed, &ret->observed, why);
+}
+
+int report_read(const void *bytes, size_t len, struct store_report **ret_reports, size_t *ret_n, size_t *ret_n_bad, struct why *why)
+{
+	CLEAN_FREE struct store_report *reports = NULL;
+	size_t n = 0, n_bad = 0;
+	struct pb_arena arena;
+	Sixpn__ReportRequest *m;
+	int r = 0;
+
+	pb_arena_init(&arena, ARENA_LIMIT);
+	m = (Sixpn__ReportRequest *)pb_unpack(&arena, &sixpn__report_request__descriptor, bytes, len);
+	if (!m)
+		r = why_set(why, "report_invalid", "", "%zu bytes that are no ReportRequest", len);
+	else if (m->n_instances > STORE_REPORT_MAX)
+		r = why_set(why, "report_invalid", "instances", "%zu reports at once, at most %d are allowed", m->n_instances, STORE_REPORT_MAX);
+	else if (!(reports = calloc(m->n_instances + 1, sizeof *reports)))
+		r = -ENOMEM;
+	for (size_t i = 0; r == 0 && i < m->n_instances; i++) {
+		r = read_one(m->instances[i], &reports[n], why);
+		n += r == 0;
+		n_bad += r > 0;
+		r = r > 0 ? 0 : r;
+	}
+	if (r == 0) {
+		*ret_n = n;
+		*ret_n_bad = n_bad;
+		*ret_reports = TAKE(reports);
+	}
+	pb_arena_deinit(&arena);
+	return r;
+}
+
+static void send_reply(struct controller *c, uint64_t handle, uint64_t v, const struct store_report_refusal *refused, size_t n)
+{
+	CLEAN_FREE Sixpn__ReportRefusal *items = calloc(n + 1, sizeof *items);
+	CLEAN_FREE Sixpn__ReportRefusal **list = calloc(n + 1, sizeof *list);
+	CLEAN_BUF struct buf bytes = BUF_INIT(LINK_REPLY_MAX);
+	Sixpn__ReportReply m = SIXPN__REPORT_REPLY__INIT;
+	int r;
+
+	if (!items || !list)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		sixpn__report_refusal__init(&items[i]);
+		items[i].instance = pb_bytes(refused[i].id, strlen(refused[i].id));
+		items[i].text = pb_bytes(refused[i].text, strlen(refused[i].text));
+		list[i] = &items[i];
+	}
+	m.v = v;
+	m.refused = list;
+	m.n_refused = n;
+	r = pb_pack(&m, &bytes);
+	if (r == 0)
+		r = link_server_reply(c->link, handle, bytes.data, bytes.len);
+	if (r < 0 && r != -ENOENT)
+		log_limited(LOG_L_WARN, "report", "a reply is lost: %s", strerror(-r));
+}
+
+static void op_free(struct report_op *o)
+{
+	op_deinit(&o->op);
+	free(o->reports);
+	free(o->refused);
+	free(o);
+}
+
+static int run(struct store *store, struct op *op)
+{
+	struct report_op *o = container_of(op, struct report_op, op);
+
+	o->n_refused = 0;
+	return store_instance_report(store, op, o->reports, o->n, o->refused, &o->n_refused);
+}
+
+static void done(struct op *op)
+{
+	struct report_op *o = container_of(op, struct report_op, op);
+
+	controller_op_done(o->c);
+	if (op->result == 0)
+		send_reply(o->c, o->handle, op->v, o->refused, o->n_refused);
+	else
+		log_limited(LOG_L_WARN, "report", "reports of %s are not stored: %s", op->principal.text,
+			    op->result > 0 ? op->why.text : strerror(-op->result));
+	op_free(o);
+}
+
+static void put(struct controller *c, const struct node_entry *node, uint64_t handle, struct store_report *reports, size_t n)
+{
+	struct principal who = principal_node(node->host, node->name);
+	struct report_op *o = calloc(1, sizeof *o);
+
+	if (o) {
+		*o = (struct report_op){ .c = c, .handle = handle, .reports = reports, .n = n };
+		o->refused = calloc(n + 1, sizeof *o->refused);
+	}
+	if (!o || !o->refused) {
+		free(reports);
+		free(o);
+		return;
+	}
+	op_init(&o->op, run, done, &who, NULL);
+	o->op.frees = true;
+	if (!controller_put(c, &o->op))
+		op_free(o);
+}
+
+void report_take(struct controller *c, const struct link_request *request)
+{
+	const struct node_entry *node = node_table_find(&c->nodes, request->host);
+	struct store_report *reports;
+	struct why why = { .text = "" };
+	size_t n, n_bad = 0;
+	int r;
+
+	if (!node || node->revoked || request->clone || (node->boot_conflict && node->session == request->session))
+		return; /* its poll says why */
+	r = report_read(request->payload, request->len, &reports, &n, &n_bad, &why);
+	if (r > 0 || n_bad) {
+		c->stats.bad_requests++;
+		log_limited(LOG_L_WARN, "report", "node %s: %s", node->name, why.text);
+	}
+	if (r)
+		return;
+	put(c, node, request->handle, reports, n);
+}

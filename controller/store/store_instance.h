@@ -1,0 +1,76 @@
+/* store_instance - instances: placed once, wanted by the API, seen by their host. A delete is two steps: desired = destroyed; the
+ * host's report that it is gone (or the node's deletion, or force) writes the tombstones of instance and workload. */
+#pragma once
+#include "controller/store/store.h"
+
+struct store_instance {
+	struct instance_record record;
+	uint8_t org[ID_LEN];
+	char org_name[NAME_SIZE], app_name[NAME_SIZE], network_name[NAME_SIZE];
+	char host_name[NAME_SIZE];
+	char region[NAME_REGION_SIZE]; /* of the host it runs on */
+	uint8_t address[16];
+	uint64_t created_ms, updated_ms;
+	uint64_t v;                    /* of its record now */
+};
+
+struct store_instance_new {
+	const char *org, *app;   /* as in store_app_find; org may be NULL */
+	const char *region;      /* region or host must be given */
+	const char *host;        /* NULL = placed; else a node's name */
+	const char *group, *name; /* NULL or "" = "app" and none */
+	const struct metadata_pair *metadata;
+	size_t n_metadata;
+	bool dns_skip, cordoned;
+	uint32_t desired;        /* DESIRED_STARTED or DESIRED_STOPPED */
+	const char *spec;        /* JSON, schema 1; kept as is */
+	size_t spec_len;
+	const uint32_t *live;    /* host words of the nodes that are live now */
+	size_t n_live;
+};
+
+enum store_instance_verb { INSTANCE_START, INSTANCE_STOP, INSTANCE_RESTART, INSTANCE_DESTROY };
+
+int store_instance_create(struct store *store, struct op *op, const struct store_instance_new *in,
+			  struct store_instance *ret_instance) MUST_CHECK;
+/* By id (14 hex digits). */
+int store_instance_find(struct store *store, const struct principal *who, const char *id, struct store_instance *ret_instance,
+			struct why *why) MUST_CHECK;
+struct store_instance_filter {
+	const char *org, *app; /* as in store_app_find; NULL = all that are visible */
+	const char *region;    /* NULL = all */
+	uint32_t host;         /* 0 = all */
+	uint32_t network;      /* 0 = all */
+};
+int store_instance_list(struct store *store, const struct principal *who, const struct store_instance_filter *filter,
+			const struct store_page *page, void (*each)(void *arg, const struct store_instance *instance), void *arg,
+			struct store_next *ret_next, struct why *why) MUST_CHECK;
+/* Its workload: for those who may deploy. The text is the caller's (buf). */
+int store_instance_get_spec(struct store *store, const struct principal *who, const char *id, struct buf *ret_spec,
+			    struct why *why) MUST_CHECK;
+/* start and stop of what is so already change nothing (op->v stays 0) but still succeed; restart and destroy raise the generation.
+ * force (destroy only) writes the tombstones at once: *ret_gone. */
+int store_instance_change(struct store *store, struct op *op, const char *id, enum store_instance_verb verb, bool force,
+			  struct store_instance *ret_instance, bool *ret_gone) MUST_CHECK;
+/* Metadata is replaced whole. NULL leaves metadata as it is; bools likewise unless their set_ is true. */
+struct store_instance_update {
+	const struct metadata_pair *metadata;
+	size_t n_metadata;
+	bool set_dns_skip, dns_skip, set_cordoned, cordoned;
+};
+int store_instance_update(struct store *store, struct op *op, const char *id, const struct store_instance_update *in,
+			  struct store_instance *ret_instance) MUST_CHECK;
+
+struct store_report {
+	char id[NAME_INSTANCE_ID_SIZE];
+	struct observed observed;
+};
+struct store_report_refusal {
+	char id[NAME_INSTANCE_ID_SIZE];
+	char text[160];
+};
+#define STORE_REPORT_MAX 1000
+/* From a node (op->principal is PRINCIPAL_NODE). Foreign or unknown instances are refused one by one ("not here"), older
+ * generations ignored, what is known already changes nothing. ret_refused has room for n. */
+int store_instance_report(struct store *store, struct op *op, const struct store_report *reports, size_t n,
+			  struct store_report_refusal *ret_refused, size_t *ret_n_refused) MUST_CHECK;

@@ -1,0 +1,376 @@
+/* The HTTP server over real sockets on loopback: what reaches the handler, and what never does. */
+#include "tests/unit/controller/client.h"
+
+#include "controller/http/http.h"
+#include "lib/base/crypto.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <sys/stat.h>
+
+struct fixture {
+	struct loop *loop;
+	struct http_server *server;
+	struct http_request *parked;
+	bool park;
+	int handled;
+	uint16_t port;
+	char dir[64], socket[96];
+};
+
+static void handle(void *ctx, struct http_request *request)
+{
+	struct fixture *f = ctx;
+
+	f->handled++;
+	if (f->park) {
+		f->parked = request;
+		return;
+	}
+	http_reply_json(request, 200, 7,
+			json_pack("{s:s,s:i,s:I,s:b,s:s}", "method", request->method, "segments", (int)request->target.n_segments, "body",
+				  (json_int_t)request->body.len, "local_operator", request->local_operator, "first",
+				  request->target.n_segments ? request->target.segments[0] : ""));
+}
+
+static int set_up(void **state)
+{
+	static const char *const listen[] = { "127.0.0.1:0" };
+	static const char *const names[] = { "api.example.org" };
+	struct fixture *f = calloc(1, sizeof *f);
+	struct http_config config = { .listen = listen, .n_listen = 1, .host_names = names, .n_host_names = 1, .header_ms = 300,
+				      .body_ms = 400, .idle_ms = 500, .connections = 20, .connections_per_address = 16 };
+	struct clock clock = clock_real();
+	struct why why;
+
+	snprintf(f->dir, sizeof f->dir, "/tmp/sixpn-http-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->socket, sizeof f->socket, "%s/sock", f->dir);
+	config.socket_path = f->socket;
+	assert_int_equal(loop_new(&f->loop), 0);
+	assert_int_equal(http_server_new(f->loop, &clock, &config, handle, f, &f->server, &why), 0);
+	f->port = http_server_port(f->server, 0);
+	assert_true(f->port != 0);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	http_server_free(f->server);
+	if (f->parked)
+		http_reply(f->parked, &(struct http_reply){ .status = 200 });
+	loop_free(f->loop);
+	rmdir(f->dir);
+	free(f);
+	return 0;
+}
+
+static int ask_status(struct fixture *f, const char *text)
+{
+	struct client_reply r = client_raw(f->loop, f->port, text, strlen(text));
+	int status = r.status;
+
+	client_reply_deinit(&r);
+	return status;
+}
+
+static void a_request_reaches_the_handler_and_its_reply_the_client(void **state)
+{
+	struct fixture *f = *state;
+	struct client_reply r = client_ask(f->loop, f->port, NULL, "POST", "/v1/x%2Fy?a=b", NULL, "{\"k\":1}");
+
+	assert_int_equal(r.status, 200);
+	assert_string_equal(json_string_value(json_object_get(r.json, "method")), "POST");
+	assert_int_equal(json_integer_value(json_object_get(r.json, "segments")), 2);
+	assert_int_equal(json_integer_value(json_object_get(r.json, "body")), 7);
+	assert_non_null(strstr(r.head, "Sixpn-Request: "));
+	assert_non_null(strstr(r.head, "Sixpn-Version: 7"));
+	assert_non_null(strstr(r.head, "Cache-Control: no-store"));
+	client_reply_deinit(&r);
+}
+
+static void what_is_not_http_never_reaches_the_handler(void **state)
+{
+	static const struct {
+		const char *name, *text;
+		int status; /* 0 = closed, or any of 4xx and 5xx when -1 */
+	} rows[] = {
+		{ "no request line", "\x16\x03\x01\x02\r\n\r\n", -1 },
+		{ "unknown version", "GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", -1 },
+		{ "no host", "GET /v1/x HTTP/1.1\r\n\r\n", 400 },
+		{ "foreign host", "GET /v1/x HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421 },
+		{ "two hosts", "GET /v1/x HTTP/1.1\r\nHost: localhost\r\nHost: 127.0.0.1\r\n\r\n", 400 },
+		{ "two tokens", "GET /v1/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n", 400 },
+		{ "two lengths", "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400 },
+		{ "length and encoding", "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400 },
+		{ "negative length", "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", -1 },
+		{ "length too large", "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048577\r\n\r\n", 413 },
+		{ "length beyond numbers", "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999999\r\n\r\n", -1 },
+		{ "encoded NUL", "GET /v1/%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400 },
+		{ "broken percent", "GET /v1/%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", 400 },
+		{ "not UTF-8", "GET /v1/%ff HTTP/1.1\r\nHost: localhost\r\n\r\n", 400 },
+		{ "empty part", "GET /v1//x HTTP/1.1\r\nHost: localhost\r\n\r\n", 400 },
+		{ "no origin form", "GET http://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400 },
+		{ "a name twice in the query", "GET /v1/x?a=1&a=2 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400 },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int status = ask_status(f, rows[i].text);
+
+		if (rows[i].status >= 0 ? status != rows[i].status : status != 0 && (status < 400 || status > 599))
+			fail_msg("%s: status %d", rows[i].name, status);
+		assert_int_equal(f->handled, 0);
+	}
+}
+
+static void the_names_it_was_given_and_addresses_are_good_hosts(void **state)
+{
+	static const struct {
+		const char *host;
+		bool good;
+	} rows[] = { { "localhost:4280", true }, { "127.0.0.1", true }, { "[::1]:4280", true }, { "API.example.org:443", true },
+		     { "api.example.org.evil", false }, { "", false }, { "[::1", false }, { "[::1]x", false }, { ":80", false } };
+	static const char *const names[] = { "api.example.org" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (http_host_accepted(rows[i].host, names, 1) != rows[i].good)
+			fail_msg("host \"%s\"", rows[i].host);
+}
+
+static void a_target_longer_than_the_pool_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_BUF struct buf b = BUF_INIT(1u << 20);
+	struct client_reply r;
+
+	buf_add_str(&b, "GET /");
+	for (int i = 0; i < 40000; i++)
+		buf_add_str(&b, "a");
+	buf_add_str(&b, " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	r = client_raw(f->loop, f->port, b.data, b.len);
+	assert_true(r.status == 0 || r.status == 414 || r.status == 431 || r.status == 413);
+	assert_int_equal(f->handled, 0);
+	client_reply_deinit(&r);
+}
+
+static void a_chunked_body_above_the_limit_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_BUF struct buf b = BUF_INIT(4u << 20);
+	int fd = client_connect(f->port);
+	struct client_reply r;
+	size_t at = 0;
+
+	buf_add_str(&b, "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+	for (int i = 0; i < 20; i++) {
+		buf_add_str(&b, "10000\r\n");
+		memset(buf_reserve(&b, 0x10000), 'x', 0x10000);
+		buf_add_str(&b, "\r\n");
+	}
+	buf_add_str(&b, "0\r\n\r\n");
+	while (at < b.len) { /* the server reads only while its loop runs */
+		ssize_t n = send(fd, b.data + at, b.len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n > 0)
+			at += (size_t)n;
+		else
+			assert_int_equal(errno, EAGAIN);
+		loop_round(f->loop, 1);
+	}
+	r = client_receive(f->loop, fd);
+	assert_int_equal(r.status, 413);
+	assert_string_equal(client_error_code(&r), "body_too_large");
+	assert_int_equal(f->handled, 0);
+	client_reply_deinit(&r);
+	close(fd);
+}
+
+static void a_client_that_sends_a_byte_now_and_then_is_cut_off(void **state)
+{
+	static const char *const heads[] = { "GET /v1/x HTTP/1.1\r\nHost: localhost\r\nX: ",
+					     "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+		int fd = client_connect(f->port);
+		uint64_t end = loop_now_ms(f->loop) + 8000;
+		bool closed = false;
+		char c;
+
+		client_send(fd, heads[i], strlen(heads[i]));
+		while (!closed && loop_now_ms(f->loop) < end) {
+			client_send(fd, "a", 1);
+			loop_round(f->loop, 20);
+			closed = recv(fd, &c, 1, MSG_DONTWAIT) == 0 || (errno != EAGAIN);
+		}
+		assert_true(closed);
+		close(fd);
+	}
+	assert_int_equal(f->handled, 0);
+}
+
+static void one_address_cannot_take_all_connections(void **state)
+{
+	struct fixture *f = *state;
+	int fds[18], closed = 0;
+	char c;
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = client_connect(f->port);
+	for (int i = 0; i < 30; i++)
+		loop_round(f->loop, 1);
+	assert_true(http_server_connections(f->server) <= 16);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		closed += recv(fds[i], &c, 1, MSG_DONTWAIT) == 0;
+		close(fds[i]);
+	}
+	assert_int_equal(closed, 2);
+}
+
+static void a_parked_request_is_answered_at_once_when_the_handler_is_ready(void **state)
+{
+	struct fixture *f = *state;
+	static const char text[] = "GET /v1/x HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	int fd = client_connect(f->port);
+	struct client_reply r;
+	uint64_t before;
+
+	f->park = true;
+	client_send(fd, text, sizeof text - 1);
+	while (!f->parked)
+		loop_round(f->loop, 10);
+	before = loop_now_ms(f->loop);
+	http_reply(TAKE(f->parked), &(struct http_reply){ .status = 200, .body = "{}", .body_len = 2 });
+	r = client_receive(f->loop, fd);
+	assert_int_equal(r.status, 200);
+	assert_true(loop_now_ms(f->loop) - before < 300); /* not the 1 s of a resume that nobody notices */
+	client_reply_deinit(&r);
+	f->park = false;
+	client_send(fd, text, sizeof text - 1); /* and the connection goes on */
+	r = client_receive(f->loop, fd);
+	assert_int_equal(r.status, 200);
+	client_reply_deinit(&r);
+	close(fd);
+}
+
+static void an_answer_for_a_client_that_has_gone_harms_nobody(void **state)
+{
+	struct fixture *f = *state;
+	static const char text[] = "GET /v1/x HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	int fd = client_connect(f->port);
+
+	f->park = true;
+	client_send(fd, text, sizeof text - 1);
+	while (!f->parked)
+		loop_round(f->loop, 10);
+	close(fd);
+	for (int i = 0; i < 10; i++)
+		loop_round(f->loop, 1);
+	http_reply(TAKE(f->parked), &(struct http_reply){ .status = 200, .body = "{}", .body_len = 2 });
+	for (int i = 0; i < 10; i++)
+		loop_round(f->loop, 1);
+	f->park = false;
+	assert_int_equal(ask_status(f, text), 200);
+}
+
+static void stopping_answers_what_is_parked_and_lets_the_handler_finish_later(void **state)
+{
+	struct fixture *f = *state;
+	static const char text[] = "GET /v1/x HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	int fd = client_connect(f->port);
+	struct client_reply r;
+
+	f->park = true;
+	client_send(fd, text, sizeof text - 1);
+	while (!f->parked)
+		loop_round(f->loop, 10);
+	f->server = http_server_free(f->server);
+	r = client_receive(f->loop, fd);
+	assert_int_equal(r.status, 503);
+	assert_string_equal(client_error_code(&r), "stopping");
+	client_reply_deinit(&r);
+	close(fd);
+	http_reply(TAKE(f->parked), &(struct http_reply){ .status = 200 });
+}
+
+/* By then the store is gone that the handler would put its question to. */
+static void a_request_that_comes_while_the_server_stops_does_not_reach_the_handler(void **state)
+{
+	struct fixture *f = *state;
+	static const char begin[] = "GET /v1/x HTTP/1.1\r\n", rest[] = "Host: localhost\r\n\r\n";
+	int fd = client_connect(f->port);
+
+	client_send(fd, begin, sizeof begin - 1);
+	while (http_server_connections(f->server) == 0)
+		loop_round(f->loop, 10);
+	client_send(fd, rest, sizeof rest - 1);
+	f->server = http_server_free(f->server);
+	assert_int_equal(f->handled, 0);
+	close(fd);
+}
+
+static void the_local_socket_knows_who_is_there(void **state)
+{
+	struct fixture *f = *state;
+	struct client_reply r = client_ask(f->loop, 0, f->socket, "GET", "/v1/x", NULL, NULL);
+	struct stat st;
+
+	assert_int_equal(r.status, 200);
+	assert_true(json_is_true(json_object_get(r.json, "local_operator")));
+	client_reply_deinit(&r);
+	assert_int_equal(stat(f->socket, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600); /* without a group: for root and us */
+	r = client_ask(f->loop, f->port, NULL, "GET", "/v1/x", NULL, NULL);
+	assert_false(json_is_true(json_object_get(r.json, "local_operator")));
+	client_reply_deinit(&r);
+}
+
+static void an_address_that_is_taken_or_no_address_is_named(void **state)
+{
+	struct fixture *f = *state;
+	char taken[32];
+	const char *listen[1] = { taken };
+	struct http_config config = { .listen = listen, .n_listen = 1 };
+	struct clock clock = clock_real();
+	struct http_server *server;
+	struct why why;
+
+	snprintf(taken, sizeof taken, "127.0.0.1:%u", f->port);
+	assert_int_equal(http_server_new(f->loop, &clock, &config, handle, f, &server, &why), E_REFUSED);
+	assert_non_null(strstr(why.text, taken));
+	snprintf(taken, sizeof taken, "localhost:http");
+	assert_int_equal(http_server_new(f->loop, &clock, &config, handle, f, &server, &why), E_REFUSED);
+	assert_string_equal(why.code, "listen_failed");
+	config = (struct http_config){ .socket_path = f->socket };
+	assert_int_equal(http_server_new(f->loop, &clock, &config, handle, f, &server, &why), E_REFUSED);
+	assert_non_null(strstr(why.text, "another controller"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(a_request_reaches_the_handler_and_its_reply_the_client),
+		T(what_is_not_http_never_reaches_the_handler),
+		T(the_names_it_was_given_and_addresses_are_good_hosts),
+		T(a_target_longer_than_the_pool_is_refused),
+		T(a_chunked_body_above_the_limit_is_refused),
+		T(a_client_that_sends_a_byte_now_and_then_is_cut_off),
+		T(one_address_cannot_take_all_connections),
+		T(a_parked_request_is_answered_at_once_when_the_handler_is_ready),
+		T(an_answer_for_a_client_that_has_gone_harms_nobody),
+		T(stopping_answers_what_is_parked_and_lets_the_handler_finish_later),
+		T(a_request_that_comes_while_the_server_stops_does_not_reach_the_handler),
+		T(the_local_socket_knows_who_is_there),
+		T(an_address_that_is_taken_or_no_address_is_named),
+	};
+
+	crypto_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
