@@ -145,12 +145,24 @@ def down():
         for pid in (cell["holder"], cell["pid"]):
             if is_holder(pid):
                 os.kill(pid, signal.SIGKILL)
+    wake({c["pid"] for c in state["cells"].values()})
     wait_until(lambda: not any(is_holder(c["pid"]) for c in state["cells"].values()), 10, "cells gone")
     subprocess.run(["ip", "link", "del", state["device"]], stderr=subprocess.DEVNULL)
     path.unlink()
     (HOME / "env").unlink(missing_ok=True)
     print(f"removed {len(state['cells'])} cells")
     return 0
+
+
+def wake(cells):
+    """Whoever stopped a daemon by hand has stopped the nsenter above it too; a stopped one reaps nobody, and its cell cannot end."""
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            argv = path.read_bytes().split(b"\0")
+            if os.path.basename(argv[0]) == b"nsenter" and argv[1] == b"-t" and int(argv[2]) in cells:
+                os.kill(int(path.parent.name), signal.SIGCONT)
+        except (OSError, IndexError, ValueError):
+            pass  # it has ended meanwhile, or is another's
 
 
 def is_holder(pid):
