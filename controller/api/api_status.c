@@ -114,6 +114,8 @@ static int events(struct api_call *call, struct why *why)
 
 	if (!env->ops->each_event)
 		return why_set(why, "unavailable", "", "this controller keeps no events");
+	if (env->ops->revision && newest > env->ops->revision(env->ctx))
+		newest = 0; /* of a controller before us, whose clock was ahead */
 	items = json_array();
 	env->ops->each_event(env->ctx, newest, add_event, items);
 	last = json_array_get(items, json_array_size(items) - 1);

@@ -148,6 +148,12 @@ def test_events_follow_in_order_and_once(lab):
         "app acme/aaa", "app acme/bbb", "app acme/ccc"]
 
 
+def test_a_number_from_the_future_gets_all_that_there_is(lab):
+    text = lab.controller.out("curl", "-s", "--unix-socket", "/run/sixpn/controller.sock",
+                              "http://localhost/v1/events?after=9000000000000000000&timeout=1s")
+    assert json.loads(text) == lab.json("events") and lab.json("events")["items"], text
+
+
 def test_events_are_for_operators(lab):
     token = lab.secret("token", "create", "--org", "acme", "--profile", "admin", "--name", "t")
     for path in ("/v1/events", "/v1/status?after=1&timeout=1s"):

@@ -140,6 +140,24 @@ static void a_sentence_that_is_too_long_is_cut_between_two_characters(void **sta
 	world_free(w);
 }
 
+/* What a controller before us gave out while its clock was ahead; and a controller of which nothing can be told keeps nobody busy. */
+static void a_number_from_the_future_is_answered_and_no_event_is_no_news(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct watcher ahead, none;
+
+	(void)state;
+	watch(w, true, revision(w) + 1000000, 5000, &ahead);
+	assert_int_equal(ahead.calls, 1);
+	watch(w, true, 0, 5000, &none);
+	world_run(w, 1000);
+	assert_int_equal(none.calls, 0);
+	make_region(w, "ord");
+	world_run(w, 10);
+	assert_int_equal(none.calls, 1);
+	world_free(w);
+}
+
 static void a_watcher_sleeps_until_something_changes_or_its_time_is_up(void **state)
 {
 	struct watcher status, events, late;
@@ -281,6 +299,7 @@ int main(void)
 		cmocka_unit_test(changes_and_what_became_of_them_are_events_in_their_order),
 		cmocka_unit_test(held_deletes_are_an_event_when_they_come_and_when_they_go),
 		cmocka_unit_test(a_sentence_that_is_too_long_is_cut_between_two_characters),
+		cmocka_unit_test(a_number_from_the_future_is_answered_and_no_event_is_no_news),
 		cmocka_unit_test(a_watcher_sleeps_until_something_changes_or_its_time_is_up),
 		cmocka_unit_test(who_asks_after_an_old_or_foreign_number_is_told_at_once),
 		cmocka_unit_test(an_acknowledgement_is_another_status_but_no_event),
