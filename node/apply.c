@@ -16,7 +16,6 @@
 
 #define AWAIT_LIMIT_MS 1000
 #define NAMES_AGAIN_MS 1000
-#define ERRORS_PER_POLL 64
 #define APPLY_AGAIN_MS 5000
 #define AWAITS_PER_POLL 64
 
@@ -173,6 +172,13 @@ static void let_speak(struct node *node, const struct presence *wanted)
 	apply_later(node);
 }
 
+/* Who is gone may still be heard: that is not applied. */
+static void silence_failed(struct node *node, int e)
+{
+	complain_of_self(node, "presence", e, NULL);
+	apply_later(node);
+}
+
 static void reach(struct node *node)
 {
 	struct why why = { 0 };
@@ -225,6 +231,8 @@ static void names_again_expired(struct loop_timer *timer)
 	if (e < 0)
 		complain(node, "names", e, NULL);
 	names_later(node);
+	if (!names_are_behind(node->names) && node->sync)
+		sync_nudge(node->sync); /* an error less */
 }
 
 static void forget_settled(struct node *node, const struct presence *wanted)
@@ -263,7 +271,7 @@ void node_apply(struct node *node, const struct replica_change *change)
 		complain(node, "roles", e, NULL);
 	e = presence_known ? node->kernel->silence(node, &wanted) : 0;
 	if (e < 0)
-		complain(node, "presence", e, NULL);
+		silence_failed(node, e);
 	if (presence_known) {
 		forget_settled(node, &wanted);
 		presence_deinit(&node->presence);
@@ -346,28 +354,26 @@ static void await_expired(struct loop_timer *timer)
 }
 
 struct poll_extras {
-	Sixpn__RecordError errors[ERRORS_PER_POLL], *error_list[ERRORS_PER_POLL];
+	struct node_errors_said errors;
 	Sixpn__Await awaits[AWAITS_PER_POLL], *await_list[AWAITS_PER_POLL];
 };
+
+/* What is applied and not answered yet must not pass for done. It needs no memory: that is what there is none of. */
+void node_say_errors(struct node *node, struct node_errors_said *said, struct Sixpn__PollRequest *poll)
+{
+	struct node_error behind = { .kind = RECORD_NODE, .key_len = 4, .v = node->replica.v,
+				     .text = "names: there is no memory for the new ones, the name server gives older answers" };
+
+	put_u32(behind.key, node->identity.host);
+	node_errors_say(&node->errors, names_are_behind(node->names) ? &behind : NULL, said, poll);
+}
 
 static void on_fill_poll(void *ctx, struct Sixpn__PollRequest *poll)
 {
 	static __thread struct poll_extras x; /* lives until the next call, as sync.h promises */
 	struct node *node = ctx;
 
-	for (size_t i = 0; i < node->errors.n && i < ERRORS_PER_POLL; i++) {
-		struct node_error *e = &node->errors.items[i];
-
-		sixpn__record_error__init(&x.errors[i]);
-		x.errors[i].kind = e->kind;
-		x.errors[i].key = (ProtobufCBinaryData){ e->key_len, e->key };
-		x.errors[i].v = e->v;
-		x.errors[i].text = (ProtobufCBinaryData){ strlen(e->text), (uint8_t *)e->text };
-		x.error_list[i] = &x.errors[i];
-		poll->n_errors = i + 1;
-	}
-	poll->errors = x.error_list;
-	poll->errors_total = (uint32_t)node->errors.n;
+	node_say_errors(node, &x.errors, poll);
 	for (struct node_await *a = node->awaits; a && poll->n_await < AWAITS_PER_POLL; a = a->next) {
 		Sixpn__Await *out = &x.awaits[poll->n_await];
 

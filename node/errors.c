@@ -2,6 +2,7 @@
 #include "node/errors.h"
 
 #include "lib/base/log.h"
+#include "lib/sixpn/pb.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,32 @@ void node_errors_add(struct node_errors *errors, uint32_t kind, const void *key,
 	*e = (struct node_error){ .kind = kind, .key_len = (uint8_t)key_len, .v = v };
 	memcpy(e->key, key, key_len);
 	snprintf(e->text, sizeof e->text, "%s", text);
+}
+
+static void say(const struct node_error *e, struct node_errors_said *said, Sixpn__PollRequest *poll)
+{
+	Sixpn__RecordError *out = &said->items[poll->n_errors];
+
+	poll->errors_total++;
+	if (poll->n_errors == NODE_ERRORS_PER_POLL)
+		return;
+	sixpn__record_error__init(out);
+	out->kind = e->kind;
+	out->key = pb_bytes(e->key, e->key_len);
+	out->v = e->v;
+	out->text = pb_bytes(e->text, strlen(e->text));
+	said->list[poll->n_errors++] = out;
+}
+
+void node_errors_say(const struct node_errors *errors, const struct node_error *also, struct node_errors_said *said, Sixpn__PollRequest *poll)
+{
+	poll->errors = said->list;
+	if (also) {
+		said->first = *also;
+		say(&said->first, said, poll);
+	}
+	for (size_t i = 0; i < errors->n; i++)
+		say(&errors->items[i], said, poll);
 }
 
 void node_errors_deinit(struct node_errors *errors)

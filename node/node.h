@@ -124,6 +124,8 @@ void node_publish_heard(struct node *node); /* for _sync.internal */
 
 /* ---- apply.c ---- */
 void node_apply(struct node *node, const struct replica_change *change);
+/* The errors that a poll says: of records, and that the names are behind them. */
+void node_say_errors(struct node *node, struct node_errors_said *said, struct Sixpn__PollRequest *poll);
 extern const struct sync_events node_sync_events;
 extern const struct role_node_ops node_role_ops;
 void node_forget_awaits(struct node *node);

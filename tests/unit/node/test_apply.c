@@ -10,6 +10,7 @@ struct rig {
 	struct reports *reports; /* for the names alone: the node has nobody to report to */
 	char steps[256];
 	int fail; /* what every step to the kernel returns */
+	bool loud; /* who is gone cannot be silenced */
 	bool full; /* the map has no room for MADE_HOST3 in MADE_NET2 */
 	size_t n_instances;
 	char first[NAME_INSTANCE_ID_SIZE], app[NAME_SIZE], org[NAME_SIZE];
@@ -53,7 +54,9 @@ static int let_speak(struct node *node, const struct presence *wanted)
 
 static int silence(struct node *node, const struct presence *wanted)
 {
-	return presence_step(node, "silence", wanted);
+	int e = presence_step(node, "silence", wanted);
+
+	return ((struct rig *)node)->loud ? -EIO : e;
 }
 
 static int reach(struct node *node, struct why *why)
@@ -216,6 +219,22 @@ static void what_the_kernel_refused_is_tried_again_without_a_change(void **state
 	rig_end(rig);
 }
 
+static void g9_a_host_that_is_gone_and_still_heard_is_an_error_and_tried_again(void **state)
+{
+	struct rig *rig = rig_new();
+
+	(void)state;
+	rig->loud = true;
+	apply(rig, made_world());
+	assert_int_equal(rig->node.errors.n, 1);
+	assert_int_equal(rig->node.errors.items[0].kind, RECORD_NODE);
+	assert_non_null(strstr(rig->node.errors.items[0].text, "presence"));
+	rig->loud = false;
+	rig->node.apply_again.expired(&rig->node.apply_again);
+	assert_int_equal(rig->node.errors.n, 0);
+	rig_end(rig);
+}
+
 static void an_instance_record_that_cannot_be_read_is_an_error_with_its_key(void **state)
 {
 	struct rig *rig = rig_new();
@@ -256,6 +275,22 @@ static void what_memory_ran_out_for_takes_nothing_from_the_machine(void **state)
 	rig_end(rig);
 }
 
+static bool says_that_it_is_behind(struct rig *rig)
+{
+	Sixpn__PollRequest poll = SIXPN__POLL_REQUEST__INIT;
+	static struct node_errors_said said;
+
+	node_errors_clear(&rig->node.errors);
+	node_say_errors(&rig->node, &said, &poll);
+	assert_int_equal(poll.n_errors, poll.errors_total);
+	if (!poll.n_errors)
+		return false;
+	assert_int_equal(poll.errors[0]->kind, RECORD_NODE);
+	assert_int_equal(poll.errors[0]->v, rig->node.replica.v);
+	assert_int_equal(get_u32(poll.errors[0]->key.data), MADE_HOST);
+	return true;
+}
+
 /* A zone for which there was no memory is built a second later, though nothing of its network changes. */
 static void names_that_could_not_be_built_are_tried_again(void **state)
 {
@@ -273,12 +308,14 @@ static void names_that_could_not_be_built_are_tried_again(void **state)
 			fail_msg("memory never ran out in the names");
 	}
 	assert_true(dns_views_count(rig->node.views) < 2);
+	assert_true(says_that_it_is_behind(rig));
 	for (unsigned i = 0; i < 3 && dns_views_count(rig->node.views) < 2; i++) {
 		rig->v.now_ms += 1000;
 		loop_round(rig->node.loop, 0);
 	}
 	assert_int_equal(dns_views_count(rig->node.views), 2);
 	assert_false(names_are_behind(rig->node.names));
+	assert_false(says_that_it_is_behind(rig));
 	loop_cancel_timer(&rig->node.names_again);
 	rig_end(rig);
 }
@@ -294,6 +331,7 @@ int main(void)
 		cmocka_unit_test(a_step_that_fails_is_counted_and_the_others_are_made),
 		cmocka_unit_test(g9_what_the_map_does_not_take_is_an_error_of_the_instance_and_all_else_applies),
 		cmocka_unit_test(what_the_kernel_refused_is_tried_again_without_a_change),
+		cmocka_unit_test(g9_a_host_that_is_gone_and_still_heard_is_an_error_and_tried_again),
 		cmocka_unit_test(an_instance_record_that_cannot_be_read_is_an_error_with_its_key),
 	};
 
