@@ -75,7 +75,8 @@ static void keep_said(struct node_entry *node, const struct poll_request *q)
 	node->n_errors = q->n_errors;
 	node->n_errors_kept = keep_list((void **)&node->errors, q->errors, q->n_errors_kept, sizeof *q->errors);
 	if (q->n_held != node->n_held)
-		log_warn("poll", "node %s holds back %zu deletes that nobody explained (before: %zu)", node->name, q->n_held, node->n_held);
+		log_limited(LOG_L_WARN, "poll", "node %s holds back %zu deletes that nobody explained (before: %zu)", node->name, q->n_held,
+			    node->n_held);
 	node->n_held = q->n_held;
 	node->n_held_kept = keep_list((void **)&node->held, q->held, q->n_held_kept, sizeof *q->held);
 	if (!node->n_held)
