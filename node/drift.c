@@ -8,12 +8,14 @@
 #include <string.h>
 #include <time.h>
 
-#define BUSY_FACTOR 20 /* idle at least so many times as long as the last round took */
+#define BUSY_FACTOR 20 /* idle at least so many times as long as the last look took */
 
 struct drift {
 	struct node *node;
 	struct loop_timer timer;
 	uint32_t interval_ms;
+	uint64_t own_us;         /* of the last round: what is not the roles' */
+	uint64_t roles_again_us; /* monotonic; no look of theirs before */
 	struct drift_stats stats;
 };
 
@@ -50,26 +52,38 @@ static uint64_t cpu_us(void)
 	return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) < 0 ? 0 : (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-void drift_round(struct drift *d)
+/* What the records ask for of an instance is known after the first apply; before that there is nothing to compare with. Roles have
+ * threads of their own for the namespaces of instances, so all their time counts. Whoever is root in an instance can make their looks
+ * long: that puts off their own next one, never that of the gates. */
+static uint64_t look_of_roles(struct drift *d)
 {
 	struct node *node = d->node;
-	uint64_t cpu = cpu_us(), wall;
+	uint64_t begun = clock_mono_us(&node->clock), took;
 
-	node->kernel->repair(node);
-	cpu = cpu_us() - cpu;
-	wall = clock_mono_us(&node->clock);
-	/* what the records ask for of an instance is known after the first apply; before that there is nothing to compare with */
-	for (size_t i = 0; node->applies && i < node->n_roles; i++)
+	if (!node->applies || begun < d->roles_again_us)
+		return 0;
+	for (size_t i = 0; i < node->n_roles; i++)
 		if (node->roles[i]->repair)
 			node->roles[i]->repair(node->role_state[i]);
+	took = clock_mono_us(&node->clock) - begun;
+	d->roles_again_us = begun + took + took * BUSY_FACTOR;
+	return took;
+}
+
+static void round_of(struct drift *d)
+{
+	uint64_t cpu = cpu_us();
+
+	d->node->kernel->repair(d->node);
+	d->own_us = cpu_us() - cpu;
+	d->stats.last_us = d->own_us + look_of_roles(d);
 	d->stats.rounds++;
-	d->stats.last_us = cpu + clock_mono_us(&node->clock) - wall; /* roles have threads of their own for the namespaces of instances */
 	d->stats.total_us += d->stats.last_us;
 }
 
 static void arm(struct drift *d)
 {
-	uint64_t busy_ms = d->stats.last_us * BUSY_FACTOR / 1000, base = d->interval_ms > busy_ms ? d->interval_ms : busy_ms;
+	uint64_t busy_ms = d->own_us * BUSY_FACTOR / 1000, base = d->interval_ms > busy_ms ? d->interval_ms : busy_ms;
 	uint64_t jitter = clock_random_below(&d->node->clock, base / 2 + 1);
 
 	if (loop_set_timer_in(d->node->loop, &d->timer, base - base / 4 + jitter) < 0)
@@ -80,7 +94,7 @@ static void expired(struct loop_timer *timer)
 {
 	struct drift *d = container_of(timer, struct drift, timer);
 
-	drift_round(d);
+	round_of(d);
 	arm(d);
 }
 

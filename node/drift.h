@@ -4,7 +4,8 @@
  * object and told in the log. Nothing is ever let through on the way: what refuses is put back first, programs before what they judge,
  * routes and openings last.
  *
- * The interval is jittered, and longer when a round takes long: at most a twentieth of one core. */
+ * The interval is jittered, and longer when a round takes long: at most a twentieth of one core for what is the node's, and as much again
+ * for the roles, whose long looks put off only their own. */
 #pragma once
 #include "node/role.h"
 
@@ -20,8 +21,6 @@ struct drift_stats {
 /* Nothing is looked at if the node's kernel_ops have no repair (the simulator). */
 int drift_start(struct node *node, uint32_t interval_ms, struct drift **ret_drift);
 struct drift *drift_stop(struct drift *drift); /* NULL is fine; returns NULL */
-/* One round now. */
-void drift_round(struct drift *drift);
 /* Counts and tells one object. */
 void drift_note(struct drift *drift, enum repair kind, const char *object, int error);
 const struct drift_stats *drift_stats(const struct drift *drift); /* never NULL, also for NULL */

@@ -342,26 +342,6 @@ def test_a_peer_that_moves_is_followed_and_not_put_back(lab):
     wait_until(lambda: there.run("ping", "-6", "-c1", "-W1", "-n", here.address).returncode == 0, PATIENCE, "traffic")
 
 
-def test_a_machine_where_ipv6_is_switched_off_keeps_its_mesh(lab):
-    """As on many that know only IPv4 otherwise: now, at the next start, and for a device that is made there."""
-    cell, here, there = lab.nodes["ord-1"], lab.instance("acme", "web", "ord-1"), lab.instance("acme", "web", "nrt-1")
-    off, on = (("sysctl", "-qw", f"net.ipv6.conf.all.disable_ipv6={n}", f"net.ipv6.conf.default.disable_ipv6={n}") for n in (1, 0))
-    try:
-        cell.out(*off)
-        wait_until(lambda: told(lab, "ord-1", "mesh_device", "IPv6 was off"), PATIENCE, "it is told")
-        flows(lab)
-        assert here.dig("web.internal", "AAAA"), "the name server"
-        lab.stop_node("ord-1")
-        cell.out(*off)
-        cell.out("ip", "link", "del", "sixpn-mesh")
-        lab.start_node("ord-1")
-        wait_until(lambda: lab.answers("ord-1") and lab.node_status("ord-1")["sync"]["synced"], PATIENCE, "ord-1 has started")
-        flows(lab)
-        assert sorted(here.dig("web.internal", "AAAA")) == sorted([here.address, there.address])
-    finally:
-        cell.out(*on)
-
-
 def cpu_seconds(cell):
     fields = pathlib.Path(f"/proc/{cell.pids_of('sixpn-node')[0]}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -394,6 +374,26 @@ def test_repairs_are_exported_by_the_node_and_by_the_controller(lab):
     assert exposition.value(metrics(lab.nodes["ord-1"], "::1", 4282), name, node="ord-1", kind="gate") == count
     wait_until(lambda: exposition.value(metrics(lab.controller, "127.0.0.1", 4280), name, node="ord-1", kind="gate") == count, 30,
                "the controller has heard of the repairs")
+
+
+def test_a_machine_where_ipv6_is_switched_off_keeps_its_mesh(lab):
+    """As on many that know only IPv4 otherwise: now, at the next start, and for a device that is made there."""
+    cell, here, there = lab.nodes["ord-1"], lab.instance("acme", "web", "ord-1"), lab.instance("acme", "web", "nrt-1")
+    off, on = (("sysctl", "-qw", f"net.ipv6.conf.all.disable_ipv6={n}", f"net.ipv6.conf.default.disable_ipv6={n}") for n in (1, 0))
+    try:
+        cell.out(*off)
+        wait_until(lambda: told(lab, "ord-1", "mesh_device", "IPv6 was off"), PATIENCE, "it is told")
+        flows(lab)
+        assert here.dig("web.internal", "AAAA"), "the name server"
+        lab.stop_node("ord-1")
+        cell.out(*off)
+        cell.out("ip", "link", "del", "sixpn-mesh")
+        lab.start_node("ord-1")
+        wait_until(lambda: lab.answers("ord-1") and lab.node_status("ord-1")["sync"]["synced"], PATIENCE, "ord-1 has started")
+        flows(lab)
+        assert sorted(here.dig("web.internal", "AAAA")) == sorted([here.address, there.address])
+    finally:
+        cell.out(*on)
 
 
 def test_what_was_changed_while_no_daemon_looked_does_not_keep_a_node_from_starting(lab):
