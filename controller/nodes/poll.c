@@ -166,13 +166,14 @@ static bool heal(struct controller *c, struct node_entry *node, const struct pol
 	return true;
 }
 
-/* At equal V the copies must be equal. True: the poll was answered. */
+/* Where nothing of its scope has changed since its V, the copies must be equal, whatever others have written meanwhile. True: the poll was
+ * answered. */
 static bool check_digest(struct controller *c, struct node_entry *node, const struct poll_request *q)
 {
 	struct digest own = poll_scope_digest(c, node->host);
 	uint64_t now = clock_mono_ms(&c->clock);
 
-	if (node->applied_v != controller_head(c) || !memcmp(own.sum, q->digest, DIGEST_LEN))
+	if (node->n_pending || !memcmp(own.sum, q->digest, DIGEST_LEN))
 		return false;
 	if (node->healed_ms != NODE_NEVER && now < node->healed_ms + POLL_DRIFT_MS)
 		return false;

@@ -444,6 +444,38 @@ static void g10_only_the_part_that_drifted_is_healed(void **state)
 }
 
 /* A part of which nothing is left is in no list of the node's. */
+/* The head never waits for it: others write all the time. */
+static void g10_a_copy_that_drifted_is_found_though_its_v_is_not_the_last(void **state)
+{
+	uint32_t acme, globex;
+	struct world *w = two_orgs(NULL, &acme, &globex);
+	struct test_node *a = add_running(w, "ord"), *b = add_running(w, "ord");
+	struct kept *k;
+
+	(void)state;
+	allow(a, acme);
+	allow(b, globex);
+	make_instance(w, "acme", "web", a);
+	make_instance(w, "globex", "web", b);
+	world_run(w, 10);
+	assert_in_step(a);
+	for (size_t i = 0; (k = map_next(&a->records, &i));)
+		if (k->record->kind == RECORD_APP && k->record->network == acme) {
+			forget(&a->records, k);
+			break;
+		}
+	make_instance(w, "globex", "web", b); /* none of a's business */
+	assert_true(a->v < controller_head(w->c));
+	send_poll(a);
+	world_run(w, 100);
+	assert_int_equal(controller_stats(w->c)->drifts, 1);
+	assert_int_equal(a->heals, 1);
+	world_run(w, 30000);
+	assert_in_step(a);
+	assert_int_equal(controller_stats(w->c)->drifts, 1);
+	world_free(w);
+}
+
 static void g10_a_part_that_is_gone_as_a_whole_is_healed_too(void **state)
 {
 	uint32_t acme, globex;
@@ -1179,6 +1211,7 @@ int main(void)
 		cmocka_unit_test(g8_a_node_that_asks_for_it_is_answered_at_once_though_nothing_is_new),
 		cmocka_unit_test(g9_errors_of_a_node_are_told_with_its_state),
 		cmocka_unit_test(g10_only_the_part_that_drifted_is_healed),
+		cmocka_unit_test(g10_a_copy_that_drifted_is_found_though_its_v_is_not_the_last),
 		cmocka_unit_test(g10_a_part_that_is_gone_as_a_whole_is_healed_too),
 		cmocka_unit_test(g10_a_part_that_the_node_may_not_hold_heals_to_nothing),
 		cmocka_unit_test(g10_a_node_that_drifts_again_at_once_waits_a_minute),
