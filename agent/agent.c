@@ -188,6 +188,8 @@ void agent_wipe(struct agent *a)
 {
 	struct instance *in;
 
+	for (size_t i = 0; (in = map_next(&a->instances, &i)); ) /* all end at the same time */
+		instance_wipe_begin(in);
 	for (size_t i = 0; (in = map_next(&a->instances, &i)); )
 		instance_wipe(in);
 	loop_cancel_timer(&a->timer);

@@ -519,12 +519,21 @@ void instance_ended(struct instance *in, int32_t exit_code, const char *text)
 	instance_run(in);
 }
 
-void instance_wipe(struct instance *in)
+void instance_wipe_begin(struct instance *in)
 {
 	const struct agent_parts *parts = &in->agent->parts;
 
 	parts->attach->detach(parts->attach_ctx, in->folder);
 	parts->runtime->kill(parts->runtime_ctx, in->id, false);
+}
+
+void instance_wipe(struct instance *in)
+{
+	const struct agent_parts *parts = &in->agent->parts;
+
+	if (in->local.phase != PLAN_ABSENT && in->local.phase != PLAN_ENDED && parts->runtime->end &&
+	    parts->runtime->end(parts->runtime_ctx, in->id) < 0)
+		log_warn(AREA, "the processes of instance %s do not go", in->id);
 	parts->runtime->release(parts->runtime_ctx, in->id);
 	files_remove(in->folder);
 	instance_free(in);

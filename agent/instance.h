@@ -53,5 +53,6 @@ struct attach_spec instance_attach_spec(const struct instance *instance, int net
 void instance_ready(struct instance *instance);
 void instance_running(struct instance *instance);
 void instance_ended(struct instance *instance, int32_t exit_code, const char *text);
-/* Ends and removes it without being gentle. */
+/* Ends and removes it without being gentle; begin for all of them first. */
+void instance_wipe_begin(struct instance *instance);
 void instance_wipe(struct instance *instance);

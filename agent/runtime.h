@@ -40,6 +40,8 @@ struct runtime_ops {
 	int (*open)(void *runtime, const char *id); /* running() or ended() follows */
 	int (*term)(void *runtime, const char *id);             /* SIGTERM for the command */
 	int (*kill)(void *runtime, const char *id, bool force); /* the whole family; force: the holder too */
+	/* After kill(): waits a little until all of it is gone, and ends without asking what is not. May be NULL. */
+	int (*end)(void *runtime, const char *id);
 	/* Before the first adopt(): ends what adopt() would not find of all that was ever started for folders below `instances`.
 	 * -EBUSY: some of it does not go. */
 	int (*sweep)(void *runtime, const char *instances);

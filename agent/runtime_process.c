@@ -25,6 +25,9 @@
 #include <unistd.h>
 
 #define NOTIFY_FD 3
+#define END_MS 1000 /* for a family to end that was told to */
+
+static int process_netns(void *runtime, const char *id, int *ret_fd);
 
 struct runtime_process {
 	struct loop *loop;
@@ -339,6 +342,26 @@ static int process_kill(void *runtime, const char *id, bool force)
 	return signal_shim(h, SIGUSR1);
 }
 
+/* A shim that is stopped or frozen hears nothing but SIGKILL, and what its command had started is found by its namespace then. */
+static int process_end(void *runtime, const char *id)
+{
+	struct holder *h = find(runtime, id);
+	struct pollfd end = { .events = POLLIN };
+	int fd = -1;
+
+	if (!h || h->death.fd < 0)
+		return h ? signal_shim(h, SIGKILL) : -ESRCH;
+	end.fd = h->death.fd;
+	if (process_netns(runtime, id, &fd) == 0)
+		close(fd);
+	if (poll(&end, 1, END_MS) > 0)
+		return 0;
+	signal_shim(h, SIGKILL);
+	if (poll(&end, 1, END_MS) <= 0)
+		return -EBUSY;
+	return h->netns >= 0 ? orphans_kill(h->netns) : 0;
+}
+
 static uint64_t age_of(pid_t pid)
 {
 	uint64_t start, hertz = (uint64_t)sysconf(_SC_CLK_TCK), up_ms;
@@ -476,6 +499,7 @@ const struct runtime_ops runtime_process_ops = {
 	.open = process_open,
 	.term = process_term,
 	.kill = process_kill,
+	.end = process_end,
 	.sweep = process_sweep,
 	.adopt = process_adopt,
 	.netns = process_netns,

@@ -57,6 +57,17 @@ def test_leave_puts_everything_back(lab):
     leaves_clean(lab, "nrt-1")
 
 
+def test_leave_ends_what_is_stopped(lab):
+    """A shim that is frozen does not hear that it is to end; the same with the mesh's process."""
+    cell = lab.nodes["nrt-1"]
+    lab.start_node("nrt-1")
+    wait_until(lambda: lab.answers("nrt-1") and all(is_up(lab, i) for i in lab.instances() if i["host"] == "nrt-1"), 15, "it is back")
+    lab.stop_node("nrt-1")
+    for name in ("sixpn-shim", "wireguard-go"):
+        cell.signal(name, signal.SIGSTOP)
+    leaves_clean(lab, "nrt-1")
+
+
 def test_leave_starts_nothing_on_the_way(lab):
     running = lab.instance("acme", "web", "ord-1")
     lab.stop_node("ord-1")

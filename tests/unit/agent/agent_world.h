@@ -215,8 +215,15 @@ static inline void fake_forget(void *node, void *arg)
 	note(w, "forget-await");
 }
 
-static const struct runtime_ops fake_runtime = { fake_listen,	     fake_start, fake_open,  fake_term,	  fake_kill,
-						 fake_runtime_sweep, fake_adopt, fake_netns, fake_release };
+static const struct runtime_ops fake_runtime = { .listen = fake_listen,
+						 .start = fake_start,
+						 .open = fake_open,
+						 .term = fake_term,
+						 .kill = fake_kill,
+						 .sweep = fake_runtime_sweep,
+						 .adopt = fake_adopt,
+						 .netns = fake_netns,
+						 .release = fake_release };
 static inline int fake_check(void *ctx, const struct attach_spec *specs, size_t n, const struct attach_sink *sink)
 {
 	struct world *w = ctx;
