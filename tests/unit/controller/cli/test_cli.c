@@ -71,9 +71,9 @@ static void *serve(void *arg)
 			x->status = 500;
 			x->body = "{}";
 		}
+		f->n_requests++; /* before the signal: it ends the command at once, and the test looks */
 		if (x->status == INTERRUPTS)
 			kill(getpid(), SIGINT);
-		f->n_requests++;
 		snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
 			 x->status, strlen(x->body));
 		if (send(fd, head, strlen(head), MSG_NOSIGNAL) > 0)
