@@ -17,9 +17,9 @@ sys.path.insert(0, str(ROOT / "tests/lib"))
 import exposition  # noqa: E402
 
 NODES = [("ord-1", "ord"), ("nrt-1", "nrt")]
-NODE_ARGS = ("--repair_interval_ms", "1000")
 SLEEPER = {"schema": 1, "command": ["/bin/sleep", "100000"], "drain_ms": 0}
-PATIENCE = 15  # the promise is 5 s with the default of 2 s; the machine that tests may be busy
+PATIENCE = 15  # the promise is 5 s, with the default interval that the nodes have here; the machine that tests may be busy
+took = []
 PINS = "/sys/fs/bpf/sixpn"
 
 
@@ -55,7 +55,8 @@ def heals(lab, node, kind, words, command, is_right):
     wait_until(lambda: repairs(lab, node, kind) > before, PATIENCE, f"{kind} is counted after: {command}")
     wait_until(is_right, 2, f"{kind} is right again after: {command}")
     assert told(lab, node, kind, words), f"{kind}: the log does not name {words}"
-    print(f"      {kind}: {command.split(' && ')[0][:70]}: {time.monotonic() - begun:.1f} s", flush=True)
+    took.append(time.monotonic() - begun)
+    print(f"      {kind}: {command.split(' && ')[0][:70]}: {took[-1]:.1f} s", flush=True)
 
 
 def has(cell, command, text):
@@ -419,3 +420,7 @@ def test_a_node_that_nobody_touches_repairs_nothing(lab):
         now = lab.node_status(node)["drift"]
         assert now["repairs"] == before[node]["repairs"], (before[node], now)
         assert not now["failures"], now
+
+
+def test_the_slowest_repair_is_told(lab):
+    print(f"      {len(took)} repairs, the slowest in {max(took):.1f} s, {sum(s > 5 for s in took)} of them in more than the promised 5 s")
