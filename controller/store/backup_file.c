@@ -97,26 +97,6 @@ static int make_new(const char *path, int *ret_fd)
 	return 0;
 }
 
-/* Up to n bytes; fewer only at the end of the file. */
-static int read_all(int fd, void *bytes, size_t n, size_t *ret_n)
-{
-	size_t got = 0;
-
-	while (got < n) {
-		ssize_t r = read(fd, (uint8_t *)bytes + got, n - got);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		if (r == 0)
-			break;
-		got += (size_t)r;
-	}
-	*ret_n = got;
-	return 0;
-}
-
 /* n bytes from one file, into the digest and, unless `out` is -1, into another file. -ENODATA: there are fewer. */
 static int pass(int in, uint64_t n, struct crypto_hash *hash, int out)
 {
@@ -126,7 +106,7 @@ static int pass(int in, uint64_t n, struct crypto_hash *hash, int out)
 	while (r == 0 && n) {
 		size_t want = n < CHUNK ? (size_t)n : CHUNK, got = 0;
 
-		r = read_all(in, chunk, want, &got);
+		r = file_read_all(in, chunk, want, &got);
 		if (r == 0 && got != want)
 			r = -ENODATA;
 		if (r == 0)
@@ -199,7 +179,7 @@ static int read_header(int fd, struct backup_header *ret_header, struct crypto_h
 	struct stat st;
 	uint64_t want;
 	size_t got = 0;
-	int r = read_all(fd, bytes, sizeof bytes, &got);
+	int r = file_read_all(fd, bytes, sizeof bytes, &got);
 
 	if (r == 0)
 		r = backup_header_read(bytes, got, ret_header, why);
@@ -239,7 +219,7 @@ static int unpack(int in, int out, struct backup_header *ret_header, struct why 
 	if (r == 0)
 		r = pass(in, ret_header->store_len, &hash, out);
 	if (r == 0)
-		r = read_all(in, stored, sizeof stored, &got);
+		r = file_read_all(in, stored, sizeof stored, &got);
 	if (r == -ENODATA || (r == 0 && got != sizeof stored))
 		return why_set(why, "backup_corrupt", "", "the backup was cut off while it was read");
 	if (r != 0)

@@ -2,7 +2,7 @@
 #include "controller/store/store_wal.h"
 
 #include "controller/store/store_page_sums.h"
-#include "lib/base/buf.h"
+#include "lib/base/file.h"
 #include "lib/base/map.h"
 
 #include <fcntl.h>
@@ -41,23 +41,14 @@ struct wal {
 
 static int read_at(int fd, uint64_t at, void *bytes, size_t n, bool *ret_whole)
 {
-	size_t got = 0;
+	size_t got;
+	int r;
 
 	if (lseek(fd, (off_t)at, SEEK_SET) < 0)
 		return -errno;
-	while (got < n) {
-		ssize_t r = read(fd, (uint8_t *)bytes + got, n - got);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		if (r == 0)
-			break;
-		got += (size_t)r;
-	}
-	*ret_whole = got == n;
-	return 0;
+	r = file_read_all(fd, bytes, n, &got);
+	*ret_whole = r == 0 && got == n;
+	return r;
 }
 
 static uint32_t word(const struct wal *w, const uint8_t *p)

@@ -41,6 +41,25 @@ int file_read(const char *path, size_t limit, struct buf *ret_content)
 	return 0;
 }
 
+int file_read_all(int fd, void *bytes, size_t n, size_t *ret_n)
+{
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t r = read(fd, (uint8_t *)bytes + got, n - got);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -errno;
+		if (r == 0)
+			break;
+		got += (size_t)r;
+	}
+	*ret_n = got;
+	return 0;
+}
+
 int file_write_all(int fd, const void *bytes, size_t n)
 {
 	const char *p = bytes;

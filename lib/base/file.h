@@ -8,6 +8,8 @@ int file_replace(const char *path, const void *bytes, size_t n, unsigned mode);
 /* Creates with O_EXCL and mode; -EEXIST if it is there. For secrets: made before anything depends on it. */
 int file_create(const char *path, const void *bytes, size_t n, unsigned mode);
 int file_write_all(int fd, const void *bytes, size_t n);
+/* From where fd stands. *ret_n is less than n only at the end of the file. */
+int file_read_all(int fd, void *bytes, size_t n, size_t *ret_n);
 int file_make_dirs(const char *path, unsigned mode); /* mkdir -p; existing is fine */
 int file_sync_dir_of(const char *path);
 /* Writes a short text to a procfs/sysfs file, in one write. */

@@ -177,6 +177,27 @@ static void a_full_buffer_is_an_error_and_gets_nothing(void **state)
 	assert_int_equal(b.len, 0);
 }
 
+/* A pipe gives what is there, not what was asked for. */
+static void read_all_goes_on_until_it_has_all_or_the_end_comes(void **state)
+{
+	char bytes[8] = "";
+	size_t n = 99;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], "abc", 3), 3);
+	assert_int_equal(file_read_all(ends[0], bytes, 2, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(write(ends[1], "de", 2), 2);
+	close(ends[1]);
+	assert_int_equal(file_read_all(ends[0], bytes, sizeof bytes, &n), 0);
+	assert_int_equal(n, 3);
+	assert_memory_equal(bytes, "cde", 3);
+	close(ends[0]);
+	assert_int_equal(file_read_all(ends[0], bytes, 1, &n), -EBADF);
+}
+
 static void a_missing_file_is_enoent(void **state)
 {
 	CLEAN_BUF struct buf b = BUF_INIT(0);
@@ -253,6 +274,7 @@ int main(void)
 		WITH_FOLDER(create_makes_once),
 		WITH_FOLDER(reading_keeps_to_the_limit),
 		WITH_FOLDER(a_full_buffer_is_an_error_and_gets_nothing),
+		cmocka_unit_test(read_all_goes_on_until_it_has_all_or_the_end_comes),
 		WITH_FOLDER(a_missing_file_is_enoent),
 		WITH_FOLDER(folders_are_made_on_the_way),
 		WITH_FOLDER(a_file_in_the_way_of_a_folder_is_an_error),
