@@ -53,9 +53,9 @@ struct record change_envelope(uint32_t kind, const void *key, size_t n);
 int store_check_may(const struct principal *who, const uint8_t org[ID_LEN], enum principal_action action, const char *noun,
 		    struct why *why) MUST_CHECK;
 int store_check_operator(const struct principal *who, const char *what, struct why *why) MUST_CHECK;
+
+/* ---- a page of a list (store_page.c) ---- */
 unsigned store_page_limit(const struct store_page *page);
-/* The cursor of (org, name) lists: "<16 hex>/<name>". Empty cursor: zeros and "". */
-int store_page_org_name(const struct store_page *page, uint8_t ret_org[ID_LEN], char ret_name[NAME_SIZE], struct why *why) MUST_CHECK;
 /* The cursor of lists by id: 16 hex digits. */
 int store_page_id(const struct store_page *page, uint8_t ret_id[ID_LEN], struct why *why) MUST_CHECK;
 static inline const char *store_page_prefix(const struct store_page *page)
@@ -66,3 +66,29 @@ static inline const char *store_page_after(const struct store_page *page)
 {
 	return page && page->after ? page->after : "";
 }
+/* One page as it is read: rows that the caller may not see are skipped before they are taken, so they neither count nor end up in
+ * a cursor; a cursor is given only if there is a row after the page. */
+struct page_walk {
+	unsigned left; /* rows that still fit */
+	bool more;     /* there was one that did not */
+	char cursor[STORE_CURSOR_SIZE];
+	/* what the query borrows */
+	uint8_t after[ID_LEN], only_id[ID_LEN];
+	char after_name[NAME_SIZE];
+	const uint8_t *only; /* rows of this org; NULL = of all */
+};
+void page_walk_begin(struct page_walk *walk, const struct store_page *page);
+/* org_ref, unless it is NULL or "": rows of this org only. */
+int page_walk_only_org(struct page_walk *walk, struct store *store, const struct principal *who, const char *org_ref,
+		       struct why *why) MUST_CHECK;
+/* Begins a list by (org, name), whose cursor is "<16 hex>/<name>"; sql ends in PAGE_BY_ORG_NAME(alias of the table). */
+#define PAGE_BY_ORG_NAME(t)                                                                                            \
+	"WHERE (" t ".org, lower(" t ".name)) > (?1, ?2) AND (?3 IS NULL OR " t ".org = ?3) AND "                      \
+	"substr(lower(" t ".name), 1, length(?4)) = ?4 ORDER BY " t ".org, lower(" t ".name)"
+int page_walk_query_org_name(struct page_walk *walk, struct store *store, const struct principal *who, const char *org_ref,
+			     const struct store_page *page, const char *sql, struct statement **ret_statement,
+			     struct why *why) MUST_CHECK;
+/* Room for this row? Its cursor is made of id, name or both (the other NULL). False: the page is full, stop. */
+bool page_walk_take(struct page_walk *walk, const uint8_t *id, const char *name);
+/* Returns result; *ret_next is set if that is 0, and only then: it may be where page->after points. */
+int page_walk_end(const struct page_walk *walk, int result, struct store_next *ret_next);

@@ -159,39 +159,19 @@ int store_network_list(struct store *store, const struct principal *who, const c
 		       void (*each)(void *arg, const struct store_network *network), void *arg, struct store_next *ret_next, struct why *why)
 {
 	CLEAN_STATEMENT struct statement *st = NULL;
-	unsigned limit = store_page_limit(page), given = 0;
-	struct store_next next = { { 0 } }; /* ret_next may be where page->after points */
-	struct store_network row, last = { 0 };
-	const uint8_t *only = principal_only_org(who);
-	uint8_t after_org[ID_LEN];
-	char after_name[NAME_SIZE], hex[ID_TEXT_SIZE];
-	struct store_org org;
-	int r = store_page_org_name(page, after_org, after_name, why);
+	struct page_walk walk;
+	struct store_network row;
+	int r = page_walk_query_org_name(&walk, store, who, org_ref, page, "SELECT " COLUMNS PAGE_BY_ORG_NAME("n"), &st, why);
 
-	if (r == 0 && org_ref && *org_ref) {
-		r = store_org_find(store, who, org_ref, &org, why);
-		only = org.id;
-	}
-	if (r == 0)
-		r = sql_query(store, &st,
-			      "SELECT " COLUMNS "WHERE (n.org, lower(n.name)) > (?1, ?2) AND (?3 IS NULL OR n.org = ?3) AND "
-			      "substr(lower(n.name), 1, length(?4)) = ?4 ORDER BY n.org, lower(n.name)",
-			      "dtdt", after_org, after_name, only, store_page_prefix(page));
 	while (r == 0 && sql_next(st, &r)) {
 		read_row(st, &row);
 		if (!principal_sees_org(who, row.org))
 			continue;
-		if (given == limit) {
-			snprintf(next.cursor, sizeof next.cursor, "%s/%s", id_text(last.org, hex), last.name);
+		if (!page_walk_take(&walk, row.org, row.name))
 			break;
-		}
 		each(arg, &row);
-		last = row;
-		given++;
 	}
-	if (r == 0)
-		*ret_next = next;
-	return r;
+	return page_walk_end(&walk, r, ret_next);
 }
 
 int store_network_delete(struct store *store, struct op *op, const char *org_ref, const char *ref, struct store_deletion *ret_deletion)

@@ -154,12 +154,12 @@ int store_org_list(struct store *store, const struct principal *who, const struc
 		   void (*each)(void *arg, const struct store_org *org), void *arg, struct store_next *ret_next, struct why *why)
 {
 	CLEAN_STATEMENT struct statement *st = NULL;
-	unsigned limit = store_page_limit(page), given = 0;
-	struct store_next next = { { 0 } }; /* ret_next may be where page->after points */
-	struct store_org row, last = { 0 };
+	struct page_walk walk;
+	struct store_org row;
 	int r;
 
 	(void)why;
+	page_walk_begin(&walk, page);
 	r = sql_query(store, &st,
 		      "SELECT " COLUMNS "WHERE lower(name) > ?1 AND substr(lower(name), 1, length(?2)) = ?2 ORDER BY lower(name)", "tt",
 		      store_page_after(page), store_page_prefix(page));
@@ -167,17 +167,11 @@ int store_org_list(struct store *store, const struct principal *who, const struc
 		read_row(st, &row);
 		if (!principal_sees_org(who, row.id))
 			continue;
-		if (given == limit) {
-			snprintf(next.cursor, sizeof next.cursor, "%s", last.name);
+		if (!page_walk_take(&walk, NULL, row.name))
 			break;
-		}
 		each(arg, &row);
-		last = row;
-		given++;
 	}
-	if (r == 0)
-		*ret_next = next;
-	return r;
+	return page_walk_end(&walk, r, ret_next);
 }
 
 static int count_usage(struct store *store, const uint8_t org[ID_LEN], struct store_org_usage *ret)

@@ -152,39 +152,3 @@ int store_check_operator(const struct principal *who, const char *what, struct w
 		return 0;
 	return why_set(why, "forbidden", "", "%s may not %s: only operators may", who->text, what);
 }
-
-unsigned store_page_limit(const struct store_page *page)
-{
-	return !page || !page->limit || page->limit > STORE_PAGE_MAX ? STORE_PAGE_MAX : page->limit;
-}
-
-static int bad_cursor(const char *cursor, struct why *why)
-{
-	return why_set(why, "cursor_invalid", "cursor", "cursor \"%.80s\" did not come from this list", cursor);
-}
-
-int store_page_org_name(const struct store_page *page, uint8_t ret_org[ID_LEN], char ret_name[NAME_SIZE], struct why *why)
-{
-	const char *after = store_page_after(page);
-	char hex[ID_TEXT_SIZE];
-
-	memset(ret_org, 0, ID_LEN);
-	ret_name[0] = 0;
-	if (!*after)
-		return 0;
-	snprintf(hex, sizeof hex, "%s", after);
-	if (strlen(after) <= 17 || after[16] != '/' || strlen(after + 17) >= NAME_SIZE || id_parse(hex, ret_org) != 0)
-		return bad_cursor(after, why);
-	strcpy(ret_name, after + 17);
-	return 0;
-}
-
-int store_page_id(const struct store_page *page, uint8_t ret_id[ID_LEN], struct why *why)
-{
-	const char *after = store_page_after(page);
-
-	memset(ret_id, 0, ID_LEN);
-	if (*after && id_parse(after, ret_id) != 0)
-		return bad_cursor(after, why);
-	return 0;
-}

@@ -258,38 +258,30 @@ int store_token_list(struct store *store, const struct principal *who, const cha
 		     void (*each)(void *arg, const struct store_token *token), void *arg, struct store_next *ret_next, struct why *why)
 {
 	CLEAN_STATEMENT struct statement *st = NULL;
-	unsigned limit = store_page_limit(page), given = 0;
-	struct store_next next = { { 0 } }; /* ret_next may be where page->after points */
-	struct store_token row, last = { 0 };
-	const uint8_t *only = who->kind == PRINCIPAL_ORG_TOKEN ? principal_only_org(who) : NULL;
-	uint8_t after[ID_LEN];
-	struct store_org org;
-	int r = store_page_id(page, after, why);
+	struct page_walk walk;
+	struct store_token row;
+	int r;
 
-	if (r == 0 && org_ref && *org_ref) {
-		r = store_org_find(store, who, org_ref, &org, why);
-		only = org.id;
-	}
+	page_walk_begin(&walk, page);
+	if (who->kind == PRINCIPAL_ORG_TOKEN)
+		walk.only = principal_only_org(who);
+	r = store_page_id(page, walk.after, why);
+	if (r == 0)
+		r = page_walk_only_org(&walk, store, who, org_ref, why);
 	if (r == 0)
 		r = sql_query(store, &st,
 			      "SELECT " COLUMNS "WHERE t.id > ?1 AND (?2 IS NULL OR t.org = ?2) AND (substr(lower(hex(t.id)), 1, length(?3)) = ?3 "
 			      "OR substr(t.name, 1, length(?3)) = ?3) ORDER BY t.id",
-			      "ddt", after, only, store_page_prefix(page));
+			      "ddt", walk.after, walk.only, store_page_prefix(page));
 	while (r == 0 && sql_next(st, &r)) {
 		read_row(st, &row);
 		if (!sees(who, &row))
 			continue;
-		if (given == limit) {
-			id_text(last.id, next.cursor);
+		if (!page_walk_take(&walk, row.id, NULL))
 			break;
-		}
 		each(arg, &row);
-		last = row;
-		given++;
 	}
-	if (r == 0)
-		*ret_next = next;
-	return r;
+	return page_walk_end(&walk, r, ret_next);
 }
 
 int store_token_revoke(struct store *store, struct op *op, const char *id, struct store_token *ret_token)

@@ -104,30 +104,24 @@ int store_user_list(struct store *store, const struct principal *who, const stru
 		    void (*each)(void *arg, const struct store_user *user), void *arg, struct store_next *ret_next, struct why *why)
 {
 	CLEAN_STATEMENT struct statement *st = NULL;
-	unsigned limit = store_page_limit(page), given = 0;
-	struct store_next next = { { 0 } }; /* ret_next may be where page->after points */
-	struct store_user row, last = { 0 };
-	uint8_t after[ID_LEN];
-	int r = store_page_id(page, after, why);
+	struct page_walk walk;
+	struct store_user row;
+	int r;
 
+	page_walk_begin(&walk, page);
+	r = store_page_id(page, walk.after, why);
 	if (r == 0)
 		r = sql_query(store, &st, "SELECT " COLUMNS "WHERE id > ?1 AND substr(lower(email), 1, length(?2)) = ?2 ORDER BY id", "dt",
-			      after, store_page_prefix(page));
+			      walk.after, store_page_prefix(page));
 	while (r == 0 && sql_next(st, &r)) {
 		read_row(st, &row);
 		if (!sees(who, row.id))
 			continue;
-		if (given == limit) {
-			id_text(last.id, next.cursor);
+		if (!page_walk_take(&walk, row.id, NULL))
 			break;
-		}
 		each(arg, &row);
-		last = row;
-		given++;
 	}
-	if (r == 0)
-		*ret_next = next;
-	return r;
+	return page_walk_end(&walk, r, ret_next);
 }
 
 /* An admin of an org may name people it does not otherwise see, by their exact e-mail: so the answer to a wrong one is the same

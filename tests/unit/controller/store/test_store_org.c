@@ -558,6 +558,31 @@ static void lists_are_sorted_paged_and_filtered_by_prefix(void **state)
 	assert_string_equal(f->op.why.code, "cursor_invalid");
 }
 
+static void a_list_of_one_org_holds_nothing_of_another(void **state)
+{
+	struct fixture *f = *state;
+	struct store_token_new in = { .kind = PRINCIPAL_ORG_TOKEN, .profile = PROFILE_READ };
+	static const char *const orgs[] = { "acme", "globex" };
+	char text[TOKEN_TEXT_SIZE];
+	struct store_token token;
+	struct store_next next;
+	int n[3] = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(orgs); i++) {
+		make_org(f, orgs[i]);
+		make_app(f, orgs[i], "web");
+		in.org = orgs[i];
+		assert_good(f, DO(f, &f->root, store_token_create(store, op, &in, &token, text)));
+	}
+	assert_int_equal(store_network_list(f->store, &f->root, "acme", NULL, count_network, &n[0], &next, NULL), 0);
+	assert_int_equal(store_app_list(f->store, &f->root, "acme", NULL, count_app, &n[1], &next, NULL), 0);
+	assert_int_equal(store_token_list(f->store, &f->root, "acme", NULL, count_token, &n[2], &next, NULL), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(n[i], 1);
+	assert_int_equal(store_app_list(f->store, &f->root, "nobody", NULL, count_app, &n[1], &next, &f->op.why), E_REFUSED);
+	assert_string_equal(f->op.why.code, "org_not_found");
+}
+
 struct audit {
 	unsigned n;
 	uint64_t v;
@@ -629,6 +654,7 @@ int main(void)
 		T(lists_hold_only_what_the_principal_sees),
 		T(a_reader_may_look_but_not_touch),
 		T(lists_are_sorted_paged_and_filtered_by_prefix),
+		T(a_list_of_one_org_holds_nothing_of_another),
 		T(the_audit_list_is_newest_first_names_who_and_holds_no_workload),
 		cmocka_unit_test(every_code_of_the_table_is_there_once),
 	};
