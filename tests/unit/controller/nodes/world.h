@@ -293,6 +293,18 @@ static inline uint32_t make_org(struct world *w, const char *name, const char *a
 	return out.network;
 }
 
+/* A world with two regions and two orgs; each org has one app, web, in its network. */
+static inline struct world *two_orgs(const struct controller_config *config, uint32_t *ret_acme, uint32_t *ret_globex)
+{
+	struct world *w = world_new(config);
+
+	make_region(w, "ord");
+	make_region(w, "nrt");
+	*ret_acme = make_org(w, "acme", "web");
+	*ret_globex = make_org(w, "globex", "web");
+	return w;
+}
+
 static inline struct store_instance make_instance_of(struct world *w, const char *org, const char *app, const char *host, size_t spec_len)
 {
 	char *spec = malloc(spec_len + 64);
