@@ -56,6 +56,8 @@ int store_check_operator(const struct principal *who, const char *what, struct w
 
 /* ---- a page of a list (store_page.c) ---- */
 unsigned store_page_limit(const struct store_page *page);
+/* The cursor of (org, name) lists: "<16 hex>/<name>". Empty cursor: zeros and "". */
+int store_page_org_name(const struct store_page *page, uint8_t ret_org[ID_LEN], char ret_name[NAME_SIZE], struct why *why) MUST_CHECK;
 /* The cursor of lists by id: 16 hex digits. */
 int store_page_id(const struct store_page *page, uint8_t ret_id[ID_LEN], struct why *why) MUST_CHECK;
 static inline const char *store_page_prefix(const struct store_page *page)
@@ -81,7 +83,7 @@ void page_walk_begin(struct page_walk *walk, const struct store_page *page);
 /* org_ref, unless it is NULL or "": rows of this org only. */
 int page_walk_only_org(struct page_walk *walk, struct store *store, const struct principal *who, const char *org_ref,
 		       struct why *why) MUST_CHECK;
-/* Begins a list by (org, name), whose cursor is "<16 hex>/<name>"; sql ends in PAGE_BY_ORG_NAME(alias of the table). */
+/* Begins a list by (org, name); sql ends in PAGE_BY_ORG_NAME(alias of the table). */
 #define PAGE_BY_ORG_NAME(t)                                                                                            \
 	"WHERE (" t ".org, lower(" t ".name)) > (?1, ?2) AND (?3 IS NULL OR " t ".org = ?3) AND "                      \
 	"substr(lower(" t ".name), 1, length(?4)) = ?4 ORDER BY " t ".org, lower(" t ".name)"

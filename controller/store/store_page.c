@@ -15,8 +15,7 @@ static int bad_cursor(const char *cursor, struct why *why)
 	return why_set(why, "cursor_invalid", "cursor", "cursor \"%.80s\" did not come from this list", cursor);
 }
 
-/* An empty cursor: zeros and "". */
-static int parse_org_name(const struct store_page *page, uint8_t ret_org[ID_LEN], char ret_name[NAME_SIZE], struct why *why)
+int store_page_org_name(const struct store_page *page, uint8_t ret_org[ID_LEN], char ret_name[NAME_SIZE], struct why *why)
 {
 	const char *after = store_page_after(page);
 	char hex[ID_TEXT_SIZE];
@@ -69,7 +68,7 @@ int page_walk_query_org_name(struct page_walk *walk, struct store *store, const 
 
 	page_walk_begin(walk, page);
 	walk->only = principal_only_org(who);
-	r = parse_org_name(page, walk->after, walk->after_name, why);
+	r = store_page_org_name(page, walk->after, walk->after_name, why);
 	if (r == 0)
 		r = page_walk_only_org(walk, store, who, org_ref, why);
 	return r ? r : sql_query(store, ret_statement, sql, "dtdt", walk->after, walk->after_name, walk->only, store_page_prefix(page));
