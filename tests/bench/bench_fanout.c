@@ -20,12 +20,14 @@
 #include <nng/nng.h> /* the bare peer is nng alone */
 #include <nng/protocol/reqrep0/rep.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -537,12 +539,16 @@ static void start_some(struct loop_timer *timer)
 /* A process with the nodes, and one more with the server; ends when the parent does. */
 static void run_crowd(int turn_fd, int result_fd, const char *dir, const uint8_t key[32])
 {
+	pid_t parent = getpid();
 	int go_fds[2];
 
 	alarm(LIMIT_S);
 	if (pipe(go_fds) < 0)
 		die("pipe", errno);
 	if (fork() == 0) {
+		/* it may be waiting for requests that nobody is left to send */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+			_exit(1);
 		close(go_fds[1]);
 		if (side == BARE)
 			serve_bare(go_fds[0]);
