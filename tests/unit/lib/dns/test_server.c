@@ -455,6 +455,43 @@ static void one_source_cannot_take_all_places(void **state)
 	close(other);
 }
 
+/* However many addresses it has: the ninth of its senders finds its network's share taken. */
+static void one_network_cannot_take_all_places(void **state)
+{
+	enum { SOURCES = 8, EACH = 16 };
+	static int fds[SOURCES * EACH];
+	static char sources[SOURCES + 1][64];
+	uint8_t bytes[512];
+	char text[1024];
+	size_t n = frame(bytes, 1, "shop.internal", DNS_TYPE_AAAA);
+	int lo = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), one_more, other;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(sources); i++) {
+		snprintf(sources[i], sizeof sources[i], "fdaa:4444:9:a111:1:7:%x:2", i + 1);
+		add_address(lo, sources[i]);
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(sources); i++)
+		wait_for_address(sources[i]);
+	for (unsigned i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = client(SOCK_STREAM, sources[i / EACH], 0);
+		assert_int_equal(send(fds[i], bytes, n, 0), n);
+		assert_string_equal(receive_tcp(fds[i], 1, text, sizeof text), "SERVFAIL");
+	}
+	one_more = client(SOCK_STREAM, sources[SOURCES], 0);
+	other = client(SOCK_STREAM, OURS, 0);
+	assert_null(receive_tcp(one_more, 1, text, sizeof text));
+	assert_int_equal(send(other, bytes, n, 0), n);
+	assert_string_equal(receive_tcp(other, 1, text, sizeof text), SHOP);
+	assert_int_equal(stats().tcp_open, ARRAY_LEN(fds) + 1);
+	assert_int_equal(stats().counters[DNS_COUNT_TCP_REFUSED], 1);
+	close(one_more);
+	close(other);
+	for (unsigned i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	close(lo);
+}
+
 /* One customer's networks take all places there are; somebody else's question is answered all the same. */
 static void no_number_of_networks_can_keep_others_out(void **state)
 {
@@ -653,6 +690,7 @@ int main(void)
 		T(lengths_that_cannot_be_close_the_connection),
 		T(an_idle_connection_is_closed),
 		T(one_source_cannot_take_all_places),
+		cmocka_unit_test_setup_teardown(one_network_cannot_take_all_places, start_patient, stop),
 		cmocka_unit_test_setup_teardown(no_number_of_networks_can_keep_others_out, start_patient, stop),
 		T(who_does_not_read_gets_all_answers_when_he_does),
 		T(the_node_itself_is_refused),
