@@ -40,11 +40,12 @@ test-unit: ## unit tests, plain and under ASan+UBSan; unprivileged (what needs r
 	$(Q)$(MAKE) --no-print-directory run-unit
 	$(Q)ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory run-unit B=$(B)/san SAN=address,undefined
 SECONDS_EACH ?= 5
+FUZZ_SEED ?= 0
 FUZZ_SELECTED ?= $(FUZZ_BINS)
-fuzz: ## every fuzz target for SECONDS_EACH (5) seconds
+fuzz: ## every fuzz target for SECONDS_EACH (5) seconds, from FUZZ_SEED (0: another one each time)
 	+$(Q)$(FUZZ_BUILD) run-fuzz
 run-fuzz: $(FUZZ_SELECTED)
-	$(Q)tests/lib/fuzz-all.sh $(SECONDS_EACH) $^
+	$(Q)tests/lib/fuzz-all.sh $(SECONDS_EACH) $(FUZZ_SEED) $^
 test-docs: $(B)/bin/sixpn ## the commands, files and links that README and docs name are there
 	$(Q)python3 tests/lib/check_docs.py $<
 part = @s=$$(date +%s); $(MAKE) --no-print-directory -j$$(nproc) $(1) || exit 1; echo "---- $(1): $$(( $$(date +%s) - s )) s"
@@ -55,7 +56,7 @@ test: ## everything: packages, build, all tests (root)
 	$(call part,test-unit)
 	$(call part,test-sim)
 	$(call part,test-bpf)
-	$(call part,fuzz)
+	$(call part,fuzz FUZZ_SEED=1)
 	$(call part,test-net)
 	$(call part,demo-quarter)
 	@echo "all tests passed"
