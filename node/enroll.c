@@ -200,6 +200,13 @@ static int pack_request(struct enrolment *en, const struct link_token *token, co
 	m.name = pb_bytes(name, strlen(name));
 	m.roles = role_bits;
 	m.mesh_key = pb_bytes(en->identity->mesh_public, CRYPTO_KEY_LEN);
+	if (role_bits & ROLE_GATEWAY) {
+		const char *host = config_str(config, "gateway_host");
+
+		m.gateway_host = pb_bytes(host, strlen(host));
+		m.gateway_port = (uint32_t)config_int(config, "gateway_port");
+		m.gateway_key = pb_bytes(en->identity->gateway_public, CRYPTO_KEY_LEN);
+	}
 	m.version = pb_bytes(SIXPN_VERSION, strlen(SIXPN_VERSION));
 	for (size_t i = 0; i < n; i++) {
 		sixpn__endpoint__init(&ends[i]);

@@ -127,6 +127,15 @@ int identity_load(const char *state_dir, const struct clock *clock, struct ident
 	return e;
 }
 
+int identity_load_gateway(const char *state_dir, struct identity *identity, struct why *why)
+{
+	char path[PATH_MAX];
+	int e = load_or_make_key(path_in(state_dir, "keys/gateway.key", path), identity->gateway_private, identity->gateway_public, why);
+
+	identity->has_gateway_key = e == 0;
+	return e;
+}
+
 int identity_save(const char *state_dir, const struct identity *identity)
 {
 	CLEAN_BUF struct buf text = BUF_INIT(SMALL_FILE);
@@ -171,4 +180,5 @@ void identity_wipe(struct identity *identity)
 {
 	crypto_wipe(identity->link_private, sizeof identity->link_private);
 	crypto_wipe(identity->mesh_private, sizeof identity->mesh_private);
+	crypto_wipe(identity->gateway_private, sizeof identity->gateway_private);
 }

@@ -159,6 +159,8 @@ static int run(struct config *config, char **argv, bool leave)
 	CLEAN_CLOSE int lock = -1;
 	int e = roles_parse(config_str(config, "roles"), &role_bits, &why);
 
+	if (e == 0 && !leave)
+		e = settings_check_roles(config, role_bits, &why);
 	if (e == 0)
 		e = file_make_dirs(config_str(config, "run_dir"), 0755);
 	if (e == 0)
@@ -168,6 +170,8 @@ static int run(struct config *config, char **argv, bool leave)
 	if (e)
 		return refuse(e == -EBUSY ? "another sixpn-node uses this state_dir" : "start", e, &why);
 	e = identity_load(state_dir, &clock, &identity, &why);
+	if (e == 0 && role_bits & ROLE_GATEWAY)
+		e = identity_load_gateway(state_dir, &identity, &why);
 	if (e == 0 && !identity.enrolled)
 		e = join(config, role_bits, &identity, argv, &why);
 	if (e == 0)

@@ -3,6 +3,8 @@
 
 #include "lib/dns/upstreams.h"
 #include "lib/sixpn/addr.h"
+#include "lib/sixpn/name.h"
+#include "lib/sixpn/record.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -17,6 +19,8 @@ static const struct config_key keys[] = {
 	{ "node", "join", CONFIG_SECRET_FILE, "", 0, 200, "file that holds a join token; used once, when this machine is not a node yet" },
 	{ "controller", "address", CONFIG_STR, "", 0, 500, "HOST:PORT of the controller, several separated by commas; empty = from the join token" },
 	{ "mesh", "port", CONFIG_INT, "51821", 1, 65535, "UDP port of the mesh" },
+	{ "gateway", "gateway_host", CONFIG_STR, "", 0, 253, "host name or address customers' WireGuard dials; must be set with the role gateway. A name can be led to another machine" },
+	{ "gateway", "gateway_port", CONFIG_INT, "51820", 1, 65535, "UDP port of customers' WireGuard" },
 	{ "bpf", "attach", CONFIG_STR, "auto", 0, 16, "auto, tcx or clsact" },
 	{ "bpf", "pin_dir", CONFIG_STR, "/sys/fs/bpf/sixpn", 0, 200, "folder of the pins, on a bpffs" },
 	{ "bpf", "mark", CONFIG_INT, "107", 1, 255, "nfmark of packets that our programs have judged (0x6b)" },
@@ -53,6 +57,7 @@ static bool is_resolver(const struct in6_addr *a)
 int settings_check(const struct config *config, struct why *why)
 {
 	const char *forward = config_str(config, "forward"), *listen = config_str(config, "listen");
+	const char *host = config_str(config, "gateway_host");
 	struct dns_upstreams upstreams;
 	struct in6_addr own;
 
@@ -61,7 +66,19 @@ int settings_check(const struct config *config, struct why *why)
 	if (!is_resolver(&own))
 		return why_set(why, "value_invalid", "listen", "listen = \"%s\": nobody is answered there, only at fdaa::3 (or at the ::3 of "
 			       "one network)", listen);
+	if (host[0] && name_check_hostname("gateway_host", host, why))
+		return E_REFUSED;
+	if (config_int(config, "gateway_port") == config_int(config, "port"))
+		return why_set(why, "value_invalid", "gateway_port", "gateway_port and port (of the mesh) are both %d", (int)config_int(config, "port"));
 	if (!strcmp(forward, "auto") || !strcmp(forward, "off"))
 		return 0;
 	return dns_upstreams_parse(forward, &own, &upstreams, why);
+}
+
+int settings_check_roles(const struct config *config, uint32_t role_bits, struct why *why)
+{
+	if (role_bits & ROLE_GATEWAY && !config_str(config, "gateway_host")[0])
+		return why_set(why, "value_missing", "gateway_host", "a gateway needs gateway_host = the name (or address) that customers' "
+			       "WireGuard dials");
+	return 0;
 }

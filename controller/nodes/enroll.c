@@ -28,6 +28,8 @@ static int read_message(const Sixpn__EnrollRequest *m, struct enroll_request *re
 		return why_set(why, "join_token_invalid", "token_id", "a token id of %zu bytes", m->token_id.len);
 	if (m->mesh_key.len != sizeof in->mesh_key)
 		return why_set(why, "value_invalid", "mesh_key", "a mesh key of %zu bytes; it must have 32", m->mesh_key.len);
+	if (m->gateway_key.len && m->gateway_key.len != sizeof in->gateway_key)
+		return why_set(why, "value_invalid", "gateway_key", "a gateway key of %zu bytes; it must have 32", m->gateway_key.len);
 	if (!m->roles || m->roles & ~(uint32_t)(ROLE_HOST | ROLE_GATEWAY))
 		return why_set(why, "value_invalid", "roles", "roles %u; they can be host and gateway", m->roles);
 	if (m->gateway_port > 65535)
@@ -37,13 +39,19 @@ static int read_message(const Sixpn__EnrollRequest *m, struct enroll_request *re
 	if (pb_text(&m->name, "name", ret->name, sizeof ret->name, why) || pb_text(&m->version, "version", ret->version, sizeof ret->version, why) ||
 	    pb_text(&m->gateway_host, "gateway_host", ret->gateway_host, sizeof ret->gateway_host, why) ||
 	    name_check_text("version", ret->version, sizeof ret->version, why) ||
-	    name_check_text("gateway_host", ret->gateway_host, sizeof ret->gateway_host, why) ||
 	    (ret->name[0] && name_check_node(ret->name, why)))
+		return E_REFUSED;
+	if (m->roles & ROLE_GATEWAY && (!m->gateway_key.len || !ret->gateway_host[0] || !m->gateway_port))
+		return why_set(why, "value_missing", "gateway_host", "a gateway has to say its host name, port and key");
+	if (ret->gateway_host[0] && name_check_hostname("gateway_host", ret->gateway_host, why))
 		return E_REFUSED;
 	if (poll_read_endpoints(m->endpoints, m->n_endpoints, in->endpoints, &in->n_endpoints, why))
 		return E_REFUSED;
 	memcpy(in->token_id, m->token_id.data, ID_LEN);
 	memcpy(in->mesh_key, m->mesh_key.data, sizeof in->mesh_key);
+	in->has_gateway_key = m->gateway_key.len;
+	if (in->has_gateway_key)
+		memcpy(in->gateway_key, m->gateway_key.data, sizeof in->gateway_key);
 	in->roles = m->roles;
 	in->gateway_port = (uint16_t)m->gateway_port;
 	in->secret = ret->secret;

@@ -33,6 +33,8 @@ struct store_enroll {
 	const char *version;
 	const char *gateway_host;
 	uint16_t gateway_port;
+	bool has_gateway_key; /* gateways: what customers are given as PublicKey */
+	uint8_t gateway_key[32];
 	uint8_t source[16]; /* where the session comes from; IPv4 as ::ffff:a.b.c.d */
 };
 

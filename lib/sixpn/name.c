@@ -1,6 +1,7 @@
 /* name - see name.h. */
 #include "lib/sixpn/name.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -165,6 +166,35 @@ int name_check_text(const char *field, const char *text, size_t max, struct why 
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
 			return why_set(why, "text_invalid", field, "%s holds a control character at position %zu", field, i + 1);
 	return 0;
+}
+
+static bool is_dns_name(const char *name)
+{
+	const char *label = name;
+
+	for (const char *p = name;; p++) {
+		bool ends = !*p || *p == '.';
+
+		if (ends && (p == label || p - label > NAME_LABEL_MAX || *label == '-' || p[-1] == '-'))
+			return false;
+		if (!*p)
+			return strspn(label, "0123456789") != (size_t)(p - label); /* else an address, and a broken one */
+		if (ends)
+			label = p + 1;
+		else if (!isalnum((unsigned char)*p) && *p != '-')
+			return false;
+	}
+}
+
+int name_check_hostname(const char *field, const char *name, struct why *why)
+{
+	uint8_t address[16];
+
+	if (strlen(name) > 253)
+		return why_set(why, "too_long", field, "%s has %zu bytes, at most 253 are allowed", field, strlen(name));
+	if (is_dns_name(name) || inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1)
+		return 0;
+	return why_set(why, "host_invalid", field, "%s = \"%.100s\" is no host name and no address (without port or brackets)", field, name);
 }
 
 int name_check_metadata(const char *key, const char *value, struct why *why)

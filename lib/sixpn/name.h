@@ -21,6 +21,8 @@ int name_check_instance_id(const char *id, struct why *why); /* 14 lower-case he
 int name_check_metadata(const char *key, const char *value, struct why *why);
 /* Any UTF-8 text of at most `max` bytes without control characters, for descriptions and cities. */
 int name_check_text(const char *field, const char *text, size_t max, struct why *why);
+/* What can be dialled, without a port: a host name of DNS (case is kept), or an IPv4 or IPv6 address without brackets; at most 253 bytes. */
+int name_check_hostname(const char *field, const char *name, struct why *why);
 bool name_is_utf8(const void *bytes, size_t n);
 /* Makes any text one that name_check_text takes, in place: for sentences that quote what others wrote, and may be cut anywhere. */
 void name_tame(char *text);

@@ -97,6 +97,8 @@ struct node_record {
 	bool draining;
 	char gateway_host[256];
 	uint16_t gateway_port;
+	bool has_gateway_key;
+	uint8_t gateway_key[32];
 };
 
 struct network_record {

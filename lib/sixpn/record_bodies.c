@@ -119,6 +119,8 @@ int node_encode(const struct node_record *in, struct buf *ret)
 	m.draining = in->draining;
 	m.gateway_host = text(in->gateway_host);
 	m.gateway_port = in->gateway_port;
+	if (in->has_gateway_key)
+		m.gateway_key = pb_bytes(in->gateway_key, sizeof in->gateway_key);
 	for (size_t i = 0; i < in->n_endpoints && i < RECORD_ENDPOINTS_MAX; i++) {
 		sixpn__endpoint__init(&ends[i]);
 		ends[i].address = pb_bytes(in->endpoints[i].address, in->endpoints[i].address_len);
@@ -152,7 +154,8 @@ static int node_read(const struct record *r, const Sixpn__Node *m, struct node_r
 	if ((e = pb_text(&m->name, "name", out->name, sizeof out->name, why)) || (e = name_check_node(out->name, why)) ||
 	    (e = pb_text(&m->region, "region", out->region, sizeof out->region, why)) || (e = name_check_region(out->region, why)) ||
 	    (e = fixed(&m->mesh_key, "mesh_key", out->mesh_key, 32, why)) ||
-	    (e = pb_text(&m->gateway_host, "gateway_host", out->gateway_host, sizeof out->gateway_host, why)))
+	    (e = pb_text(&m->gateway_host, "gateway_host", out->gateway_host, sizeof out->gateway_host, why)) ||
+	    (m->gateway_key.len && (e = fixed(&m->gateway_key, "gateway_key", out->gateway_key, 32, why))))
 		return e;
 	if (m->n_endpoints > RECORD_ENDPOINTS_MAX || m->gateway_port > 65535)
 		return bad(why, "endpoints", "too many, or a port above 65535");
@@ -164,6 +167,7 @@ static int node_read(const struct record *r, const Sixpn__Node *m, struct node_r
 	out->roles = m->roles;
 	out->draining = m->draining;
 	out->gateway_port = (uint16_t)m->gateway_port;
+	out->has_gateway_key = m->gateway_key.len;
 	put_u32(key, m->host);
 	return same_key(r, key, 4, why);
 }

@@ -55,6 +55,24 @@ static void the_first_start_makes_two_keys_that_stay(void **state)
 	folder_end(&f);
 }
 
+static void a_gateway_has_a_third_key_of_its_own(void **state)
+{
+	struct folder f = folder_new();
+	struct identity a, b;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(load(&f, &a, &why), 0);
+	assert_false(a.has_gateway_key);
+	assert_int_equal(identity_load_gateway(f.path, &a, &why), 0);
+	assert_true(a.has_gateway_key);
+	assert_memory_not_equal(a.gateway_private, a.mesh_private, 32);
+	assert_int_equal(load(&f, &b, &why), 0);
+	assert_int_equal(identity_load_gateway(f.path, &b, &why), 0);
+	assert_memory_equal(a.gateway_public, b.gateway_public, 32);
+	folder_end(&f);
+}
+
 static void each_start_has_a_boot_id_of_its_own(void **state)
 {
 	struct folder f = folder_new();
@@ -249,6 +267,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_start_makes_two_keys_that_stay),
+		cmocka_unit_test(a_gateway_has_a_third_key_of_its_own),
 		cmocka_unit_test(each_start_has_a_boot_id_of_its_own),
 		cmocka_unit_test(secrets_are_for_their_owner_alone_whatever_the_umask),
 		cmocka_unit_test(a_broken_key_is_refused_and_left_alone),

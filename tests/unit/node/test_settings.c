@@ -63,12 +63,45 @@ static void the_name_server_is_at_a_resolver_address_and_nowhere_else(void **sta
 	assert_int_equal(check("off", "fdaa:1234:5678::3", &why), 0);
 }
 
+static int check_gateway(const char *text, struct why *why)
+{
+	struct config config;
+	int r;
+
+	*why = (struct why){ 0 };
+	assert_int_equal(settings_init(&config), 0);
+	assert_int_equal(config_read_text(&config, text, "test", why), 0);
+	r = settings_check(&config, why);
+	if (r == 0)
+		r = settings_check_roles(&config, ROLE_HOST | ROLE_GATEWAY, why);
+	config_deinit(&config);
+	return r;
+}
+
+static void a_gateway_says_what_customers_dial(void **state)
+{
+	static const char *const wrong[][2] = {
+		{ "", "gateway_host" },
+		{ "[gateway]\ngateway_host = gw.example:51820\n", "gateway_host" },
+		{ "[gateway]\ngateway_host = gw.example\ngateway_port = 51821\n", "gateway_port" },
+	};
+	struct why why;
+
+	(void)state;
+	assert_int_equal(check_gateway("[gateway]\ngateway_host = gw-ord.example.net\n", &why), 0);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		assert_int_equal(check_gateway(wrong[i][0], &why), E_REFUSED);
+		assert_string_equal(why.field, wrong[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(upstreams_that_can_be_are_taken),
 		cmocka_unit_test(the_name_server_is_at_a_resolver_address_and_nowhere_else),
 		cmocka_unit_test(those_that_cannot_are_refused_by_name),
+		cmocka_unit_test(a_gateway_says_what_customers_dial),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,6 +120,27 @@ static void texts_hold_no_control_characters(void **state)
 	assert_int_equal(name_check_metadata("a b", "v", NULL), E_REFUSED);
 }
 
+static void what_customers_dial_is_a_host_name_or_an_address(void **state)
+{
+	static const char *const right[] = { "gw-ord.example.net", "GW1", "192.0.2.1", "2001:db8::1", "1.gw.example", "a", "xn--bcher-kva.example" };
+	static const char *const wrong[] = { "", ".", "a.", ".a", "a..b", "-a", "a-", "a.-b", "a b", "a\nPostUp = x", "gw:51820", "[2001:db8::1]",
+					     "192.0.2.256", "1.2.3", "a_b", "g\xc3\xbc", "https://gw",
+					     "a123456789b123456789c123456789d123456789e123456789f123456789g123" "4" };
+	char longest[255];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(right); i++)
+		assert_int_equal(name_check_hostname("gateway_host", right[i], NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		assert_int_equal(name_check_hostname("gateway_host", wrong[i], NULL), E_REFUSED);
+	for (size_t i = 0; i < sizeof longest; i++)
+		longest[i] = i % 2 ? '.' : 'a';
+	longest[253] = longest[254] = 0;
+	assert_int_equal(name_check_hostname("gateway_host", longest, NULL), 0);
+	longest[253] = 'a';
+	assert_int_equal(name_check_hostname("gateway_host", longest, NULL), E_REFUSED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +150,7 @@ int main(void)
 		cmocka_unit_test(utf8_is_judged_by_the_book),
 		cmocka_unit_test(a_tamed_text_is_always_a_good_one),
 		cmocka_unit_test(texts_hold_no_control_characters),
+		cmocka_unit_test(what_customers_dial_is_a_host_name_or_an_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,6 +67,7 @@ static void the_other_kinds_survive_the_wire(void **state)
 {
 	struct region_record region = { "ord", "Chicago", 41880000, -87630000, 0xa9a8 }, region2;
 	struct node_record node = { .host = HOST, .name = "ord-1", .region = "ord", .roles = ROLE_HOST, .mesh_key = { 9 }, .n_endpoints = 2,
+				    .gateway_host = "gw.example", .gateway_port = 51820, .has_gateway_key = true, .gateway_key = { 4 },
 				    .endpoints = { { { 192, 0, 2, 1 }, 4, 51821, false }, { { 0x20, 1 }, 16, 51821, true } } }, node2;
 	struct network_record network = { NET, "acme", "default", true }, network2;
 	struct app_record app = { { 1 }, NET, "my-database" }, app2;
