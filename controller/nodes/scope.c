@@ -23,6 +23,8 @@ static void find_places(const struct record *r, struct places *ret)
 			ret->hosts[ret->n++] = instance.home_host;
 	} else if (r->kind == RECORD_PEER && peer_decode(r, &peer, NULL) == 0) {
 		ret->hosts[ret->n++] = peer.gateway;
+	} else if (r->kind == RECORD_PEER_KEY) {
+		ret->hosts[ret->n++] = r->node; /* also of the gateway that a peer is on its way to */
 	}
 }
 

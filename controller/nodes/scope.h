@@ -1,5 +1,5 @@
 /* scope - which networks each node may see, computed from the records alone: a network is in the scope of a node while an instance
- * of it runs there (or has its home there) or a peer of it ends there. Nothing that a node says has any part in it.
+ * of it runs there (or has its home there) or a peer of it ends there or is about to. Nothing that a node says has any part in it.
  *
  * An entry outlives the leaving as long as the ring remembers it, so that the scope between any cursor in the window and now can
  * be told: present since entered_v, or left at left_v. */

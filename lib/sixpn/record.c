@@ -23,7 +23,7 @@ static const struct kind_rule {
 	[RECORD_INSTANCE] = { "instance", 14, 14, true, false },
 	[RECORD_WORKLOAD] = { "workload", 14, 14, true, true },
 	[RECORD_PEER] = { "peer", 8, 8, true, false },
-	[RECORD_PEER_KEY] = { "peer_key", 8, 8, true, true },
+	[RECORD_PEER_KEY] = { "peer_key", RECORD_PEER_KEY_KEY_LEN, RECORD_PEER_KEY_KEY_LEN, true, true },
 	[RECORD_ORG] = { "org", 1, 32, false, false },
 	[RECORD_USER] = { "user", 1, 32, false, false },
 	[RECORD_MEMBERSHIP] = { "membership", 1, 32, false, false },
@@ -233,7 +233,16 @@ struct record peer_envelope(const struct peer_record *in)
 	return envelope(RECORD_PEER, in->id, sizeof in->id, in->network, 0);
 }
 
+void peer_key_record_key(const uint8_t peer[8], uint32_t gateway, uint8_t ret_key[RECORD_PEER_KEY_KEY_LEN])
+{
+	memcpy(ret_key, peer, 8);
+	put_u32(ret_key + 8, gateway);
+}
+
 struct record peer_key_envelope(const struct peer_key_record *in, uint32_t network, uint32_t gateway)
 {
-	return envelope(RECORD_PEER_KEY, in->peer, sizeof in->peer, network, gateway);
+	uint8_t key[RECORD_PEER_KEY_KEY_LEN];
+
+	peer_key_record_key(in->peer, gateway, key);
+	return envelope(RECORD_PEER_KEY, key, sizeof key, network, gateway);
 }

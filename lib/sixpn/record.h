@@ -179,6 +179,11 @@ struct peer_record {
 	uint64_t expires_at_ms;
 };
 
+/* A peer that moves is known to two gateways for a while: the record's key is the peer's id and the host word of the gateway that it is
+ * for, so that each of them has one of its own and loses it by a tombstone of its own. */
+#define RECORD_PEER_KEY_KEY_LEN 12
+void peer_key_record_key(const uint8_t peer[8], uint32_t gateway, uint8_t ret_key[RECORD_PEER_KEY_KEY_LEN]);
+
 struct peer_key_record {
 	uint8_t peer[8];
 	uint8_t public_key[32], preshared_key[32];

@@ -528,14 +528,16 @@ int peer_key_decode(const struct record *r, struct peer_key_record *ret, struct 
 	struct peer_key_record out = { 0 };
 	struct body b;
 	const Sixpn__PeerKey *m;
+	uint8_t key[RECORD_PEER_KEY_KEY_LEN];
 	int e = body_open(&b, r, RECORD_PEER_KEY, &sixpn__peer_key__descriptor, why);
 
 	if (e)
 		return body_close(&b, e);
 	m = b.message;
 	e = fixed(&m->peer, "peer", out.peer, sizeof out.peer, why);
+	peer_key_record_key(out.peer, r->node, key);
 	if (!e)
-		e = same_key(r, out.peer, sizeof out.peer, why);
+		e = same_key(r, key, sizeof key, why);
 	if (!e)
 		e = fixed(&m->public_key, "public_key", out.public_key, 32, why);
 	if (!e && m->preshared_key.len) {

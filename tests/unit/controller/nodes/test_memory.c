@@ -166,6 +166,23 @@ static void a_network_is_present_where_its_instances_run_and_are_at_home(void **
 	buf_deinit(&i.body);
 }
 
+static void a_network_is_present_where_a_key_of_a_peer_is_on_its_way_to(void **state)
+{
+	struct peer_key_record in = { .peer = { 2 } };
+	struct record to_b = peer_key_envelope(&in, NET, HOST_B);
+	struct scopes s = { 0 };
+	struct scope_change change;
+
+	(void)state;
+	assert_int_equal(scopes_note(&s, NULL, &to_b, 5, 0, false, &change), 0);
+	assert_int_equal(change.n, 1);
+	assert_true(scope_has(scopes_of(&s, HOST_B), NET));
+	assert_false(scope_has(scopes_of(&s, HOST_A), NET));
+	assert_int_equal(scopes_note(&s, &to_b, NULL, 6, 0, false, &change), 0);
+	assert_false(scope_has(scopes_of(&s, HOST_B), NET));
+	scopes_deinit(&s);
+}
+
 static void an_update_in_place_is_no_change_of_scope(void **state)
 {
 	struct instance_bytes i = instance("0123456789abcd", HOST_A, HOST_A, 5);
@@ -217,6 +234,7 @@ int main(void)
 		cmocka_unit_test(the_ring_is_bounded_by_bytes_too),
 		cmocka_unit_test(the_ring_waits_for_a_snapshot_but_not_without_limit),
 		cmocka_unit_test(a_network_is_present_where_its_instances_run_and_are_at_home),
+		cmocka_unit_test(a_network_is_present_where_a_key_of_a_peer_is_on_its_way_to),
 		cmocka_unit_test(an_update_in_place_is_no_change_of_scope),
 		cmocka_unit_test(the_last_one_to_go_ends_the_presence_at_its_v),
 	};

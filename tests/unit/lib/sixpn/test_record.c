@@ -93,6 +93,23 @@ static void the_other_kinds_survive_the_wire(void **state)
 	ROUND(5, peer_key, key, key2, peer_key_envelope(&key, NET, HOST));
 }
 
+static void a_peers_key_is_another_record_at_each_gateway(void **state)
+{
+	struct peer_key_record in = { { 2 }, { 7 }, { 0 }, false }, out;
+	CLEAN_BUF struct buf body = BUF_INIT(0);
+	struct record here = peer_key_envelope(&in, NET, HOST), there = peer_key_envelope(&in, NET, HOST + 1);
+
+	(void)state;
+	assert_int_equal(here.key_len, there.key_len);
+	assert_memory_not_equal(here.key, there.key, here.key_len);
+	assert_int_equal(peer_key_encode(&in, &body), 0);
+	here.body = body.data;
+	here.body_len = body.len;
+	assert_int_equal(peer_key_decode(&here, &out, NULL), 0);
+	here.node = HOST + 1; /* the key names another gateway than the one that it is for */
+	assert_int_equal(peer_key_decode(&here, &out, NULL), E_REFUSED);
+}
+
 static void a_workload_keeps_its_text_to_the_byte(void **state)
 {
 	struct workload_record in = { "4d891ef2a03b58", "{\"schema\":1}", 12 }, out;
@@ -250,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_instance_survives_the_wire),
 		cmocka_unit_test(the_other_kinds_survive_the_wire),
+		cmocka_unit_test(a_peers_key_is_another_record_at_each_gateway),
 		cmocka_unit_test(a_workload_keeps_its_text_to_the_byte),
 		cmocka_unit_test(the_envelope_refuses_what_cannot_be),
 		cmocka_unit_test(a_body_that_contradicts_its_envelope_is_refused),
