@@ -1,7 +1,8 @@
 #!/bin/bash
-# install-deps.sh [--list | --unpack FOLDER] - the Debian 12 packages that sixpn is built, tested and shown with. The only place that installs any.
-# Quick when nothing is missing. Prints what it will install and how much that is before it does. With --unpack it installs nothing, but
-# puts what benchmarks compare with into FOLDER: installed, those would start daemons of their own.
+# install-deps.sh [--list | --unpack FOLDER [PACKAGE]] - the Debian 12 packages that sixpn is built, tested and shown with. The only place that
+# installs any. Quick when nothing is missing. Prints what it will install and how much that is before it does. With --unpack it installs
+# nothing, but puts PACKAGE, or all that benchmarks compare with, into FOLDER: installed, those would start daemons of their own, and
+# openresolv, which customers' machines of the demo have, would look after this machine's resolv.conf.
 set -euo pipefail
 
 build=(
@@ -29,6 +30,7 @@ if [ "${1:-}" = --list ]; then
 fi
 
 if [ "${1:-}" = --unpack ]; then
+	[ -z "${3:-}" ] || peers=("$3")
 	packages=$(mktemp -d)
 	trap 'rm -rf "$packages"' EXIT
 	chmod 755 "$packages"

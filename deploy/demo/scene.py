@@ -37,9 +37,8 @@ def operator(told, cluster):
     cluster.sixpn("init")
     for region in ("ord", "nrt", "dev"):
         cluster.sixpn("region", "create", region)
-    for region in ("ord", "nrt", "dev"):
-        names = [n for n, r in cluster.table if r == region]
-        args = ["node", "token", "create", "--region", region, "--uses", str(len(names)), "--expires", "10m"]
+    for region, roles, names in cluster.kinds():
+        args = ["node", "token", "create", "--region", region, "--kind", roles, "--uses", str(len(names)), "--expires", "10m"]
         token = cluster.secret(*args)
         told.command("sixpn " + " ".join(args) + " -o join.token", "")
         for name in names:
