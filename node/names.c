@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct shown {
 	uint32_t network;
@@ -58,6 +59,8 @@ struct gather {
 	size_t n_apps;
 	struct dns_instance *instances;
 	size_t n_instances;
+	struct dns_peer *peers;
+	size_t n_peers;
 	uint64_t v;
 };
 
@@ -69,6 +72,7 @@ static int count_kinds(void *ctx, const struct record *record)
 		return 0;
 	g->n_apps += record->kind == RECORD_APP;
 	g->n_instances += record->kind == RECORD_INSTANCE;
+	g->n_peers += record->kind == RECORD_PEER;
 	return 0;
 }
 
@@ -130,6 +134,29 @@ static int add_instance(void *ctx, const struct record *record)
 	return 0;
 }
 
+/* Peers that a tool makes for one command and forgets: flyctl expects to see them nowhere. */
+static bool is_interactive(const struct peer_record *p)
+{
+	static const char prefix[] = "interactive-";
+
+	return !strncasecmp(p->name, prefix, sizeof prefix - 1) || !strncmp(p->label, prefix, sizeof prefix - 1);
+}
+
+/* The clock is not asked: a peer that has expired has its name until the controller takes the record back, or two nodes could differ. */
+static int add_peer(void *ctx, const struct record *record)
+{
+	struct gather *g = ctx;
+	struct dns_peer *out = &g->peers[g->n_peers];
+	struct peer_record p;
+
+	if (record->network != g->network || peer_decode(record, &p, NULL) != 0 || is_interactive(&p))
+		return 0;
+	*out = (struct dns_peer){ .address = peer_address(&p), .answers = !p.suspended };
+	memcpy(out->label, p.label, sizeof out->label);
+	g->n_peers++;
+	return 0;
+}
+
 /* The entry of a network, new if need be; NULL = no memory. */
 static struct shown *show(struct names *names, uint32_t network)
 {
@@ -163,15 +190,18 @@ static int build(struct gather *g, struct dns_zone **ret_zone)
 	struct dns_zone_input in;
 
 	memcpy(here.region, names->region, sizeof here.region);
-	g->n_apps = g->n_instances = 0;
+	g->n_apps = g->n_instances = g->n_peers = 0;
 	replica_each(names->replica, RECORD_APP, add_app, g);
 	replica_each(names->replica, RECORD_INSTANCE, add_instance, g);
+	replica_each(names->replica, RECORD_PEER, add_peer, g);
 	in = (struct dns_zone_input){ .network = g->network,
 				      .v = g->v,
 				      .apps = g->apps,
 				      .n_apps = g->n_apps,
 				      .instances = g->instances,
-				      .n_instances = g->n_instances };
+				      .n_instances = g->n_instances,
+				      .peers = g->peers,
+				      .n_peers = g->n_peers };
 	return dns_zone_build(&in, &here, ret_zone);
 }
 
@@ -185,7 +215,8 @@ static int show_zone(struct gather *g)
 	g->apps = calloc(g->n_apps + 1, sizeof *g->apps);
 	g->app_records = calloc(g->n_apps + 1, sizeof *g->app_records);
 	g->instances = calloc(g->n_instances + 1, sizeof *g->instances);
-	if (g->apps && g->app_records && g->instances)
+	g->peers = calloc(g->n_peers + 1, sizeof *g->peers);
+	if (g->apps && g->app_records && g->instances && g->peers)
 		e = build(g, &zone);
 	if (e == 0)
 		e = dns_views_replace(names->views, zone);
@@ -194,6 +225,7 @@ static int show_zone(struct gather *g)
 	free(g->apps);
 	free(g->app_records);
 	free(g->instances);
+	free(g->peers);
 	return e;
 }
 

@@ -2,6 +2,7 @@
  *
  * Names of app A (all below `internal`): A, global.A, <region>.A, <id>.vm.A (AAAA); A, regions.A, vms.A, all.regions.A,
  * all.vms.A (TXT); _apps, _instances, all._instances, and what freshness.h makes (TXT); reverse names of the network's own addresses (PTR). TTL 5.
+ *   Names of a peer: <label>._peer (AAAA); _peer lists the labels (TXT). A suspended one: NODATA, and not in the list.
  *   An app without a started instance, `vm.A` and a known region without an instance: NODATA. Anything else: NXDOMAIN.
  *   Lists are sorted and comma-separated (`_instances`: ';'), broken before a separator when a string would pass 255 bytes, so
  * joining the strings gives the list. A list above DNS_TEXT_PAGE bytes continues at p2.<name>, p3.<name> ...; the first page is
@@ -31,6 +32,13 @@ struct dns_instance {
 	bool skip;     /* never appears anywhere */
 };
 
+/* A customer's WireGuard peer. */
+struct dns_peer {
+	char label[NAME_SIZE];   /* no other of the network has it */
+	struct in6_addr address; /* the one that stands for its /120 */
+	bool answers;            /* not suspended */
+};
+
 struct dns_region {
 	char name[NAME_REGION_SIZE];
 	double km; /* from this node */
@@ -51,6 +59,8 @@ struct dns_zone_input {
 	size_t n_apps;
 	const struct dns_instance *instances; /* all that are not destroyed; in any order */
 	size_t n_instances;
+	const struct dns_peer *peers; /* all that may be seen; in any order */
+	size_t n_peers;
 };
 
 struct dns_zone;

@@ -124,7 +124,7 @@ int zone_add_node(struct dns_zone *z, const char *prefix, const char *app, struc
 
 /* -- AAAA -- */
 
-static void fill_record(uint8_t record[ZONE_AAAA_LEN], const struct in6_addr *address)
+void zone_fill_record(uint8_t record[ZONE_AAAA_LEN], const struct in6_addr *address)
 {
 	dns_record_head(record, DNS_HEADER_LEN, DNS_TYPE_AAAA, sizeof *address);
 	memcpy(record + DNS_RECORD_HEAD_LEN, address, sizeof *address);
@@ -149,14 +149,13 @@ static void add_addresses(struct zone_build *b, size_t from, size_t to)
 			continue;
 		if (!last || !same_run(last, c))
 			run = z->n_addresses;
-		fill_record(z->addresses[z->n_addresses++].record, &c->in->address);
+		zone_fill_record(z->addresses[z->n_addresses++].record, &c->in->address);
 		z->addresses[run].run_len++;
 		last = c;
 	}
 }
 
-static int name_addresses(struct zone_build *b, const char *prefix, const char *app, size_t at, size_t n, size_t n_near,
-			  size_t n_own)
+int zone_name_addresses(struct zone_build *b, const char *prefix, const char *app, size_t at, size_t n, size_t n_near, size_t n_own)
 {
 	struct zone_node *node;
 	int r = zone_add_node(b->z, prefix, app, &node);
@@ -193,7 +192,7 @@ static int add_region_names(struct zone_build *b, const char *app, size_t from, 
 		if (!n)
 			continue;
 		snprintf(prefix, sizeof prefix, "%s.", region);
-		r = name_addresses(b, prefix, app, at, n, n, own);
+		r = zone_name_addresses(b, prefix, app, at, n, n, own);
 		if (r < 0)
 			return r;
 		if (first) {
@@ -204,6 +203,12 @@ static int add_region_names(struct zone_build *b, const char *app, size_t from, 
 		at += n;
 	}
 	return 0;
+}
+
+void zone_add_reverse(struct dns_zone *z, const struct in6_addr *address, const struct zone_node *node)
+{
+	z->reverses[z->n_reverses++] =
+		(struct zone_reverse){ .address = *address, .name_at = node->name_at, .name_len = node->name_len };
 }
 
 static int add_instance_names(struct zone_build *b, const char *app, size_t from, size_t to, size_t address_at)
@@ -218,14 +223,13 @@ static int add_instance_names(struct zone_build *b, const char *app, size_t from
 		int r;
 
 		snprintf(prefix, sizeof prefix, "%s.vm.", in->id);
-		r = name_addresses(b, prefix, app, address_at, is, is, 0);
+		r = zone_name_addresses(b, prefix, app, address_at, is, is, 0);
 		if (r == 0)
 			r = zone_add_node(z, prefix, app, &node);
 		if (r < 0)
 			return r;
 		address_at += is;
-		z->reverses[z->n_reverses++] =
-			(struct zone_reverse){ .address = in->address, .name_at = node->name_at, .name_len = node->name_len };
+		zone_add_reverse(z, &in->address, node);
 	}
 	return 0;
 }
@@ -242,9 +246,9 @@ static int add_app(struct zone_build *b, const char *app, size_t from, size_t to
 	add_addresses(b, from, to);
 	r = add_region_names(b, app, from, to, address_at, &n_near, &n_own);
 	if (r == 0)
-		r = name_addresses(b, "", app, address_at, z->n_addresses - address_at, n_near, n_own);
+		r = zone_name_addresses(b, "", app, address_at, z->n_addresses - address_at, n_near, n_own);
 	if (r == 0)
-		r = name_addresses(b, "global.", app, address_at, z->n_addresses - address_at, n_near, n_own);
+		r = zone_name_addresses(b, "global.", app, address_at, z->n_addresses - address_at, n_near, n_own);
 	if (r == 0)
 		r = add_instance_names(b, app, from, to, address_at);
 	if (r == 0)
@@ -294,7 +298,9 @@ static int add_names(struct zone_build *b)
 		at = end;
 	}
 	if (r == 0)
-		r = zone_add_apps_list(b);
+		r = zone_add_words_list(b, "_apps.", b->apps, b->n_apps);
+	if (r == 0)
+		r = zone_add_peers(b);
 	if (r == 0)
 		r = add_own_names(b->z);
 	if (r == 0)
@@ -384,13 +390,13 @@ static void collect_regions(struct zone_build *b)
 static int build_all(struct zone_build *b)
 {
 	struct dns_zone *z = b->z;
-	size_t n = b->in->n_instances;
+	size_t n = b->in->n_instances, n_addresses = n + b->in->n_peers;
 	int r;
 
 	b->all = calloc(n + 1, sizeof *b->all);
 	b->apps = calloc(n + b->in->n_apps + 1, sizeof *b->apps);
-	z->addresses = calloc(n + 1, sizeof *z->addresses);
-	z->reverses = calloc(n + 1, sizeof *z->reverses);
+	z->addresses = calloc(n_addresses + 1, sizeof *z->addresses);
+	z->reverses = calloc(n_addresses + 1, sizeof *z->reverses);
 	z->regions = calloc(n + b->here->n_regions + 2, sizeof *z->regions);
 	if (!b->all || !b->apps || !z->addresses || !z->reverses || !z->regions)
 		return -ENOMEM;

@@ -27,6 +27,15 @@ int zone_compare_regions(const void *a, const void *b); /* for qsort over char[N
 /* The node of "<prefix><app>.internal" (or "<prefix>internal" without an app), new or as it was. It may move with the next one. */
 int zone_add_node(struct dns_zone *z, const char *prefix, const char *app, struct zone_node **ret_node);
 
+/* The name's addresses: n of the zone's, beginning with `at`. */
+int zone_name_addresses(struct zone_build *b, const char *prefix, const char *app, size_t at, size_t n, size_t n_near, size_t n_own);
+void zone_fill_record(uint8_t record[ZONE_AAAA_LEN], const struct in6_addr *address);
+/* The address backwards; the node is that of its name. There is room for one per instance and peer. */
+void zone_add_reverse(struct dns_zone *z, const struct in6_addr *address, const struct zone_node *node);
+
+/* <label>._peer and _peer; -EINVAL: a label that is none, or an address of another network. */
+int zone_add_peers(struct zone_build *b);
+
 /* Lists of all[from, to), which share an app; `all`: also of those that do not answer. */
 int zone_add_regions_list(struct zone_build *b, const char *prefix, const char *app, size_t from, size_t to, bool all);
 /* Gives the second name the list that the first has. */
@@ -34,5 +43,6 @@ int zone_alias_text(struct zone_build *b, const char *from_prefix, const char *t
 /* by_id: sorted by id (in the last: by app, then id). */
 int zone_add_vms_list(struct zone_build *b, const char *prefix, const char *app, const struct zone_candidate *by_id, size_t n,
 		      bool all);
-int zone_add_apps_list(struct zone_build *b);
+/* A list of all words, sorted already. */
+int zone_add_words_list(struct zone_build *b, const char *prefix, const char *const *words, size_t n);
 int zone_add_instances_list(struct zone_build *b, const char *prefix, const struct zone_candidate *by_id, bool all);

@@ -1,4 +1,4 @@
-/* zone_lists - the TXT names of a zone: lists of regions, instances and apps, in pages if need be. */
+/* zone_lists - the TXT names of a zone: lists of regions, instances, apps and peers, in pages if need be. */
 #include "lib/dns/text.h"
 #include "lib/dns/zone_build.h"
 
@@ -117,13 +117,13 @@ int zone_add_vms_list(struct zone_build *b, const char *prefix, const char *app,
 	return list_page(&list, false);
 }
 
-int zone_add_apps_list(struct zone_build *b)
+int zone_add_words_list(struct zone_build *b, const char *prefix, const char *const *words, size_t n)
 {
 	struct list list;
 
-	list_start(&list, b, "_apps.", "", ',');
-	for (size_t i = 0; i < b->n_apps; i++) {
-		int r = list_add(&list, b->apps[i]);
+	list_start(&list, b, prefix, "", ',');
+	for (size_t i = 0; i < n; i++) {
+		int r = list_add(&list, words[i]);
 
 		if (r < 0)
 			return r;

@@ -184,6 +184,12 @@ struct peer_record {
 #define RECORD_PEER_KEY_KEY_LEN 12
 void peer_key_record_key(const uint8_t peer[8], uint32_t gateway, uint8_t ret_key[RECORD_PEER_KEY_KEY_LEN]);
 
+/* The one that is handed out: ::2 of its slot, in the place where it was made. */
+static inline struct in6_addr peer_address(const struct peer_record *p)
+{
+	return addr_natural((struct addr_parts){ p->network, p->home_gateway, p->instance, (uint16_t)(p->slot << 8 | 2) });
+}
+
 struct peer_key_record {
 	uint8_t peer[8];
 	uint8_t public_key[32], preshared_key[32];

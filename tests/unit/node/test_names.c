@@ -188,6 +188,77 @@ static void an_instance_that_is_not_started_has_no_address(void **state)
 	rig_end(rig);
 }
 
+static void take_peer(struct rig *rig, const struct peer_record *p, bool gone)
+{
+	uint64_t v = rig->replica.v;
+	struct made *m = made_delta(v, v + 1);
+
+	if (gone)
+		made_tombstone_of(m, peer_envelope(p), v + 1, INTENT_EXPIRED);
+	else
+		made_peer(m, v + 1, p);
+	take(rig, m);
+}
+
+static void peers_are_named_on_every_node_of_their_network(void **state)
+{
+	struct rig *rig = rig_new();
+	struct peer_record p = made_peer_record(MADE_NET2, MADE_HOST3, 1); /* elsewhere: we are not its gateway */
+
+	(void)state;
+	assert_string_equal(ask(rig, MADE_NET2, "_peer.internal", DNS_TYPE_TXT), "ok");
+	take_peer(rig, &p, false);
+	assert_string_equal(aaaa(rig, MADE_NET2, "laptop-1._peer.internal"), "ok 9.11");
+	assert_string_equal(ask(rig, MADE_NET2, "_peer.internal", DNS_TYPE_TXT), "ok laptop-1");
+	assert_string_equal(aaaa(rig, MADE_NET, "laptop-1._peer.internal"), "nx");
+	assert_int_equal(dns_zone_v(dns_views_find(rig->views, MADE_NET2)), rig->replica.v);
+	assert_true(dns_zone_v(dns_views_find(rig->views, MADE_NET)) < rig->replica.v); /* untouched */
+	p.gateway = MADE_HOST2; /* moved: the address stays */
+	p.expires_at_ms = 1;    /* long ago: the controller takes the record back, our clock does nothing */
+	take_peer(rig, &p, false);
+	assert_string_equal(aaaa(rig, MADE_NET2, "laptop-1._peer.internal"), "ok 9.11");
+	p.suspended = true;
+	take_peer(rig, &p, false);
+	assert_string_equal(aaaa(rig, MADE_NET2, "laptop-1._peer.internal"), "ok");
+	assert_string_equal(ask(rig, MADE_NET2, "_peer.internal", DNS_TYPE_TXT), "ok");
+	take_peer(rig, &p, true);
+	assert_string_equal(aaaa(rig, MADE_NET2, "laptop-1._peer.internal"), "nx");
+	assert_string_equal(ask(rig, MADE_NET2, "_peer.internal", DNS_TYPE_TXT), "ok");
+	rig_end(rig);
+}
+
+/* flyctl-contract 3.1: those that flyctl makes for one command. The label is derived, and may be another. */
+static void interactive_peers_are_seen_nowhere(void **state)
+{
+	static const struct {
+		const char *name, *label;
+		bool seen;
+	} rows[] = {
+		{ "interactive-agent-host-1", "interactive-agent-host-1", false },
+		{ "Interactive-AGENT", "peer-1", false },
+		{ "some name", "interactive-x", false },
+		{ "interactive", "interactive", true },
+		{ "interactively", "interactively", true },
+		{ "my-interactive-box", "my-interactive-box", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct rig *rig = rig_new();
+		struct peer_record p = made_peer_record(MADE_NET2, MADE_HOST, 1);
+		char name[128], listed[128];
+
+		snprintf(p.name, sizeof p.name, "%s", rows[i].name);
+		snprintf(p.label, sizeof p.label, "%s", rows[i].label);
+		snprintf(name, sizeof name, "%s._peer.internal", rows[i].label);
+		snprintf(listed, sizeof listed, "ok %s", rows[i].label);
+		take_peer(rig, &p, false);
+		assert_string_equal(aaaa(rig, MADE_NET2, name), rows[i].seen ? "ok 7.11" : "nx");
+		assert_string_equal(ask(rig, MADE_NET2, "_peer.internal", DNS_TYPE_TXT), rows[i].seen ? listed : "ok");
+		rig_end(rig);
+	}
+}
+
 static void our_own_truth_comes_before_the_record(void **state)
 {
 	struct rig *rig = rig_new();
@@ -668,6 +739,8 @@ int main(void)
 		cmocka_unit_test(each_network_has_its_own_names),
 		cmocka_unit_test(the_near_region_comes_first),
 		cmocka_unit_test(an_instance_that_is_not_started_has_no_address),
+		cmocka_unit_test(peers_are_named_on_every_node_of_their_network),
+		cmocka_unit_test(interactive_peers_are_seen_nowhere),
 		cmocka_unit_test(our_own_truth_comes_before_the_record),
 		cmocka_unit_test(our_own_started_shows_before_the_record_says_so),
 		cmocka_unit_test(what_is_not_wanted_is_not_shown_whatever_our_truth),

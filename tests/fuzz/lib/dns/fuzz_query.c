@@ -9,7 +9,9 @@ static struct dns_views *make_views(void)
 	struct dns_region regions[] = { { "ord", 0 }, { "nrt", 10000 } };
 	struct dns_here here = { 0xA1110001, "ord", regions, 2 };
 	struct dns_instance all[20] = { 0 };
-	struct dns_zone_input in = { .network = 0x12345678, .v = 1, .instances = all, .n_instances = 20 };
+	struct dns_peer peers[] = { { "laptop", addr_natural((struct addr_parts){ 0x12345678, 0xA1110001, 10, 2 }), true },
+				    { "p2", addr_natural((struct addr_parts){ 0x12345678, 0xA1110001, 10, 0x102 }), false } };
+	struct dns_zone_input in = { .network = 0x12345678, .v = 1, .instances = all, .n_instances = 20, .peers = peers, .n_peers = 2 };
 	struct dns_views *views;
 	struct dns_zone *zone;
 

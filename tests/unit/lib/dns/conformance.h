@@ -34,7 +34,7 @@ static struct dns_views *views;
 static struct dns_server *server;
 
 /* -- the server: NET has shop, crowd (200), four (22), fifty (50), wide (16 in 16 regions), an app of 63 letters (16), idle (stopped),
- *    empty; OTHER_NET has secret, a shop without instances, and lots (800) -- */
+ *    empty, and the peers laptop and asleep (suspended); OTHER_NET has secret, a shop without instances, and lots (800) -- */
 
 static void fill(struct dns_instance *out, size_t n, unsigned first, const char *app, const char *region)
 {
@@ -45,7 +45,11 @@ static void fill(struct dns_instance *out, size_t n, unsigned first, const char 
 static struct dns_zone *our_zone(void)
 {
 	static struct dns_instance all[400];
-	static const char *const apps[] = { "empty", NULL };
+	static const char *const apps[] = { "empty" };
+	const struct dns_peer peers[] = { { "laptop", addr_natural((struct addr_parts){ NET, HERE, 0xa, 2 }), true },
+					  { "asleep", addr_natural((struct addr_parts){ NET, HERE, 0xa, 0x102 }), false } };
+	struct dns_zone_input in = { .network = NET, .v = 77, .apps = apps, .n_apps = 1, .instances = all, .peers = peers, .n_peers = 2 };
+	struct dns_zone *z = NULL;
 	char app[NAME_SIZE] = { 0 };
 	size_t n = 0;
 
@@ -63,7 +67,9 @@ static struct dns_zone *our_zone(void)
 
 		all[n++] = instance(4000 + i, i < 16 ? "wide" : app, region, 0xA3330001 + i, true, false);
 	}
-	return zone_of(all, n, apps, 77);
+	in.n_instances = n;
+	assert_int_equal(dns_zone_build(&in, &fixture_here, &z), 0);
+	return z;
 }
 
 static struct dns_zone *their_zone(void)

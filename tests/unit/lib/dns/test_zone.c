@@ -19,11 +19,13 @@ static struct dns_zone *shop_zone(void)
 #define NOTHING "NOERROR / internal."
 #define NEVER "NXDOMAIN / internal."
 
-static const struct {
+struct row {
 	const char *name;
 	uint16_t type;
 	const char *answer;
-} rows[] = {
+};
+
+static const struct row rows[] = {
 	{ "shop.internal", DNS_TYPE_AAAA, "NOERROR AAAA " SHOP_ORD " AAAA " SHOP_NRT },
 	{ "SHOP.InterNal", DNS_TYPE_AAAA, "NOERROR AAAA " SHOP_ORD " AAAA " SHOP_NRT },
 	{ "global.shop.internal", DNS_TYPE_AAAA, "NOERROR AAAA " SHOP_ORD " AAAA " SHOP_NRT },
@@ -66,6 +68,7 @@ static const struct {
 	{ "00000000000005.vm.hidden.internal", DNS_TYPE_AAAA, NEVER }, /* skips DNS */
 	{ "00000000000009.vm.shop.internal", DNS_TYPE_AAAA, NEVER },
 	{ "all.shop.internal", DNS_TYPE_TXT, NEVER },
+	{ "_peer.internal", DNS_TYPE_TXT, NOTHING }, /* no peer yet: no false NXDOMAIN */
 	{ "p2._instances.internal", DNS_TYPE_TXT, NEVER },
 	/* lists */
 	{ "shop.internal", DNS_TYPE_TXT, "NOERROR TXT \"nrt,ord\"" },
@@ -119,6 +122,87 @@ static void every_name_answers_as_written(void **state)
 		if (strcmp(ask_zone(z, rows[i].name, rows[i].type, text, sizeof text), rows[i].answer))
 			fail_msg("%s type %u:\n  is     %s\n  should %s", rows[i].name, rows[i].type, text, rows[i].answer);
 	dns_zone_free(z);
+}
+
+/* -- peers -- */
+
+#define LAPTOP "fdaa:1234:5678:a111:1:0:a:2"
+#define OFFICE "fdaa:1234:5678:a222:1:0:b:ff02"
+
+static struct dns_peer peer(const char *label, uint32_t gateway, uint32_t instance, uint8_t slot, bool answers)
+{
+	struct addr_parts parts = { NET, gateway, instance, (uint16_t)(slot << 8 | 2) };
+	struct dns_peer p = { .address = addr_natural(parts), .answers = answers };
+
+	snprintf(p.label, sizeof p.label, "%s", label);
+	return p;
+}
+
+static struct dns_zone *zone_of_peers(const struct dns_peer *peers, size_t n)
+{
+	struct dns_instance shop = instance(1, "laptop", "ord", 0xA1110002, true, false);
+	struct dns_zone_input in = { .network = NET, .v = 1, .instances = &shop, .n_instances = 1, .peers = peers, .n_peers = n };
+	struct dns_zone *z = NULL;
+
+	assert_int_equal(dns_zone_build(&in, &fixture_here, &z), 0);
+	return z;
+}
+
+static void peers_have_names_of_their_own(void **state)
+{
+	static const struct row peer_rows[] = {
+		{ "laptop._peer.internal", DNS_TYPE_AAAA, "NOERROR AAAA " LAPTOP },
+		{ "LapTop._PEER.internal", DNS_TYPE_AAAA, "NOERROR AAAA " LAPTOP },
+		{ "office-2._peer.internal", DNS_TYPE_AAAA, "NOERROR AAAA " OFFICE },
+		{ "laptop.internal", DNS_TYPE_AAAA, "NOERROR AAAA " SHOP_ORD }, /* an app of the same name */
+		{ "laptop._peer.internal", DNS_TYPE_A, NOTHING },
+		{ "laptop._peer.internal", DNS_TYPE_TXT, NOTHING },
+		{ "laptop._peer.internal", DNS_TYPE_ANY, "NOERROR HINFO \"RFC8482\" \"\"" },
+		{ "gone._peer.internal", DNS_TYPE_AAAA, NOTHING }, /* suspended */
+		{ "nobody._peer.internal", DNS_TYPE_AAAA, NEVER },
+		{ "x.laptop._peer.internal", DNS_TYPE_AAAA, NEVER },
+		{ "ord.laptop._peer.internal", DNS_TYPE_AAAA, NEVER },
+		{ "_peer.internal", DNS_TYPE_TXT, "NOERROR TXT \"laptop,office-2\"" },
+		{ "_peer.internal", DNS_TYPE_AAAA, NOTHING },
+		{ "_peer.internal", DNS_TYPE_A, NOTHING },
+		{ "p2._peer.internal", DNS_TYPE_TXT, NEVER },
+		{ "2.0.0.0.a.0.0.0.0.0.0.0.1.0.0.0.1.1.1.a.8.7.6.5.4.3.2.1.a.a.d.f.ip6.arpa", DNS_TYPE_PTR,
+		  "NOERROR PTR laptop._peer.internal." },
+		{ "2.0.f.f.b.0.0.0.0.0.0.0.1.0.0.0.2.2.2.a.8.7.6.5.4.3.2.1.a.a.d.f.ip6.arpa", DNS_TYPE_PTR,
+		  "NOERROR PTR office-2._peer.internal." },
+		{ "0.0.0.0.a.0.0.0.0.0.0.0.1.0.0.0.1.1.1.a.8.7.6.5.4.3.2.1.a.a.d.f.ip6.arpa", DNS_TYPE_PTR, "NXDOMAIN / a.a.d.f.ip6.arpa." },
+		{ "a.0.0.0.0.0.0.0.1.0.0.0.1.1.1.a.8.7.6.5.4.3.2.1.a.a.d.f.ip6.arpa", DNS_TYPE_PTR, "NOERROR / a.a.d.f.ip6.arpa." },
+		{ "_apps.internal", DNS_TYPE_TXT, "NOERROR TXT \"laptop\"" },
+		{ "all._instances.internal", DNS_TYPE_TXT,
+		  "NOERROR TXT \"instance=00000000000001,app=laptop,ip=" SHOP_ORD ",region=ord\"" },
+	};
+	const struct dns_peer peers[] = { peer("office-2", 0xA2220001, 0xb, 255, true), peer("gone", HERE, 0xa, 1, false),
+					  peer("laptop", HERE, 0xa, 0, true) };
+	struct dns_zone *z = zone_of_peers(peers, ARRAY_LEN(peers));
+	char text[4096];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(peer_rows); i++)
+		if (strcmp(ask_zone(z, peer_rows[i].name, peer_rows[i].type, text, sizeof text), peer_rows[i].answer))
+			fail_msg("%s type %u:\n  is     %s\n  should %s", peer_rows[i].name, peer_rows[i].type, text, peer_rows[i].answer);
+	dns_zone_free(z);
+}
+
+static void a_peer_that_cannot_be_is_refused(void **state)
+{
+	struct dns_peer bad[] = { peer("a.b", HERE, 0xa, 0, true), peer("", HERE, 0xa, 0, true), peer("a", HERE, 0xa, 0, true),
+				  peer("a", HERE, 0xa, 0, true) };
+	struct dns_zone *z = NULL;
+
+	(void)state;
+	bad[2].address = addr_instance(OTHER_NET, HERE, 0xa);
+	memset(bad[3].label, 'a', sizeof bad[3].label);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct dns_zone_input in = { .network = NET, .peers = &bad[i], .n_peers = 1 };
+
+		assert_int_equal(dns_zone_build(&in, &fixture_here, &z), -EINVAL);
+		assert_null(z);
+	}
 }
 
 static void the_tree_of_a_name_is_found_by_labels(void **state)
@@ -345,6 +429,41 @@ static size_t joined(const struct dns_zone *z, const char *name, char *ret, size
 	return n;
 }
 
+/* 1,000 peers, which is an org's quota, with the longest of labels: more than a page; one of them has the name of that page. */
+static void the_list_of_peers_has_each_once(void **state)
+{
+	enum { N = 1000 };
+	struct dns_peer *all = calloc(N, sizeof *all);
+	char *page = malloc(400000), before[NAME_SIZE] = "", name[64];
+	struct dns_zone *z;
+	size_t n_found = 0;
+	bool tc = true;
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++) {
+		all[i] = peer("p2", HERE, 0xa + i / 256, (uint8_t)i, true);
+		if (i)
+			snprintf(all[i].label, sizeof all[i].label, "%05u%058u", (i * 7919u) % 100000, i);
+	}
+	z = zone_of_peers(all, N);
+	for (unsigned p = 1; tc; p++) {
+		char *word, *rest;
+
+		snprintf(name, sizeof name, p == 1 ? "_peer.internal" : "p%u._peer.internal", p);
+		assert_true(joined(z, name, page, 400000, &tc) > 0);
+		for (word = strtok_r(page, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+			assert_true(strcmp(before, word) < 0);
+			snprintf(before, sizeof before, "%s", word);
+			n_found++;
+		}
+	}
+	assert_int_equal(n_found, N);
+	assert_string_equal(ask_zone(z, "p2._peer.internal", DNS_TYPE_AAAA, page, 400000), "NOERROR AAAA " LAPTOP);
+	dns_zone_free(z);
+	free(page);
+	free(all);
+}
+
 static void a_list_too_big_for_any_message_goes_on_at_the_next_page(void **state)
 {
 	enum { N = 2000 };
@@ -383,6 +502,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_name_answers_as_written),
+		cmocka_unit_test(peers_have_names_of_their_own),
+		cmocka_unit_test(a_peer_that_cannot_be_is_refused),
+		cmocka_unit_test(the_list_of_peers_has_each_once),
 		cmocka_unit_test(the_tree_of_a_name_is_found_by_labels),
 		cmocka_unit_test(up_to_three_in_the_nearest_region_gives_everybody_nearest_first),
 		cmocka_unit_test(everybody_means_at_most_sixteen),
