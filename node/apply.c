@@ -79,23 +79,6 @@ static int by_id(const void *a, const void *b)
 	return strcmp(((const struct role_instance *)a)->record.id, ((const struct role_instance *)b)->record.id);
 }
 
-static int sync_roles(struct node *node)
-{
-	struct instance_list list = { .node = node };
-	struct role_desired desired;
-
-	list.items = calloc(node->replica.n_by_kind[RECORD_INSTANCE] + 1, sizeof *list.items);
-	if (!list.items)
-		return -ENOMEM;
-	replica_each(&node->replica, RECORD_INSTANCE, add_instance, &list);
-	qsort(list.items, list.n, sizeof *list.items, by_id);
-	desired = (struct role_desired){ .instances = list.items, .n_instances = list.n, .v = node->replica.v, .synced = node->sync && sync_is_synced(node->sync) };
-	for (size_t i = 0; i < node->n_roles; i++)
-		node->roles[i]->sync(node->role_state[i], &desired);
-	free(list.items);
-	return 0;
-}
-
 /* ---- the order ---- */
 
 static void complain(struct node *node, const char *what, int e, const struct why *why)
@@ -160,6 +143,40 @@ static void apply_later(struct node *node)
 	node->apply_again.expired = apply_again_expired;
 	if (loop_set_timer_in(node->loop, &node->apply_again, APPLY_AGAIN_MS) < 0)
 		log_err("apply", "no memory for a timer: what failed waits for the next change");
+}
+
+/* A gateway's own. Without memory it goes on with what it had. */
+static void find_peers(struct node *node, struct role_desired *desired)
+{
+	const struct node_errors *errors = &node->role_peers.errors;
+	int e = role_peers_get(&node->role_peers, &node->replica, node->identity.host, desired);
+
+	if (e < 0) {
+		complain_of_self(node, "peers", e, NULL);
+		apply_later(node);
+	}
+	for (size_t i = 0; i < errors->n; i++)
+		node_errors_add(&node->errors, errors->items[i].kind, errors->items[i].key, errors->items[i].key_len, errors->items[i].v,
+				errors->items[i].text);
+}
+
+static int sync_roles(struct node *node)
+{
+	struct instance_list list = { .node = node };
+	struct role_desired desired;
+
+	list.items = calloc(node->replica.n_by_kind[RECORD_INSTANCE] + 1, sizeof *list.items);
+	if (!list.items)
+		return -ENOMEM;
+	replica_each(&node->replica, RECORD_INSTANCE, add_instance, &list);
+	qsort(list.items, list.n, sizeof *list.items, by_id);
+	desired = (struct role_desired){ .instances = list.items, .n_instances = list.n, .v = node->replica.v, .synced = node->sync && sync_is_synced(node->sync) };
+	if (node->role_bits & ROLE_GATEWAY)
+		find_peers(node, &desired);
+	for (size_t i = 0; i < node->n_roles; i++)
+		node->roles[i]->sync(node->role_state[i], &desired);
+	free(list.items);
+	return 0;
 }
 
 static void let_speak(struct node *node, const struct presence *wanted)
@@ -258,6 +275,7 @@ void node_apply(struct node *node, const struct replica_change *change)
 	node->applying = true;
 	node->applies++;
 	node_errors_clear(&node->errors);
+	role_peers_changed(&node->role_peers, change);
 	loop_cancel_timer(&node->apply_again);
 	if (e < 0)
 		complain(node, "presence", e, NULL);
@@ -442,6 +460,25 @@ static void role_record_error(void *ctx, uint32_t kind, const char *instance_id,
 		sync_nudge(node->sync);
 }
 
+static void role_peer_error(void *ctx, uint32_t kind, const uint8_t peer[8], uint64_t v, const char *text)
+{
+	struct node *node = ctx;
+
+	node_errors_add(&node->errors, kind, peer, 8, v, text);
+	if (!node->applying && node->sync)
+		sync_nudge(node->sync);
+}
+
+static void role_peer_stats(void *ctx, const struct role_peer_stats *stats, size_t n)
+{
+	struct node *node = ctx;
+
+	for (size_t i = 0; i < n; i++)
+		reports_set_peer(node->reports, &stats[i]);
+	if (!node->applying)
+		reports_send(node->reports);
+}
+
 static void role_await_presence(void *ctx, uint32_t network, const char *instance_id, void (*done)(void *arg, bool timed_out), void *arg)
 {
 	struct node *node = ctx;
@@ -499,6 +536,8 @@ void node_forget_awaits(struct node *node)
 const struct role_node_ops node_role_ops = {
 	.report = role_report,
 	.record_error = role_record_error,
+	.peer_error = role_peer_error,
+	.peer_stats = role_peer_stats,
 	.await_presence = role_await_presence,
 	.forget_await = role_forget_await,
 	.repaired = role_repaired,

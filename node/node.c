@@ -311,6 +311,8 @@ static int start_roles(struct node *node, const struct node_parts *parts, struct
 				       .host = node->identity.host,
 				       .name = node->identity.name,
 				       .region = node->identity.region,
+				       .gateway_key = node->identity.has_gateway_key ? node->identity.gateway_private : NULL,
+				       .came_back = node->replica.has_log_id,
 				       .config = node->config,
 				       .rtnl = node->rtnl,
 				       .datapath = node->datapath,
@@ -431,6 +433,7 @@ void node_stop(struct node *node)
 	ground_deinit(&node->ground);
 	node->rtnl = rtnl_free(node->rtnl);
 	replica_deinit(&node->replica);
+	role_peers_deinit(&node->role_peers);
 	presence_deinit(&node->presence);
 	free(node->settled);
 	node_errors_deinit(&node->errors);

@@ -16,6 +16,7 @@
 #include "node/replica.h"
 #include "node/reports.h"
 #include "node/role.h"
+#include "node/role_peers.h"
 #include "node/sync.h"
 
 #define NODE_ROLES_MAX 2
@@ -94,6 +95,7 @@ struct node {
 	const struct role_ops *roles[NODE_ROLES_MAX];
 	void *role_state[NODE_ROLES_MAX];
 	size_t n_roles;
+	struct role_peers role_peers; /* of a gateway */
 
 	struct node_await *awaits;
 	uint32_t *settled; /* networks in which everybody knows that we speak */

@@ -85,6 +85,7 @@ static int note_network(struct replica_change *c, uint32_t network)
 
 int replica_note(struct replica_change *c, const struct record *rec)
 {
+	c->peers |= rec->kind == RECORD_PEER || rec->kind == RECORD_PEER_KEY || rec->kind == RECORD_NETWORK;
 	if (!rec->network) {
 		c->fabric = true;
 		return 0;
@@ -279,6 +280,7 @@ static int drop_network(struct replica *r, uint32_t network, struct replica_chan
 	for (size_t i = 0; (rec = map_next(&r->records, &i));)
 		if (rec->record->network == network) {
 			c->n_deletes++;
+			c->peers = true;
 			replica_forget(r, rec);
 		}
 	return note_network(c, network);

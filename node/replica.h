@@ -54,6 +54,7 @@ struct replica_record {
 struct replica_change {
 	bool all;                  /* a snapshot came in: everything may have changed */
 	bool fabric;               /* regions or nodes */
+	bool peers;                /* peers, their keys, or a network that may hold some */
 	uint32_t *networks;        /* touched, ascending, no duplicates */
 	size_t n_networks, cap_networks;
 	size_t n_upserts, n_deletes, n_ignored, n_held; /* n_held: deletes set aside now */

@@ -1,6 +1,8 @@
 /* reports - see reports.h. */
 #include "node/reports.h"
 
+#include "node/peer_reports.h"
+
 #include "lib/base/log.h"
 #include "lib/sixpn/pb.h"
 #include "proto/sixpn.pb-c.h"
@@ -26,6 +28,7 @@ struct reports {
 	struct link_client *link;
 	struct replica *replica;
 	struct map entries;
+	struct peer_reports *peers;
 	bool flying;
 	struct loop_timer again;
 };
@@ -38,12 +41,17 @@ static void again_expired(struct loop_timer *timer)
 int reports_new(struct loop *loop, const struct clock *clock, struct link_client *link, struct replica *replica, struct reports **ret_reports)
 {
 	struct reports *r = calloc(1, sizeof *r);
+	int e;
 
 	if (!r)
 		return -ENOMEM;
 	*r = (struct reports){ .loop = loop, .clock = clock, .link = link, .replica = replica, .again.expired = again_expired };
-	*ret_reports = r;
-	return 0;
+	e = peer_reports_new(replica, &r->peers);
+	if (e < 0)
+		free(r);
+	else
+		*ret_reports = r;
+	return e;
 }
 
 struct reports *reports_free(struct reports *r)
@@ -55,6 +63,7 @@ struct reports *reports_free(struct reports *r)
 	for (size_t i = 0; (e = map_next(&r->entries, &i));)
 		free(e);
 	map_deinit(&r->entries);
+	peer_reports_free(r->peers);
 	loop_cancel_timer(&r->again);
 	free(r);
 	return NULL;
@@ -87,6 +96,11 @@ const struct observed *reports_get(const struct reports *r, const char *instance
 	struct entry *e = map_get_str(&r->entries, instance_id);
 
 	return e ? &e->truth : NULL;
+}
+
+void reports_set_peer(struct reports *r, const struct role_peer_stats *stats)
+{
+	peer_reports_set(r->peers, stats);
 }
 
 static bool differs(struct reports *r, const struct entry *e, bool *ret_gone)
@@ -168,6 +182,7 @@ static void report_done(void *ctx, enum link_result result, const uint8_t *paylo
 	if (result == LINK_STOPPED)
 		return;
 	r->flying = false;
+	peer_reports_landed(r->peers, result == LINK_OK);
 	pb_arena_init(&arena, 256 << 10);
 	m = result == LINK_OK ? (Sixpn__ReportReply *)pb_unpack(&arena, &sixpn__report_reply__descriptor, payload, len) : NULL;
 	if (m)
@@ -196,7 +211,7 @@ void reports_send(struct reports *r)
 	if (r->flying)
 		return;
 	n = collect(r, due, ENTRIES_PER_REPORT);
-	if (!n)
+	if (n + peer_reports_fill(r->peers, &m) == 0)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		sixpn__instance_report__init(&reports[i]);
@@ -212,6 +227,8 @@ void reports_send(struct reports *r)
 	if (e == 0)
 		e = link_client_call(r->link, LINK_REPORT, bytes.data, bytes.len, report_done, r);
 	r->flying = e == 0;
+	if (e < 0)
+		peer_reports_landed(r->peers, false);
 	if (e < 0 && loop_set_timer_in(r->loop, &r->again, RETRY_MS) < 0)
 		log_err("report", "no memory for a timer");
 }

@@ -33,6 +33,12 @@ struct bpf_datapath;
 	X(MESH_DEVICE, "mesh_device")                                                                       \
 	X(MESH_PROCESS, "mesh_process")         /* WireGuard did not answer and was started anew */         \
 	X(MESH_PEER, "mesh_peer")                                                                           \
+	X(PEERS_DEVICE, "peers_device")         /* of customers' WireGuard */                               \
+	X(PEERS_PROCESS, "peers_process")                                                                   \
+	X(PEERS_PROGRAM, "peers_program")                                                                   \
+	X(PEERS_ROUTE, "peers_route")           /* a network's peers -> the device */                       \
+	X(PEERS_RESOLVER, "peers_resolver")     /* fdaa:<network>::3 on lo */                               \
+	X(PEER, "peer")                         /* a customer's WireGuard entry */                          \
 	X(INSTANCE_DEVICE, "instance_device")                                                               \
 	X(INSTANCE_ADDRESS, "instance_address") /* at either end */                                         \
 	X(INSTANCE_ROUTE, "instance_route")     /* to it, or its own into the 6PN */                        \
@@ -65,11 +71,35 @@ struct role_instance {
 	bool suspended;                 /* its network is: keep it, let nothing pass */
 };
 
+/* One WireGuard peer of a customer whose tunnel ends on this machine (record.gateway == role_env.host). */
+struct role_peer {
+	struct peer_record record;
+	uint64_t v, key_v; /* of the two records: errors are reported against them */
+	bool has_key;      /* without it nobody can connect: no entry */
+	struct peer_key_record key;
+	char org[NAME_SIZE], network[NAME_SIZE];
+	bool suspended; /* the peer itself or its network is: let nothing pass */
+};
+
 struct role_desired {
 	const struct role_instance *instances; /* sorted by id */
 	size_t n_instances;
+	/* Of a gateway: its peers, sorted by id, and the networks in which they may speak, sorted. Equal stamps = the same as before. */
+	const struct role_peer *peers;
+	size_t n_peers;
+	const uint32_t *networks;
+	size_t n_networks;
+	uint64_t peers_stamp;
 	uint64_t v;
 	bool synced; /* false: restored from disk, no controller heard since this start; acted upon all the same */
+};
+
+/* What a gateway saw of one peer. */
+struct role_peer_stats {
+	uint8_t peer[8];
+	uint64_t last_handshake_ms; /* Unix time; 0 = never */
+	uint64_t rx_bytes, tx_bytes; /* since the device took the peer in: they fall when that happens again */
+	char endpoint[64];           /* "192.0.2.1:4711", "[2001:db8::1]:4711"; "" = not seen yet */
 };
 
 struct role_node_ops {
@@ -77,6 +107,10 @@ struct role_node_ops {
 	void (*report)(void *node, const char *instance_id, const struct observed *observed);
 	/* A record that could not be applied: kind, key, version, sentence. Cleared by the next sync that does not repeat it. */
 	void (*record_error)(void *node, uint32_t kind, const char *instance_id, uint64_t v, const char *text);
+	/* The same of a peer; kind is RECORD_PEER or RECORD_PEER_KEY. */
+	void (*peer_error)(void *node, uint32_t kind, const uint8_t peer[8], uint64_t v, const char *text);
+	/* What differs from what was said before, told to the controller in batches. */
+	void (*peer_stats)(void *node, const struct role_peer_stats *stats, size_t n);
 	/* Calls done(arg, timed_out) once every node has applied the presence of (network, this host), or after 1 s. May call it
 	 * before returning. */
 	void (*await_presence)(void *node, uint32_t network, const char *instance_id, void (*done)(void *arg, bool timed_out), void *arg);
@@ -90,6 +124,8 @@ struct role_env {
 	struct clock clock;
 	uint32_t host; /* our own host word */
 	const char *name, *region;
+	const uint8_t *gateway_key; /* private key of the device for customers' peers, 32 bytes; NULL = no gateway */
+	bool came_back;             /* it was a node before this start */
 	const struct config *config;
 	struct rtnl *rtnl;
 	struct bpf_datapath *datapath;

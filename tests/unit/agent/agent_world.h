@@ -244,7 +244,11 @@ static inline void fake_repaired(void *node, enum repair kind, const char *objec
 }
 
 static const struct attach_ops fake_attachment = { fake_attach, fake_detach, fake_check, fake_sweep };
-static const struct role_node_ops fake_node = { fake_report, fake_error, fake_await, fake_forget, fake_repaired };
+static const struct role_node_ops fake_node = { .report = fake_report,
+						.record_error = fake_error,
+						.await_presence = fake_await,
+						.forget_await = fake_forget,
+						.repaired = fake_repaired };
 
 /* ---- the world ---- */
 

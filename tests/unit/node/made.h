@@ -218,6 +218,16 @@ static inline void made_peer(struct made *m, uint64_t v, const struct peer_recor
 	made_add(m, peer_envelope(in), v, body);
 }
 
+static inline void made_peer_key(struct made *m, uint64_t v, const struct peer_record *of, uint8_t first_byte)
+{
+	struct peer_key_record in = { .public_key = { first_byte } };
+	struct buf body = BUF_INIT(0);
+
+	memcpy(in.peer, of->id, sizeof in.peer);
+	assert_int_equal(peer_key_encode(&in, &body), 0);
+	made_add(m, peer_key_envelope(&in, of->network, of->gateway), v, body);
+}
+
 static inline void made_scope(struct made *m, uint32_t network, bool entered, uint64_t v)
 {
 	size_t i = m->reply.n_scope++;
