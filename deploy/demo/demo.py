@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/net"))
 sys.path.insert(0, str(ROOT / "deploy/demo"))
 from fixture.cell import BUILD  # noqa: E402
-from fixture.cluster import NODES, Cluster, wait_until  # noqa: E402
+from fixture.cluster import GATEWAYS, Cluster, wait_until  # noqa: E402
 import claims  # noqa: E402
 import scene  # noqa: E402
 
@@ -36,6 +36,11 @@ def fresh_logs(kind):
         if not os.path.exists(f"/proc/{old.name.rsplit('-', 1)[1]}"):
             shutil.rmtree(old, ignore_errors=True)
     return HOME / f"{kind}-logs-{os.getpid()}"
+
+
+def stage(kind):
+    return Cluster(scene.MACHINES, logs=fresh_logs(kind), root_link=True, controller_args=claims.CONTROLLER_ARGS,
+                   node_args=claims.NODE_ARGS, gateways=GATEWAYS)
 
 
 class Told:
@@ -88,8 +93,7 @@ def story(keep):
     told = Told()
     if (HOME / "state.json").exists():
         sys.exit("a kept demo is up in this build folder: make demo-down first")
-    cluster = Cluster(NODES, logs=fresh_logs("story"), root_link=True,
-                      controller_args=claims.CONTROLLER_ARGS, node_args=claims.NODE_ARGS)
+    cluster = stage("story")
     try:
         cluster.tell = told.command
         scene.operator(told, cluster)
@@ -181,8 +185,7 @@ def sabotage(seed, quarter, only):
     if quarter:
         chosen = random.Random(seed).sample(chosen, (len(chosen) + 3) // 4)
     print(f"sabotage of {len(chosen)} claims, seed {seed}; again: make demo-sabotage SEED={seed}" + (" QUARTER=1" if quarter else ""))
-    cluster = Cluster(NODES, logs=fresh_logs("sabotage"), root_link=True,
-                      controller_args=claims.CONTROLLER_ARGS, node_args=claims.NODE_ARGS)
+    cluster = stage("sabotage")
     told, wrong = Told(), []
     told.title = told.command = lambda *_: None
     try:

@@ -1,5 +1,7 @@
 """scene - what stands when the claims are checked: regions, nodes, two customers with apps that know nothing of sixpn."""
-from fixture.cluster import Instance, wait_until
+from fixture.cluster import NODES, Instance, wait_until
+
+MACHINES = [*NODES, ("gw-ord", "ord")]
 
 # org, app, regions. Both orgs have an app of the same name.
 APPS = [
@@ -31,7 +33,7 @@ def spec(org, app):
 
 
 def operator(told, cluster):
-    told.title("1. the operator: a controller, three regions, four machines")
+    told.title("1. the operator: a controller, three regions, five machines")
     cluster.start_outside()
     cluster.start_controller()
     cluster.sixpn("init")
@@ -63,3 +65,4 @@ def serves(cluster, record):
         return f":{WEB_PORT}" in Instance(cluster, record).out("ss", "-ltn")
     except (RuntimeError, OSError, StopIteration):
         return False
+

@@ -1,15 +1,14 @@
 """What a write that returned means: applied at every node, or the ones where it is not are named; and no name server gives an answer
 that is older than a change that was acknowledged. TRIALS=n changes how often the last is tried, SECONDS=n how long at most."""
-import http.client
 import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
 
+from fixture.api import Api
 from fixture.cluster import wait_until
 
 NODES = [("ord-1", "ord"), ("ord-2", "ord"), ("nrt-1", "nrt")]
@@ -21,20 +20,6 @@ PROBER = pathlib.Path(__file__).with_name("prober.py")
 def prepare(lab):
     lab.deploy("acme", "web", ["ord", "ord", "nrt"], SLEEPER)
     lab.settle()
-
-
-class Api:
-    """One connection that stays open, to the controller's local socket."""
-
-    def __init__(self, lab):
-        self.http = http.client.HTTPConnection("localhost", timeout=30)
-        self.http.sock = socket.socket(socket.AF_UNIX)
-        self.http.sock.connect(str(lab.controller.path("/run/sixpn/controller.sock")))
-
-    def ask(self, method, path, body=None):
-        self.http.request(method, path, json.dumps(body) if body is not None else None)
-        reply = self.http.getresponse()
-        return reply.status, reply.getheader("Sixpn-Version"), json.loads(reply.read())
 
 
 def freeze(lab, name):

@@ -33,7 +33,7 @@ def rows():
     alone = "7. without a controller"
     names, walls, mesh = "3. names, from inside instances, over UDP and TCP", "4. isolation, judged at the receivers", "5. the mesh"
     return [
-        Row("nodes-ready", "2. the machines, with both on them", "all four nodes are ready and have applied everything", nodes_ready,
+        Row("nodes-ready", "2. the machines, with both on them", "all five nodes are ready and have applied everything", nodes_ready,
             "the daemon of dev-1 is stopped", stop_daemon("dev-1"), (*DAEMON, "withdrawal")),
         Row("only-the-link", "2. the machines, with both on them", "machines share nothing with the controller but the link port", no_link_but_the_port,
             "something listens on the API port of the underlay", api_on_the_underlay),
