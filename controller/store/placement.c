@@ -137,3 +137,32 @@ int placement_peer(const struct placement_node *nodes, size_t n, const char *reg
 		return why_set(why, "no_gateway", "region", "region \"%s\" has no live gateway, nor has any other", region);
 	return why_set(why, "no_gateway_in_region", "region", "region \"%s\" has no live gateway; regions that have one: %s", region, others);
 }
+
+static double way_to_all(const struct placement_node *node, const struct placement_weight *where, size_t n_where)
+{
+	double km = 0;
+
+	for (size_t i = 0; i < n_where; i++)
+		km += (double)where[i].n * locator_distance_km(node->latitude, node->longitude, where[i].latitude, where[i].longitude);
+	return km;
+}
+
+const char *placement_nearest_to(const struct placement_node *nodes, size_t n, uint32_t role, const struct placement_weight *where,
+				 size_t n_where)
+{
+	const char *best = NULL;
+	double best_km = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		double km;
+
+		if (!usable(&nodes[i], role) || (best && !strcmp(best, nodes[i].region)))
+			continue;
+		km = way_to_all(&nodes[i], where, n_where);
+		if (!best || km < best_km || (km <= best_km && strcmp(nodes[i].region, best) < 0)) {
+			best = nodes[i].region;
+			best_km = km;
+		}
+	}
+	return best;
+}

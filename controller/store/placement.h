@@ -14,6 +14,11 @@ struct placement_node {
 	bool draining;
 };
 
+struct placement_weight { /* so many of something are there */
+	double latitude, longitude;
+	uint64_t n;
+};
+
 /* Least load first; equal load: highest rendezvous weight of (id, host), so that ties spread. Only live hosts of the region that
  * do not drain. E_REFUSED "no_host_in_region" names the regions that have one ("no_host" if none does). */
 int placement_instance(const struct placement_node *nodes, size_t n, const char *region, const void *id, size_t id_len,
@@ -23,3 +28,8 @@ int placement_instance(const struct placement_node *nodes, size_t n, const char 
  * circle from latitude, longitude) that has one; with strict E_REFUSED "no_gateway_in_region" naming the regions that do. */
 int placement_peer(const struct placement_node *nodes, size_t n, const char *region, double latitude, double longitude, bool strict,
 		   const void *id, size_t id_len, uint32_t *ret_gateway, struct why *why) MUST_CHECK;
+
+/* The region with a usable node of that role from which the way to all of `where` is shortest in sum; the first by name if nothing is
+ * anywhere. NULL = there is no such node. Points into nodes. */
+const char *placement_nearest_to(const struct placement_node *nodes, size_t n, uint32_t role, const struct placement_weight *where,
+				 size_t n_where);

@@ -38,6 +38,7 @@ struct principal {
 	struct principal_org orgs[PRINCIPAL_ORGS_MAX]; /* ORG_TOKEN: one; USER: memberships */
 	size_t n_orgs;
 	uint64_t expires_ms;     /* Unix time; 0 = never */
+	bool own_only;           /* ORG_TOKEN: changes only the peers that were made with it */
 	char text[PRINCIPAL_TEXT_SIZE]; /* for the log: "operator 1f2e..", "token 99ab..", "node ord-1", "local uid 0" */
 };
 

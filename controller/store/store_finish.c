@@ -4,10 +4,12 @@
 
 #include "controller/store/store_internal.h"
 #include "controller/store/store_network.h"
+#include "controller/store/store_peer_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define PEERS_AT_ONCE 20000
 #define REST_MS (24u * 3600 * 1000) /* how long an instance field is not given again */
 
 /* ---- what marked things are made of ---- */
@@ -76,7 +78,7 @@ static int finish_org(struct store *store, struct op *op, const uint8_t org[ID_L
 	return r ? r : change_remove(store, op, change_envelope(RECORD_ORG, org, ID_LEN), INTENT_DELETE, org);
 }
 
-static int finish_network(struct store *store, struct op *op, uint32_t network)
+int finish_network(struct store *store, struct op *op, uint32_t network)
 {
 	CLEAN_STATEMENT struct statement *st = NULL;
 	struct network_record rec = { .id = network };
@@ -217,6 +219,21 @@ int finish_delete_app(struct store *store, struct op *op, const uint8_t app[ID_L
 	return r;
 }
 
+/* Peers have nothing to be drained. More than fit into one change: the rest goes at the next try (store_peer_sweep). */
+static int remove_peers_of(struct store *store, struct op *op, uint32_t network)
+{
+	CLEAN_STATEMENT struct statement *st = NULL;
+	int64_t of_org = 0;
+	size_t n;
+	int r = sql_get_int(store, &of_org, "SELECT o.deleting FROM network n JOIN org o ON o.id = n.org WHERE n.id = ?1", "u", network);
+
+	if (r == SQL_E_NONE)
+		return 0;
+	if (r == 0)
+		r = sql_query(store, &st, "SELECT id FROM peer WHERE network = ?1 ORDER BY id", "u", network);
+	return r ? r : peer_remove_all(store, op, st, of_org ? INTENT_ORG : INTENT_NETWORK, PEERS_AT_ONCE, &n);
+}
+
 int finish_delete_network(struct store *store, struct op *op, uint32_t network, struct store_deletion *ret_deletion)
 {
 	CLEAN_STATEMENT struct statement *st = NULL;
@@ -231,6 +248,8 @@ int finish_delete_network(struct store *store, struct op *op, uint32_t network, 
 		r = want_destroyed(store, op, st);
 	if (r == 0)
 		r = finish_apps_of(store, op, "SELECT id FROM app WHERE network = ?1 ORDER BY id", network);
+	if (r == 0)
+		r = remove_peers_of(store, op, network);
 	if (r == 0)
 		r = finish_network(store, op, network);
 	if (r == 0)

@@ -15,6 +15,9 @@ int finish_delete_org(struct store *store, struct op *op, const uint8_t org[ID_L
  * marked above it. */
 int finish_instance(struct store *store, struct op *op, const struct store_instance *instance, uint32_t intent) MUST_CHECK;
 
+/* Its tombstone, and that of its org, if it is marked and empty now. */
+int finish_network(struct store *store, struct op *op, uint32_t network) MUST_CHECK;
+
 /* ---- of the other nouns, for each other ---- */
 int instance_want(struct store *store, struct op *op, struct store_instance *instance, uint32_t desired, bool always) MUST_CHECK;
 int instance_get(struct store *store, const char *id, struct store_instance *ret_instance, bool *ret_found) MUST_CHECK;

@@ -4,6 +4,7 @@
 #include "controller/store/store_finish.h"
 #include "controller/store/store_internal.h"
 #include "controller/store/store_node_internal.h"
+#include "controller/store/store_peer_internal.h"
 #include "lib/base/crypto.h"
 
 #include <stdio.h>
@@ -13,7 +14,7 @@
 #define COLUMNS                                                                                                                  \
 	"n.host, n.name, coalesce(n.region, ''), n.roles, n.link_key, n.mesh_key, n.endpoints, n.gateway_host, n.gateway_port, " \
 	"n.draining, n.version, n.boot_id, n.boot_count, n.created_ms, n.last_seen_ms, n.revoked_at, "                           \
-	"(SELECT count(*) FROM instance i WHERE i.host = n.host) FROM node n "
+	"(SELECT count(*) FROM instance i WHERE i.host = n.host), n.gateway_key FROM node n "
 
 size_t node_pack_endpoints(const struct addr_endpoint *endpoints, size_t n, uint8_t *ret_bytes)
 {
@@ -62,10 +63,12 @@ static void read_row(struct statement *st, struct store_node *ret)
 	sql_text(st, 7, ret->gateway_host, sizeof ret->gateway_host);
 	sql_text(st, 10, ret->version, sizeof ret->version);
 	sql_bytes(st, 11, ret->boot_id, sizeof ret->boot_id);
+	sql_bytes(st, 17, ret->gateway_key, sizeof ret->gateway_key);
 }
 
 static struct node_record to_record(const struct store_node *node)
 {
+	static const uint8_t no_key[32];
 	struct node_record rec = { .host = node->host,
 				   .roles = node->roles,
 				   .n_endpoints = node->n_endpoints,
@@ -77,6 +80,8 @@ static struct node_record to_record(const struct store_node *node)
 	memcpy(rec.mesh_key, node->mesh_key, sizeof rec.mesh_key);
 	memcpy(rec.endpoints, node->endpoints, sizeof rec.endpoints);
 	memcpy(rec.gateway_host, node->gateway_host, sizeof rec.gateway_host);
+	rec.has_gateway_key = !crypto_equal(node->gateway_key, no_key, sizeof no_key);
+	memcpy(rec.gateway_key, node->gateway_key, sizeof rec.gateway_key);
 	return rec;
 }
 
@@ -240,6 +245,41 @@ static int remove_instances(struct store *store, struct op *op, uint32_t host)
 	return r;
 }
 
+/* Refused while tunnels end there; some of them by name. */
+static int check_no_peers(struct store *store, const struct store_node *node, struct why *why)
+{
+	CLEAN_STATEMENT struct statement *st = NULL;
+	char names[160] = "";
+	size_t at = 0;
+	int64_t n = 0;
+	int r = sql_get_int(store, &n, "SELECT count(*) FROM peer WHERE gateway = ?1", "u", node->host);
+
+	if (r == 0 && n)
+		r = sql_query(store, &st, "SELECT o.name, p.name FROM peer p JOIN org o ON o.id = p.org WHERE p.gateway = ?1 ORDER BY 1, 2 LIMIT 4",
+			      "u", node->host);
+	while (r == 0 && st && sql_next(st, &r) && at < sizeof names)
+		at += (size_t)snprintf(names + at, sizeof names - at, "%s%.30s/%.40s", at ? ", " : "", driver_text(st, 0), driver_text(st, 1));
+	if (r != 0 || !n)
+		return r;
+	return why_set(why, "node_not_empty", "node", "the tunnels of %lld peer%s end at node \"%s\": %s%s", (long long)n, n == 1 ? "" : "s",
+		       node->name, names, n > 4 ? ", ..." : "");
+}
+
+static int remove_peers(struct store *store, struct op *op, uint32_t host)
+{
+	size_t n = 1;
+	int r = 0;
+
+	while (r == 0 && n) { /* bounded by what one op may change (OP_RECORDS_MAX) */
+		CLEAN_STATEMENT struct statement *st = NULL;
+
+		r = sql_query(store, &st, "SELECT id FROM peer WHERE gateway = ?1 ORDER BY id", "u", host);
+		if (r == 0)
+			r = peer_remove_all(store, op, st, INTENT_NODE, 1000, &n);
+	}
+	return r;
+}
+
 int store_node_delete(struct store *store, struct op *op, const char *ref, bool force, struct store_node *ret_node)
 {
 	struct node_record rec;
@@ -254,7 +294,12 @@ int store_node_delete(struct store *store, struct op *op, const char *ref, bool 
 	if (wanted && !force)
 		return why_set(&op->why, "node_not_empty", "node", "%lld instance%s still run on node \"%s\"", (long long)wanted,
 			       wanted == 1 ? "" : "s", node.name);
-	r = remove_instances(store, op, node.host);
+	if (!force)
+		r = check_no_peers(store, &node, &op->why);
+	if (r == 0)
+		r = remove_instances(store, op, node.host);
+	if (r == 0)
+		r = remove_peers(store, op, node.host);
 	node.revoked_ms = clock_real_ms(&store->clock);
 	node.instances = 0;
 	if (r == 0)

@@ -9,6 +9,7 @@ struct store_node {
 	char region[NAME_REGION_SIZE]; /* "" if revoked and the region is gone */
 	uint32_t roles;
 	uint8_t link_key[32], mesh_key[32];
+	uint8_t gateway_key[32]; /* of its device for peers; zeros = none */
 	struct addr_endpoint endpoints[RECORD_ENDPOINTS_MAX];
 	size_t n_endpoints;
 	char gateway_host[256];
@@ -40,7 +41,7 @@ struct store_enroll {
 
 /* Idempotent: same token and link key give the same node again (created = false). Refused: "join_token_invalid" (id or secret),
  * "join_token_expired", "join_token_revoked", "join_token_used_up", "join_token_wrong_role", "join_token_wrong_key",
- * "join_token_wrong_source", "node_revoked", "link_key_in_use", "mesh_key_in_use". Refusals of a holder of the right secret are
+ * "join_token_wrong_source", "node_revoked", "link_key_in_use", "mesh_key_in_use", "gateway_key_in_use". Refusals of a holder of the right secret are
  * counted on the token and kept in the log. */
 int store_node_enroll(struct store *store, struct op *op, const struct store_enroll *in, struct store_node *ret_node,
 		      bool *ret_created) MUST_CHECK;
@@ -59,8 +60,8 @@ int store_node_list(struct store *store, const struct principal *who, const stru
 		    const struct store_page *page, void (*each)(void *arg, const struct store_node *node), void *arg,
 		    struct store_next *ret_next, struct why *why) MUST_CHECK;
 int store_node_drain(struct store *store, struct op *op, const char *ref, bool draining, struct store_node *ret_node) MUST_CHECK;
-/* Revokes. E_REFUSED "node_not_empty" while instances that are not being destroyed run there, unless force; all instances that
- * were there get their tombstones. */
+/* Revokes. E_REFUSED "node_not_empty" while instances that are not being destroyed run there or tunnels of peers end there, unless
+ * force; all instances and peers that were there get their tombstones. */
 int store_node_delete(struct store *store, struct op *op, const char *ref, bool force, struct store_node *ret_node) MUST_CHECK;
 
 /* What a session tells about itself; not in the log. E_REFUSED "node_boot_conflict" if boot_count is below the stored one. */

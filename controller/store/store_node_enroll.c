@@ -73,6 +73,35 @@ static int judge_input(const struct store_enroll *in, struct why *why)
 	return 0;
 }
 
+/* NULL for the column if it has none. */
+static const uint8_t *gateway_key_of(const uint8_t key[32])
+{
+	static const uint8_t none[32];
+
+	return crypto_equal(key, none, sizeof none) ? NULL : key;
+}
+
+/* One key, one holder: else a handshake meant for one would be good at the other. */
+static int judge_gateway_key(struct store *store, const struct store_enroll *in, uint32_t own_host, struct why *why)
+{
+	int64_t n = 0;
+	int r;
+
+	if (!in->has_gateway_key)
+		return 0;
+	if (!gateway_key_of(in->gateway_key))
+		return why_set(why, "value_invalid", "gateway_key", "a gateway key of zeros is none");
+	if (crypto_equal(in->gateway_key, in->mesh_key, 32) || crypto_equal(in->gateway_key, in->link_key, 32))
+		return why_set(why, "value_invalid", "gateway_key", "the key for peers must be another than link key and mesh key");
+	r = sql_get_int(store, &n,
+			"SELECT (SELECT count(*) FROM node WHERE (gateway_key = ?1 OR mesh_key = ?1 OR link_key = ?1) AND host <> ?2) + "
+			"(SELECT count(*) FROM peer_key WHERE public_key = ?1)",
+			"ku", in->gateway_key, own_host);
+	if (r == 0 && n)
+		return why_set(why, "gateway_key_in_use", "gateway_key", "another node or a peer has this key already");
+	return r;
+}
+
 static int judge_keys(struct store *store, const struct store_enroll *in, uint32_t own_host, struct why *why)
 {
 	int64_t n = 0, revoked = 0;
@@ -86,7 +115,7 @@ static int judge_keys(struct store *store, const struct store_enroll *in, uint32
 	r = sql_get_int(store, &n, "SELECT count(*) FROM node WHERE mesh_key = ?1 AND host <> ?2", "ku", in->mesh_key, own_host);
 	if (r == 0 && n)
 		return why_set(why, "mesh_key_in_use", "mesh_key", "another node has this mesh key already");
-	return r;
+	return r ? r : judge_gateway_key(store, in, own_host, why);
 }
 
 /* ---- what a new node gets ---- */
@@ -146,14 +175,18 @@ static int insert_node(struct store *store, const struct store_node *node)
 
 	return sql_run(store,
 		       "INSERT INTO node (host, name, region, roles, link_key, mesh_key, endpoints, gateway_host, gateway_port, version, "
-		       "created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-		       "uttukkbtuti", node->host, node->name, node->region, node->roles, node->link_key, node->mesh_key, ends, len,
-		       node->gateway_host, (uint32_t)node->gateway_port, node->version, (int64_t)node->created_ms);
+		       "created_ms, gateway_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+		       "uttukkbtutik", node->host, node->name, node->region, node->roles, node->link_key, node->mesh_key, ends, len,
+		       node->gateway_host, (uint32_t)node->gateway_port, node->version, (int64_t)node->created_ms,
+		       gateway_key_of(node->gateway_key));
 }
 
 static void take_input(const struct store_enroll *in, struct store_node *node)
 {
 	memcpy(node->mesh_key, in->mesh_key, 32);
+	memset(node->gateway_key, 0, sizeof node->gateway_key);
+	if (in->has_gateway_key)
+		memcpy(node->gateway_key, in->gateway_key, 32);
 	memcpy(node->endpoints, in->endpoints, sizeof node->endpoints);
 	node->n_endpoints = in->n_endpoints;
 	node->gateway_port = in->gateway_port;
@@ -201,7 +234,7 @@ static bool says_the_same(const struct store_node *a, const struct store_node *b
 	uint8_t x[RECORD_ENDPOINTS_MAX * NODE_ENDPOINT_BYTES], y[RECORD_ENDPOINTS_MAX * NODE_ENDPOINT_BYTES];
 	size_t n = node_pack_endpoints(a->endpoints, a->n_endpoints, x);
 
-	return !memcmp(a->mesh_key, b->mesh_key, 32) && n == node_pack_endpoints(b->endpoints, b->n_endpoints, y) && !memcmp(x, y, n) &&
+	return !memcmp(a->mesh_key, b->mesh_key, 32) && !memcmp(a->gateway_key, b->gateway_key, 32) && n == node_pack_endpoints(b->endpoints, b->n_endpoints, y) && !memcmp(x, y, n) &&
 	       !strcmp(a->gateway_host, b->gateway_host) && a->gateway_port == b->gateway_port && !strcmp(a->version, b->version);
 }
 
@@ -217,8 +250,10 @@ static int refresh_node(struct store *store, struct op *op, const struct store_e
 		return 0;
 	len = node_pack_endpoints(node->endpoints, node->n_endpoints, ends);
 	r = sql_run(store,
-		    "UPDATE node SET mesh_key = ?2, endpoints = ?3, gateway_host = ?4, gateway_port = ?5, version = ?6 WHERE host = ?1",
-		    "ukbtut", node->host, node->mesh_key, ends, len, node->gateway_host, (uint32_t)node->gateway_port, node->version);
+		    "UPDATE node SET mesh_key = ?2, endpoints = ?3, gateway_host = ?4, gateway_port = ?5, version = ?6, "
+		    "gateway_key = ?7 WHERE host = ?1",
+		    "ukbtutk", node->host, node->mesh_key, ends, len, node->gateway_host, (uint32_t)node->gateway_port, node->version,
+		    gateway_key_of(node->gateway_key));
 	return r ? r : node_emit(store, op, node);
 }
 

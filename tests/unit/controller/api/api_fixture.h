@@ -23,7 +23,7 @@ struct api_fixture {
 	int waits, releases;
 	int held; /* what the node holds back; -EOPNOTSUPP: it is too old for that */
 	char operator_token[TOKEN_TEXT_SIZE], acme[TOKEN_TEXT_SIZE], acme_read[TOKEN_TEXT_SIZE], globex[TOKEN_TEXT_SIZE];
-	char acme_token_id[ID_TEXT_SIZE], instance[NAME_INSTANCE_ID_SIZE], app_id[ID_TEXT_SIZE], org_id[ID_TEXT_SIZE], network_id[16];
+	char acme_token_id[ID_TEXT_SIZE], instance[NAME_INSTANCE_ID_SIZE], app_id[ID_TEXT_SIZE], peer_id[ID_TEXT_SIZE], org_id[ID_TEXT_SIZE], network_id[16];
 };
 
 static inline void fake_committed(void *arg, struct record *record, uint64_t committed_ms)
@@ -118,12 +118,13 @@ static inline void make_world(struct api_fixture *f)
 	org = make_org(f->base, "acme");
 	id_text(org.id, f->org_id);
 	make_org(f->base, "globex");
-	f->host = make_node(f->base, "ord", 7).host;
+	f->host = make_gateway(f->base, "ord", 7).host;
 	app = make_app(f->base, "acme", "web");
 	id_text(app.id, f->app_id);
 	snprintf(f->network_id, sizeof f->network_id, "%08x", app.network);
 	instance = make_instance(f->base, "acme/web", "ord", &f->host, 1);
 	strcpy(f->instance, instance.record.id);
+	id_text(make_peer(f->base, "acme", "laptop", 1, &f->host, 1).record.id, f->peer_id);
 	make_tokens(f);
 }
 

@@ -216,6 +216,9 @@ static void wait_applied_tells_where_a_change_is(void **state)
 	expect(f, "GET", "/v1/orgs/initech", f->operator_token, NULL, 200, NULL); /* the write stands */
 }
 
+#define KEY_A "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
+#define KEY_B "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08="
+
 /* One good call of each writing route, in an order in which all are good. $ is the id of what was made just before, @ the instance. */
 static const struct {
 	const char *method, *pattern, *target, *body;
@@ -240,6 +243,10 @@ static const struct {
 	{ "POST", "/v1/instances/{instance}/start", "/v1/instances/@/start", NULL },
 	{ "POST", "/v1/instances/{instance}/restart", "/v1/instances/@/restart", NULL },
 	{ "DELETE", "/v1/instances/{instance}", "/v1/instances/@", NULL },
+	{ "POST", "/v1/peers", "/v1/peers", "{\"org\":\"acme\",\"name\":\"phone\",\"public_key\":\"" KEY_A "\"}" },
+	{ "PATCH", "/v1/peers/{peer}", "/v1/peers/acme%2Fphone", "{\"expires_in_s\":60}" },
+	{ "POST", "/v1/peers/{peer}/rekey", "/v1/peers/phone/rekey?org=acme", "{\"public_key\":\"" KEY_B "\"}" },
+	{ "DELETE", "/v1/peers/{peer}", "/v1/peers/phone?org=acme", NULL },
 	{ "POST", "/v1/nodes/{node}/drain", "/v1/nodes/ord-1/drain", NULL },
 	{ "POST", "/v1/nodes/{node}/undrain", "/v1/nodes/ord-1/undrain", NULL },
 	{ "POST", "/v1/nodes/{node}/release-held", "/v1/nodes/ord-1/release-held", NULL },

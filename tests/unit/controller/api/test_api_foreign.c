@@ -21,6 +21,9 @@ static size_t namings(const struct api_fixture *f, const char *param, struct nam
 		{ "app", "web", "wex", true },
 		{ "app", f->app_id, "00000000000000aa", true },
 		{ "instance", f->instance, "00000000000000", true },
+		{ "peer", "acme%2Flaptop", "acme%2Fnosuch", true },
+		{ "peer", "laptop", "laptox", true },
+		{ "peer", f->peer_id, "00000000000000aa", true },
 		{ "token", f->acme_token_id, "00000000000000aa", true },
 		{ "region", "ord", "nrt", false },
 		{ "node", "ord-1", "ord-9", true },
@@ -47,6 +50,8 @@ static char *make_body(const struct route *r, const char *org, const char *app)
 			json_object_set_new(body, "app", json_string(app));
 		else if (!strcmp(field->name, "region"))
 			json_object_set_new(body, "region", json_string("ord"));
+		else if (!strcmp(field->name, "public_key"))
+			json_object_set_new(body, "public_key", json_string("hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="));
 		else if (!strcmp(field->name, "command"))
 			json_object_set_new(body, "command", json_pack("[s]", "/bin/true"));
 		else if (field->required && field->type == FIELD_STR)
@@ -312,15 +317,16 @@ static void a_path_with_what_is_no_name_is_refused_on_every_route(void **state)
 /* A field that names something: the API looks it up or, where it makes one, checks and reserves it. */
 static bool is_a_name(const struct route *r, const char *field, const char *wrong)
 {
-	static const char *const references[] = { "org", "app", "network", "region", "host", NULL };
-	static const char *const made[] = { "/v1/orgs", "/v1/networks", "/v1/apps", "/v1/regions", NULL };
+	static const char *const references[] = { "org", "app", "network", "region", "host", "gateway", NULL };
+	static const char *const made[] = { "/v1/orgs", "/v1/networks", "/v1/peers", "/v1/apps", "/v1/regions", NULL };
 
 	for (size_t i = 0; references[i]; i++)
 		if (!strcmp(field, references[i]))
 			return true;
 	for (size_t i = 0; made[i]; i++)
 		if (!strcmp(field, "name") && !strcmp(r->pattern, made[i]))
-			return i >= 2 || strcmp(wrong, "vms"); /* reserved where it would be a name in DNS: apps and regions */
+			return (i >= 3 || strcmp(wrong, "vms")) && /* reserved where it would be a name in DNS: apps and regions */
+			       (i != 2 || strcmp(wrong, LONG64));  /* names of peers may be longer than a label */
 	return false;
 }
 

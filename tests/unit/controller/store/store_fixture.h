@@ -8,6 +8,7 @@
 #include "controller/store/store_node.h"
 #include "controller/store/store_node_token.h"
 #include "controller/store/store_org.h"
+#include "controller/store/store_peer.h"
 #include "controller/store/store_region.h"
 #include "controller/store/store_token.h"
 #include "controller/store/store_user.h"
@@ -199,4 +200,51 @@ static inline struct store_instance make_instance(struct fixture *f, const char 
 
 	assert_good(f, DO(f, &f->root, store_instance_create(store, op, &in, &instance)));
 	return instance;
+}
+
+/* A node that is a gateway too, with a name to dial and a key. */
+static inline struct store_node make_gateway(struct fixture *f, const char *region, uint8_t key)
+{
+	char secret[STORE_NODE_SECRET_SIZE];
+	struct store_node_token token = make_node_token(f, region, 1, secret);
+	struct store_enroll in = enroll_with(&token, secret, key);
+	struct store_node node;
+	bool created;
+
+	in.roles = ROLE_HOST | ROLE_GATEWAY;
+	in.gateway_host = "gw.example.net";
+	in.gateway_port = 51820;
+	in.has_gateway_key = true;
+	memset(in.gateway_key, key ^ 0x40, 32);
+	assert_good(f, DO(f, &f->root, store_node_enroll(store, op, &in, &node, &created)));
+	return node;
+}
+
+/* A public key that is good, another for each seed. */
+static inline void make_public_key(unsigned seed, uint8_t ret_key[32])
+{
+	uint8_t private_key[32] = { 0 };
+
+	memcpy(private_key + 4, &seed, sizeof seed); /* the lowest bits of a scalar say nothing */
+	crypto_x25519_public(private_key, ret_key);
+}
+
+static inline struct store_peer_new peer_in(const char *org, const char *name, const char *region, unsigned seed, const uint32_t *live,
+					    size_t n_live)
+{
+	struct store_peer_new in = { .org = org, .name = name, .region = region, .live = live, .n_live = n_live };
+
+	make_public_key(seed, in.public_key);
+	return in;
+}
+
+static inline struct store_peer make_peer(struct fixture *f, const char *org, const char *name, unsigned seed, const uint32_t *live,
+					  size_t n_live)
+{
+	struct store_peer_new in = peer_in(org, name, NULL, seed, live, n_live);
+	char warning[STORE_PEER_WARNING_SIZE];
+	struct store_peer peer;
+
+	assert_good(f, DO(f, &f->root, store_peer_create(store, op, &in, &peer, warning)));
+	return peer;
 }

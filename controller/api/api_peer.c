@@ -1,0 +1,283 @@
+/* api_peer - WireGuard peers over HTTP. Private keys never come here; preshared keys come in and never go out. */
+#include "controller/api/api_nouns.h"
+#include "controller/store/peer_key.h"
+#include "controller/store/store_network.h"
+#include "controller/store/store_node.h"
+#include "controller/store/store_peer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define EXPIRY_MAX_S (3650ll * 86400)
+
+/* ---- what a peer looks like ---- */
+
+static json_t *key_json(const uint8_t key[CRYPTO_KEY_LEN])
+{
+	static const uint8_t none[CRYPTO_KEY_LEN];
+	char text[CRYPTO_BASE64_KEY_LEN + 1];
+
+	if (crypto_equal(key, none, sizeof none))
+		return json_null();
+	crypto_base64(key, CRYPTO_KEY_LEN, text);
+	return json_string(text);
+}
+
+static json_t *endpoint_json(const struct store_peer *p)
+{
+	char text[280];
+
+	if (!p->gateway_host[0])
+		return json_null();
+	snprintf(text, sizeof text, strchr(p->gateway_host, ':') ? "[%s]:%u" : "%s:%u", p->gateway_host,
+		 p->gateway_port ? p->gateway_port : 51820u);
+	return json_string(text);
+}
+
+static json_t *address_json(const struct store_peer *p, unsigned low, const char *mask)
+{
+	struct in6_addr a = addr_natural((struct addr_parts){ p->record.network, p->record.home_gateway, p->record.instance,
+							      (uint16_t)(p->record.slot << 8 | low) });
+	char text[ADDR_TEXT_LEN + 8];
+
+	addr_text(&a, text);
+	strcat(text, mask);
+	return json_string(text);
+}
+
+/* What goes into the customer's file beside his key and address. */
+static void add_tunnel(json_t *reply, const struct store_peer *p)
+{
+	struct in6_addr network = addr_network_prefix(p->record.network), dns = addr_network_resolver(p->record.network);
+	char text[ADDR_TEXT_LEN + 8];
+
+	addr_text(&network, text);
+	strcat(text, "/48");
+	json_object_set_new(reply, "allowed_ips", json_pack("[s]", text));
+	json_object_set_new(reply, "dns", json_string(addr_text(&dns, text)));
+	json_object_set_new(reply, "endpoint", endpoint_json(p));
+	json_object_set_new(reply, "gateway_public_key", key_json(p->gateway_key));
+}
+
+json_t *api_peer_json(const struct store_peer *p)
+{
+	json_t *reply = json_pack("{s:o,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "id", api_json_id(p->record.id), "name", p->record.name, "label",
+				  p->record.label, "org", p->org_name, "network", p->network_name, "region", p->region, "requested_region",
+				  p->record.requested_region, "gateway", p->gateway_name);
+
+	json_object_set_new(reply, "prefix", address_json(p, 0, "/120"));
+	json_object_set_new(reply, "address", address_json(p, 2, ""));
+	add_tunnel(reply, p);
+	json_object_set_new(reply, "public_key", key_json(p->public_key));
+	json_object_set_new(reply, "preshared", json_boolean(p->has_preshared_key));
+	json_object_set_new(reply, "ephemeral", json_boolean(p->record.ephemeral));
+	json_object_set_new(reply, "suspended", json_boolean(p->record.suspended));
+	json_object_set_new(reply, "expires_at", api_json_time(p->record.expires_at_ms));
+	json_object_set_new(reply, "created_at", api_json_time(p->created_ms));
+	json_object_set_new(reply, "first_used_at", api_json_time(p->used_ms));
+	json_object_set_new(reply, "made_by", api_json_str(p->made_by_text));
+	json_object_set_new(reply, "record_v", json_integer((json_int_t)p->v));
+	return reply;
+}
+
+/* ---- reading ---- */
+
+static void add(void *call, const struct store_peer *peer)
+{
+	api_add_item(call, api_peer_json(peer));
+}
+
+/* Names in the query become words of the filter. *ret_none: a name that is nowhere, so nothing can match. */
+static int make_filter(struct store *store, struct api_call *call, struct store_peer_filter *ret, bool *ret_none)
+{
+	const char *gateway = api_query(call, "gateway"), *network = api_query(call, "network");
+	struct principal self = principal_local("the API"); /* customers see the names of gateways, but not nodes */
+	struct store_network in_network;
+	struct store_node node;
+	int r;
+
+	*ret = (struct store_peer_filter){ .org = api_query(call, "org"), .region = api_query(call, "region") };
+	*ret_none = false;
+	if (gateway) {
+		r = store_node_find(store, &self, gateway, &node, NULL);
+		if (r < 0)
+			return r;
+		*ret_none = r != 0;
+		ret->gateway = r ? 0 : node.host;
+	}
+	if (network) {
+		r = store_network_find(store, api_who(call), ret->org, network, &in_network, &call->op.why);
+		if (r)
+			return r;
+		ret->network = in_network.id;
+	}
+	return 0;
+}
+
+static int list(struct store *store, struct api_call *call)
+{
+	struct store_page page = api_page(call);
+	struct store_peer_filter filter;
+	struct store_next next = { 0 };
+	bool none;
+	int r = make_filter(store, call, &filter, &none);
+
+	if (r == 0 && !none)
+		r = store_peer_list(store, api_who(call), &filter, &page, add, call, &next, &call->op.why);
+	if (r == 0)
+		api_set_list(call, &next);
+	return r;
+}
+
+static int show(struct store *store, struct api_call *call)
+{
+	struct store_peer peer;
+	int r = store_peer_find(store, api_who(call), api_query(call, "org"), call->params[0], &peer, &call->op.why);
+
+	if (r == 0)
+		call->reply = api_peer_json(&peer);
+	return r;
+}
+
+static int status(struct store *store, struct api_call *call)
+{
+	struct store_peer p;
+	int r = store_peer_find(store, api_who(call), api_query(call, "org"), call->params[0], &p, &call->op.why);
+
+	if (r == 0)
+		call->reply = json_pack("{s:s,s:o,s:s,s:s,s:s,s:s,s:o}", "peer", p.record.name, "id", api_json_id(p.record.id), "org",
+					p.org_name, "gateway", p.gateway_name, "region", p.region, "transport", "udp", "first_used_at",
+					api_json_time(p.used_ms));
+	return r;
+}
+
+/* ---- writing ---- */
+
+static int parse_keys(const struct api_call *call, uint8_t ret_public[CRYPTO_KEY_LEN], uint8_t ret_preshared[CRYPTO_KEY_LEN],
+		      bool *ret_has_preshared, struct why *why)
+{
+	const struct api_env *env = api_get_env(call->api);
+	const char *preshared = api_str(call, "preshared_key");
+
+	*ret_has_preshared = preshared != NULL;
+	if (peer_key_parse("public_key", api_str(call, "public_key"), ret_public, why))
+		return E_REFUSED;
+	if (crypto_equal(ret_public, env->link_public_key, CRYPTO_KEY_LEN))
+		return why_set(why, "key_taken", "public_key", "this public key is in use already; each peer needs a key pair of its own");
+	return preshared && peer_key_parse_preshared("preshared_key", preshared, ret_preshared, why) ? E_REFUSED : 0;
+}
+
+static int check_keys(struct api_call *call, struct why *why)
+{
+	uint8_t public_key[CRYPTO_KEY_LEN], preshared[CRYPTO_KEY_LEN];
+	bool has;
+	int r = parse_keys(call, public_key, preshared, &has, why);
+
+	crypto_wipe(preshared, sizeof preshared);
+	return r;
+}
+
+static uint64_t expiry(const struct api_call *call)
+{
+	int64_t s = api_int(call, "expires_in_s", 0);
+
+	return s ? clock_real_ms(&api_get_env(call->api)->clock) + (uint64_t)s * 1000 : 0;
+}
+
+static int create(struct store *store, struct api_call *call)
+{
+	struct store_peer_new in = { .org = api_str(call, "org"), .network = api_str(call, "network"), .name = api_str(call, "name"),
+				     .region = api_str(call, "region"), .gateway = api_str(call, "gateway"),
+				     .strict = api_bool(call, "strict", false), .ephemeral = api_bool(call, "ephemeral", false),
+				     .expires_ms = expiry(call), .live = call->live, .n_live = call->n_live };
+	char warning[STORE_PEER_WARNING_SIZE] = "";
+	struct store_peer peer;
+	int r = parse_keys(call, in.public_key, in.preshared_key, &in.has_preshared_key, &call->op.why);
+
+	if (r == 0)
+		r = store_peer_create(store, &call->op, &in, &peer, warning);
+	crypto_wipe(in.preshared_key, sizeof in.preshared_key);
+	if (r == 0) {
+		call->reply = api_peer_json(&peer);
+		json_object_set_new(call->reply, "warnings", warning[0] ? json_pack("[s]", warning) : json_array());
+	}
+	return r;
+}
+
+static int update(struct store *store, struct api_call *call)
+{
+	struct store_peer_update in = { .set_expires = api_has(call, "expires_in_s"), .expires_ms = expiry(call),
+					.set_ephemeral = api_has(call, "ephemeral"), .ephemeral = api_bool(call, "ephemeral", false),
+					.set_suspended = api_has(call, "suspended"), .suspended = api_bool(call, "suspended", false) };
+	struct store_peer peer;
+	int r = store_peer_update(store, &call->op, api_query(call, "org"), call->params[0], &in, &peer);
+
+	if (r == 0)
+		call->reply = api_peer_json(&peer);
+	return r;
+}
+
+static int rekey(struct store *store, struct api_call *call)
+{
+	uint8_t public_key[CRYPTO_KEY_LEN], preshared[CRYPTO_KEY_LEN];
+	struct store_peer peer;
+	bool has;
+	int r = parse_keys(call, public_key, preshared, &has, &call->op.why);
+
+	if (r == 0)
+		r = store_peer_rekey(store, &call->op, api_query(call, "org"), call->params[0], public_key, has ? preshared : NULL, &peer);
+	crypto_wipe(preshared, sizeof preshared);
+	if (r == 0)
+		call->reply = api_peer_json(&peer);
+	return r;
+}
+
+static int delete(struct store *store, struct api_call *call)
+{
+	struct store_peer peer;
+	int r = store_peer_delete(store, &call->op, api_query(call, "org"), call->params[0], &peer);
+
+	if (r == 0)
+		call->reply = api_peer_json(&peer);
+	return r;
+}
+
+static const struct route_field create_fields[] = {
+	{ "org", FIELD_STR, 1, 63, false, "its organization; may be left out if the token sees only one" },
+	{ "name", FIELD_STR, 1, 255, true, "letters, digits and dashes; unique in the organization, whatever its case" },
+	{ "network", FIELD_STR, 1, 130, false, "name, org/name or id (default)" },
+	{ "region", FIELD_STR, 1, 3, false, "where its tunnel is to end; without it, nearest to the network's instances" },
+	{ "gateway", FIELD_STR, 1, 63, false, "instead: this gateway" },
+	{ "public_key", FIELD_STR, 1, 255, true, "its WireGuard public key, base64 of 32 bytes" },
+	{ "preshared_key", FIELD_STR, 1, 255, false, "a WireGuard preshared key, base64 of 32 bytes" },
+	{ "strict", FIELD_BOOL, 0, 0, false, "an error instead of another region" },
+	{ "ephemeral", FIELD_BOOL, 0, 0, false, "deleted once it was not used for a day" },
+	{ "expires_in_s", FIELD_INT, 1, EXPIRY_MAX_S, false, "deleted after so many seconds" },
+	{ 0 },
+};
+static const struct route_field update_fields[] = {
+	{ "expires_in_s", FIELD_INT, 0, EXPIRY_MAX_S, false, "deleted so many seconds from now; 0 = never" },
+	{ "ephemeral", FIELD_BOOL, 0, 0, false, "deleted once it was not used for a day" },
+	{ "suspended", FIELD_BOOL, 0, 0, false, "its gateway lets nothing of it through" },
+	{ 0 },
+};
+static const struct route_field rekey_fields[] = {
+	{ "public_key", FIELD_STR, 1, 255, true, "its new WireGuard public key; the old one is dead at once" },
+	{ "preshared_key", FIELD_STR, 1, 255, false, "its new preshared key; without it, it has none" },
+	{ 0 },
+};
+
+const struct route api_peer_routes[] = {
+	{ "GET", "/v1/peers", ROUTE_TOKEN, .list = true, .query = "org network region gateway", .run = list, .help = "list WireGuard peers" },
+	{ "POST", "/v1/peers", ROUTE_TOKEN, .write = true, .success = 201, .fields = create_fields, .check = check_keys, .run = create,
+	  .help = "create a WireGuard peer" },
+	{ "GET", "/v1/peers/{peer}", ROUTE_TOKEN, .query = "org", .run = show, .help = "show a peer: name, org/name or id" },
+	{ "GET", "/v1/peers/{peer}/status", ROUTE_TOKEN, .query = "org", .run = status, .help = "its handshake, endpoint and bytes" },
+	{ "PATCH", "/v1/peers/{peer}", ROUTE_TOKEN, .write = true, .query = "org", .fields = update_fields, .run = update,
+	  .help = "change expiry, ephemeral or suspended" },
+	{ "POST", "/v1/peers/{peer}/rekey", ROUTE_TOKEN, .write = true, .query = "org", .fields = rekey_fields, .check = check_keys,
+	  .run = rekey, .help = "give a peer another key; name and address stay" },
+	{ "DELETE", "/v1/peers/{peer}", ROUTE_TOKEN, .write = true, .frees = true, .query = "org", .run = delete, .help = "delete a peer" },
+	{ 0 },
+};
