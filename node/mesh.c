@@ -1,16 +1,12 @@
-/* mesh - see mesh.h. The process behind the device may die: the device stays, its sessions go. Its pidfd tells the loop, which
- * starts another and gives it the whole configuration again. */
+/* mesh - see mesh.h. The device, and what is behind it, is a wg_tunnel; here is which peers it has. */
 #include "node/mesh_internal.h"
 
-#include "lib/base/crypto.h"
 #include "lib/base/log.h"
-#include "lib/netlink/sysctl.h"
 #include "lib/netlink/wg_plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <time.h>
 
 static struct sockaddr_storage socket_address(const struct addr_endpoint *e);
@@ -43,7 +39,7 @@ static int apply_peers(struct mesh *mesh, struct wg_peer *peers, size_t n, struc
 {
 	struct wg_observed now;
 	struct wg_plan plan;
-	int e = wg_observe(&mesh->wg, &now);
+	int e = wg_observe(wg_tunnel_wg(mesh->tunnel), &now);
 
 	if (e < 0)
 		return e;
@@ -54,7 +50,7 @@ static int apply_peers(struct mesh *mesh, struct wg_peer *peers, size_t n, struc
 	if (e)
 		return e;
 	*ret_steps = plan.n;
-	e = plan.n ? wg_apply(&mesh->wg, plan.steps, plan.n) : 0;
+	e = plan.n ? wg_apply(wg_tunnel_wg(mesh->tunnel), plan.steps, plan.n) : 0;
 	wg_plan_deinit(&plan);
 	return e;
 }
@@ -69,150 +65,93 @@ static int reconcile(struct mesh *mesh, bool greet, struct node_list *old, struc
 	if (!peers || !prefixes)
 		return -ENOMEM;
 	n = mesh_plan(mesh->config.host, mesh->region, mesh->nodes, mesh->n_nodes, peers, prefixes);
-	e = wg_set_device(&mesh->wg, mesh->private_key, mesh->config.port);
+	e = wg_tunnel_set_device(mesh->tunnel);
 	if (e == 0)
 		e = apply_peers(mesh, peers, n, old, &steps, why);
 	if (e == 0 && greet) /* the others still send with the sessions of the process that died */
-		e = wg_greet(&mesh->wg, peers, n);
+		e = wg_greet(wg_tunnel_wg(mesh->tunnel), peers, n);
 	if (e == 0 && steps)
 		log_info("mesh", "%s: %zu peers, %zu changes", MESH_DEVICE, n, steps);
 	return e;
 }
 
-static void process_died(struct loop_io *io, uint32_t revents);
+/* ---- the tunnel ---- */
 
-static void watch_process(struct mesh *mesh)
+static int guard(void *ctx, uint32_t ifindex)
 {
-	int e;
+	struct mesh *mesh = ctx;
 
-	mesh->death = (struct loop_io){ .fd = mesh->process.pidfd, .events = EPOLLIN, .ready = process_died };
-	e = loop_add_io(mesh->loop, &mesh->death);
-	if (e < 0)
-		log_err("mesh", "wireguard-go cannot be watched: %s", strerror(-e));
+	return mesh->config.guard(mesh->config.ctx, ifindex);
 }
 
-int mesh_need_ipv6(bool *ret_was_off)
+static int route(void *ctx, uint32_t ifindex)
 {
-	static const char name[] = "net/ipv6/conf/" MESH_DEVICE "/disable_ipv6";
-	char now[SYSCTL_VALUE_MAX];
-	int e = sysctl_read(name, now, sizeof now);
+	struct mesh *mesh = ctx;
 
-	*ret_was_off = e == 0 && strcmp(now, "0");
-	return *ret_was_off ? sysctl_write(name, "0") : e;
+	return mesh->config.route(mesh->config.ctx, ifindex);
 }
 
-static int make_device(struct mesh *mesh)
+static int replay(void *ctx, struct why *why)
 {
-	bool was_off;
-	int e = wg_process_device(MESH_DEVICE, &mesh->ifindex);
-
-	/* The kernel forgets this when wireguard-go lets go of the tun, and EINVAL here only says that it never made an address. */
-	if (e == 0 && rtnl_link_set_addrgenmode_none(mesh->rtnl, mesh->ifindex) < 0)
-		log_debug("mesh", "%s keeps its address generation mode", MESH_DEVICE);
-	if (e == 0)
-		e = rtnl_link_set_mtu(mesh->rtnl, mesh->ifindex, ADDR_MTU);
-	return e == 0 ? mesh_need_ipv6(&was_off) : e;
-}
-
-/* Whatever of it is there already stays. A device that was made anew has its programs before it is up. */
-static int bring_up(struct mesh *mesh)
-{
-	bool started = false;
-	int e = make_device(mesh);
-
-	if (e == 0)
-		e = mesh->config.guard(mesh->config.ctx, mesh->ifindex);
-	if (e == 0)
-		e = wg_process_ensure(&mesh->process_config, &mesh->process, &started);
-	if (e < 0)
-		return e;
-	log_info("mesh", "%s: wireguard-go pid %d %s", MESH_DEVICE, (int)mesh->process.pid, started ? "started" : "adopted");
-	mesh->unanswered = 0;
-	mesh->greet_due = started && mesh->config.came_back;
-	watch_process(mesh);
-	e = rtnl_link_set_up(mesh->rtnl, mesh->ifindex, true);
-	return e == 0 ? mesh->config.route(mesh->config.ctx, mesh->ifindex) : e;
-}
-
-static void restart_expired(struct loop_timer *timer)
-{
-	struct mesh *mesh = container_of(timer, struct mesh, restart);
-	uint32_t before = mesh->ifindex;
 	struct node_list nothing_old = { 0 };
-	struct why why = { 0 };
-	int e = mesh->process.pidfd < 0 ? bring_up(mesh) : 0;
+	struct mesh *mesh = ctx;
+	int e = reconcile(mesh, true, &nothing_old, why);
 
-	if (e == 0)
-		e = reconcile(mesh, true, &nothing_old, &why);
-	if (mesh->ifindex != before)
-		mesh->config.sink.repaired(mesh->config.sink.ctx, REPAIR_MESH_DEVICE, MESH_DEVICE ", which was gone", e);
-	if (e) {
-		log_err("mesh", "%s: wireguard-go cannot be brought back: %s; trying again", MESH_DEVICE, e > 0 ? why.text : strerror(-e));
-		if (loop_set_timer_in(mesh->loop, &mesh->restart, 10 * MESH_RESTART_MS) < 0)
-			log_err("mesh", "no memory for a timer");
-		return;
-	}
-	mesh->greet_due = false;
-	log_info("mesh", "%s: configuration replayed", MESH_DEVICE);
+	mesh->greet_due = mesh->greet_due && e;
+	return e;
 }
 
-static void process_died(struct loop_io *io, uint32_t revents)
+static void repaired(void *ctx, enum wg_tunnel_repair what, const char *object, int error)
 {
-	struct mesh *mesh = container_of(io, struct mesh, death);
+	struct mesh *mesh = ctx;
 
-	(void)revents;
-	log_err("mesh", "%s: wireguard-go (pid %d) has ended; starting it again", MESH_DEVICE, (int)mesh->process.pid);
-	loop_remove_io(&mesh->death);
-	wg_process_release(&mesh->process);
-	mesh->restarts++;
-	restart_expired(&mesh->restart);
+	mesh->config.sink.repaired(mesh->config.sink.ctx, what == WG_TUNNEL_DEVICE ? REPAIR_MESH_DEVICE : REPAIR_MESH_PROCESS, object, error);
 }
 
 int mesh_new(struct loop *loop, struct rtnl *rtnl, const struct mesh_config *config, struct mesh **ret_mesh, struct why *why)
 {
 	struct mesh *mesh = calloc(1, sizeof *mesh);
+	struct wg_tunnel_config tunnel = { .name = MESH_DEVICE,
+					   .area = "mesh",
+					   .private_key = config->private_key,
+					   .port = config->port,
+					   .mtu = ADDR_MTU,
+					   .run_dir = config->run_dir,
+					   .log_file = config->log_file,
+					   .guard = guard,
+					   .route = route,
+					   .replay = replay,
+					   .repaired = repaired,
+					   .ctx = mesh };
 	int e;
 
 	if (!mesh)
 		return -ENOMEM;
-	*mesh = (struct mesh){ .loop = loop, .rtnl = rtnl, .config = *config, .process = WG_PROCESS_NONE, .restart.expired = restart_expired };
+	mesh->config = *config;
+	mesh->config.private_key = NULL; /* the tunnel has it */
 	snprintf(mesh->region, sizeof mesh->region, "%s", config->region);
-	snprintf(mesh->run_dir, sizeof mesh->run_dir, "%s", config->run_dir);
-	snprintf(mesh->log_file, sizeof mesh->log_file, "%s", config->log_file ? config->log_file : "");
-	memcpy(mesh->private_key, config->private_key, WG_KEY_LEN);
-	crypto_x25519_public(mesh->private_key, mesh->public_key);
-	mesh->process_config = (struct wg_process_config){ .name = MESH_DEVICE,
-							   .run_dir = mesh->run_dir,
-							   .log_file = mesh->log_file[0] ? mesh->log_file : NULL };
-	e = make_device(mesh);
-	if (e < 0) {
-		why_set(why, "mesh_device", "", "device %s cannot be made: %s", MESH_DEVICE, strerror(-e));
+	e = wg_tunnel_new(loop, rtnl, &tunnel, &mesh->tunnel, why);
+	if (e)
 		free(mesh);
-		return E_REFUSED;
-	}
-	e = wg_uapi_init(&mesh->uapi, MESH_DEVICE, NULL);
-	mesh->wg = wg_uapi_backend(&mesh->uapi);
-	if (e < 0) {
-		free(mesh);
-		return e;
-	}
-	*ret_mesh = mesh;
-	return 0;
+	else
+		*ret_mesh = mesh;
+	return e;
 }
 
 int mesh_up(struct mesh *mesh)
 {
-	return bring_up(mesh);
+	bool started;
+	int e = wg_tunnel_up(mesh->tunnel, &started);
+
+	mesh->greet_due = e == 0 && started && mesh->config.came_back;
+	return e;
 }
 
 struct mesh *mesh_free(struct mesh *mesh)
 {
 	if (!mesh)
 		return NULL;
-	loop_remove_io(&mesh->death);
-	loop_cancel_timer(&mesh->restart);
-	wg_process_release(&mesh->process);
-	explicit_bzero(mesh->private_key, sizeof mesh->private_key);
+	wg_tunnel_free(mesh->tunnel);
 	wg_observed_deinit(&mesh->before);
 	free(mesh->nodes);
 	free(mesh);
@@ -221,16 +160,15 @@ struct mesh *mesh_free(struct mesh *mesh)
 
 void mesh_wipe(struct mesh *mesh)
 {
-	loop_remove_io(&mesh->death);
-	loop_cancel_timer(&mesh->restart);
-	wg_process_stop(&mesh->process_config, &mesh->process);
-	wg_process_device_remove(MESH_DEVICE);
+	wg_tunnel_wipe(mesh->tunnel);
 }
 
 uint32_t mesh_ifindex(const struct mesh *mesh)
 {
-	return mesh->ifindex;
+	return wg_tunnel_ifindex(mesh->tunnel);
 }
+
+/* ---- the peers ---- */
 
 static struct sockaddr_storage socket_address(const struct addr_endpoint *e)
 {
@@ -330,10 +268,11 @@ void mesh_status(struct mesh *mesh, struct mesh_status *ret_status)
 {
 	struct up_count c = { .now = (uint64_t)time(NULL) };
 
-	if (mesh->unanswered) /* who asks for the status is not to wait for a process that does not answer */
+	if (!wg_tunnel_answers(mesh->tunnel)) /* who asks for the status is not to wait for a process that does not answer */
 		for (size_t i = 0; i < mesh->before.n; i++)
 			count_peer(&c, &mesh->before.peers[i]);
 	else
-		wg_dump(&mesh->wg, count_peer, &c, NULL);
-	*ret_status = (struct mesh_status){ .peers = c.peers, .peers_up = c.up, .restarts = mesh->restarts, .backend = mesh->wg.ops->name };
+		wg_dump(wg_tunnel_wg(mesh->tunnel), count_peer, &c, NULL);
+	*ret_status = (struct mesh_status){ .peers = c.peers, .peers_up = c.up, .restarts = wg_tunnel_restarts(mesh->tunnel),
+					   .backend = wg_tunnel_wg(mesh->tunnel)->ops->name };
 }

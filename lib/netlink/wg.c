@@ -1,5 +1,6 @@
 /* wg - see wg.h. */
 #include "lib/netlink/wg.h"
+#include "lib/base/crypto.h"
 #include "lib/netlink/rtnl.h"
 #include "lib/netlink/wg_plan.h"
 
@@ -63,6 +64,29 @@ struct observing {
 	int error;
 };
 
+static void free_statuses(struct wg_peer_status *peers, size_t n)
+{
+	if (peers)
+		crypto_wipe(peers, n * sizeof(*peers));
+	free(peers);
+}
+
+/* realloc would leave preshared keys behind. */
+static int grow_observed(struct wg_observed *observed)
+{
+	size_t cap = observed->cap ? observed->cap * 2 : 64;
+	struct wg_peer_status *peers = calloc(cap, sizeof(*peers));
+
+	if (!peers)
+		return -ENOMEM;
+	if (observed->n)
+		memcpy(peers, observed->peers, observed->n * sizeof(*peers));
+	free_statuses(observed->peers, observed->n);
+	observed->peers = peers;
+	observed->cap = cap;
+	return 0;
+}
+
 static void observe_peer(void *ctx, const struct wg_peer_status *status)
 {
 	struct observing *observing = ctx;
@@ -71,16 +95,9 @@ static void observe_peer(void *ctx, const struct wg_peer_status *status)
 
 	if (observing->error)
 		return;
-	if (observed->n == observed->cap) {
-		size_t cap = observed->cap ? observed->cap * 2 : 64;
-		struct wg_peer_status *peers = reallocarray(observed->peers, cap, sizeof(*peers));
-
-		if (!peers) {
-			observing->error = -ENOMEM;
-			return;
-		}
-		observed->peers = peers;
-		observed->cap = cap;
+	if (observed->n == observed->cap && grow_observed(observed) < 0) {
+		observing->error = -ENOMEM;
+		return;
 	}
 	if (status->peer.n_allowed) {
 		allowed = malloc(status->peer.n_allowed * sizeof(*allowed));
@@ -113,7 +130,7 @@ void wg_observed_deinit(struct wg_observed *observed)
 {
 	for (size_t i = 0; i < observed->n; i++)
 		free((void *)observed->peers[i].peer.allowed);
-	free(observed->peers);
+	free_statuses(observed->peers, observed->n);
 	*observed = (struct wg_observed){ 0 };
 }
 

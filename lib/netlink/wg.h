@@ -20,6 +20,8 @@ struct wg_prefix {
 
 struct wg_peer {
 	uint8_t public_key[WG_KEY_LEN];
+	bool has_preshared;
+	uint8_t preshared_key[WG_KEY_LEN]; /* secret: whoever keeps a struct wipes it */
 	struct sockaddr_storage endpoint; /* ss_family 0 = none known: the peer speaks first */
 	uint16_t keepalive_s;             /* 0 = off */
 	const struct wg_prefix *allowed;  /* borrowed */
@@ -48,6 +50,7 @@ struct wg_step {
 	enum wg_step_kind kind;
 	const struct wg_peer *peer; /* allowed: what to add, or with replace_allowed all it shall have */
 	bool set_endpoint, set_keepalive, replace_allowed;
+	bool set_preshared; /* has_preshared false: it is taken away */
 };
 
 struct wg_ops {
@@ -80,7 +83,7 @@ static inline int wg_dump(const struct wg *wg, void (*each)(void *each_ctx, cons
 	return wg->ops->dump(wg->ctx, each, each_ctx, ret_device);
 }
 
-/* A dump kept: deep copies. */
+/* A dump kept: deep copies. Preshared keys are in it, and are wiped with it. */
 struct wg_observed {
 	struct wg_peer_status *peers;
 	size_t n, cap;

@@ -164,19 +164,27 @@ static void plan_losses(struct planner *planner)
 	}
 }
 
+static bool preshared_differs(const struct wg_peer *a, const struct wg_peer *b)
+{
+	return a->has_preshared != b->has_preshared ||
+	       (a->has_preshared && !crypto_equal(a->preshared_key, b->preshared_key, WG_KEY_LEN));
+}
+
 static void plan_update(struct planner *planner, const struct wg_peer *peer, const struct wg_peer_status *status)
 {
 	bool moves = peer->endpoint.ss_family && !wg_endpoint_equal(&peer->endpoint, &status->peer.endpoint);
 	bool keepalive = peer->keepalive_s != status->peer.keepalive_s, gains = false;
+	bool preshared = preshared_differs(peer, &status->peer);
 	struct wg_step *step;
 
 	for (size_t k = 0; k < peer->n_allowed; k++)
 		gains |= observed_owner(planner, &peer->allowed[k]) != status;
-	if (!moves && !keepalive && !gains)
+	if (!moves && !keepalive && !gains && !preshared)
 		return;
 	step = add_step(planner, WG_STEP_UPDATE, peer);
 	step->set_endpoint = moves;
 	step->set_keepalive = keepalive;
+	step->set_preshared = preshared;
 	for (size_t k = 0; k < peer->n_allowed; k++)
 		if (observed_owner(planner, &peer->allowed[k]) != status)
 			add_prefix(planner, &peer->allowed[k]);
@@ -196,6 +204,7 @@ static void plan_gains(struct planner *planner)
 		step = add_step(planner, WG_STEP_ADD, peer);
 		step->set_endpoint = peer->endpoint.ss_family != 0;
 		step->set_keepalive = step->replace_allowed = true;
+		step->set_preshared = peer->has_preshared;
 		for (size_t k = 0; k < peer->n_allowed; k++)
 			add_prefix(planner, &peer->allowed[k]);
 	}
@@ -230,6 +239,8 @@ int wg_plan_make(const struct wg_peer *desired, size_t n_desired, const struct w
 
 void wg_plan_deinit(struct wg_plan *plan)
 {
+	for (size_t i = 0; i < plan->n; i++)
+		crypto_wipe(plan->peers[i].preshared_key, WG_KEY_LEN);
 	free(plan->steps);
 	free(plan->peers);
 	free(plan->prefixes);

@@ -218,6 +218,7 @@ static void add_endpoint(struct buf *text, const struct sockaddr_storage *endpoi
 
 static void add_step(struct buf *text, const struct wg_step *step)
 {
+	static const uint8_t none[WG_KEY_LEN];
 	const struct wg_peer *peer = step->peer;
 
 	add_hex(text, "public_key", peer->public_key);
@@ -227,6 +228,8 @@ static void add_step(struct buf *text, const struct wg_step *step)
 	}
 	if (step->kind == WG_STEP_UPDATE)
 		buf_add_str(text, "update_only=true\n");
+	if (step->set_preshared)
+		add_hex(text, "preshared_key", peer->has_preshared ? peer->preshared_key : none);
 	if (step->set_endpoint)
 		add_endpoint(text, &peer->endpoint);
 	if (step->set_keepalive)
@@ -269,6 +272,8 @@ static int uapi_apply(void *ctx, const struct wg_step *steps, size_t n)
 		buf_add_str(&request, "\n");
 		r = buf_failed(&request) ? -ENOMEM : exchange(&connection, &request, NULL, NULL, NULL);
 	}
+	if (request.data)
+		crypto_wipe(request.data, request.len); /* preshared keys */
 	close(connection.fd);
 	return r;
 }

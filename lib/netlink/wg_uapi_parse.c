@@ -79,11 +79,11 @@ static int on_fwmark(struct parser *parser, const struct line *line)
 
 static int on_preshared_key(struct parser *parser, const struct line *line)
 {
-	uint8_t key[WG_KEY_LEN];
-	int r = parse_key(line, key);
+	static const uint8_t none[WG_KEY_LEN];
+	struct wg_peer *peer = &parser->status.peer;
+	int r = parse_key(line, peer->preshared_key);
 
-	(void)parser;
-	crypto_wipe(key, sizeof(key));
+	peer->has_preshared = r == 0 && !crypto_equal(peer->preshared_key, none, WG_KEY_LEN);
 	return r;
 }
 
@@ -337,6 +337,7 @@ int wg_uapi_parse(const char *text, size_t len, void (*each)(void *each_ctx, con
 	int answer, r = parse_lines(&parser, &answer);
 
 	free(parser.allowed);
+	crypto_wipe(parser.status.peer.preshared_key, WG_KEY_LEN);
 	if (r < 0)
 		return r;
 	if (ret_device)

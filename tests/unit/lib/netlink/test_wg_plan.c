@@ -129,6 +129,38 @@ static const struct {
 	{ "A:r", "A:p", "=A ~A:r" },
 };
 
+static void a_preshared_key_that_differs_is_set_and_one_that_went_is_taken_away(void **state)
+{
+	static const struct {
+		bool wanted, there;
+		uint8_t wanted_key, there_key;
+		bool set;
+	} rows[] = { { false, false, 0, 0, false }, { true, true, 1, 1, false }, { true, true, 1, 2, true }, { true, false, 1, 0, true },
+		     { false, true, 0, 1, true } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct wg_peer desired = { .public_key = { 7 }, .has_preshared = rows[i].wanted, .preshared_key = { rows[i].wanted_key } };
+		struct wg_peer_status observed = { .peer = { .public_key = { 7 }, .has_preshared = rows[i].there,
+							     .preshared_key = { rows[i].there_key } } };
+		struct wg_plan plan;
+		struct why why;
+
+		assert_int_equal(wg_plan_make(&desired, 1, &observed, 1, &plan, &why), 0);
+		assert_int_equal(plan.n, rows[i].set);
+		if (plan.n) {
+			assert_int_equal(plan.steps[0].kind, WG_STEP_UPDATE);
+			assert_true(plan.steps[0].set_preshared);
+			assert_false(plan.steps[0].replace_allowed);
+			assert_int_equal(plan.steps[0].peer->has_preshared, rows[i].wanted);
+		}
+		wg_plan_deinit(&plan);
+		assert_int_equal(wg_plan_make(&desired, 1, NULL, 0, &plan, &why), 0);
+		assert_int_equal(plan.steps[0].set_preshared, rows[i].wanted);
+		wg_plan_deinit(&plan);
+	}
+}
+
 static void every_row_gives_its_steps(void **state)
 {
 	(void)state;
@@ -281,6 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row_gives_its_steps),
+		cmocka_unit_test(a_preshared_key_that_differs_is_set_and_one_that_went_is_taken_away),
 		cmocka_unit_test(carried_out_every_plan_reaches_the_desired_set_and_the_next_is_empty),
 		cmocka_unit_test(a_desired_set_that_contradicts_itself_is_refused_by_name),
 		cmocka_unit_test(bits_behind_the_length_are_refused),

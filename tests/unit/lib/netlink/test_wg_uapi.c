@@ -234,6 +234,35 @@ static void end_server(struct server *server)
 	rmdir(server->dir);
 }
 
+static void preshared_keys_go_both_ways_and_zeros_are_none(void **state)
+{
+	struct wg_peer a = peer_of(0x11, NULL, 0), b = peer_of(0x22, NULL, 0);
+	const struct wg_step steps[] = { { .kind = WG_STEP_UPDATE, .peer = &a, .set_preshared = true },
+					 { .kind = WG_STEP_UPDATE, .peer = &b, .set_preshared = true } };
+	static const char get[] = "public_key=" KEY_A "\npreshared_key=" KEY_B "\npublic_key=" KEY_B "\npreshared_key="
+				  "0000000000000000000000000000000000000000000000000000000000000000\nerrno=0\n\n";
+	CLEAN_BUF struct buf text = BUF_INIT(0);
+	struct wg_observed observed;
+	struct server server;
+	struct wg wg;
+
+	(void)state;
+	a.has_preshared = true;
+	memset(a.preshared_key, 0x22, WG_KEY_LEN);
+	wg_uapi_format(steps, 2, &text);
+	assert_string_equal(buf_str(&text), "set=1\n"
+					    "public_key=" KEY_A "\nupdate_only=true\npreshared_key=" KEY_B "\n"
+					    "public_key=" KEY_B "\nupdate_only=true\npreshared_key="
+					    "0000000000000000000000000000000000000000000000000000000000000000\n");
+	wg = start_server(&server, get);
+	assert_int_equal(wg_observe(&wg, &observed), 0);
+	assert_true(observed.peers[0].peer.has_preshared);
+	assert_memory_equal(observed.peers[0].peer.preshared_key, a.preshared_key, WG_KEY_LEN);
+	assert_false(observed.peers[1].peer.has_preshared);
+	wg_observed_deinit(&observed);
+	end_server(&server);
+}
+
 static void an_answer_in_pieces_is_put_together(void **state)
 {
 	struct wg_observed observed;
@@ -324,6 +353,7 @@ int main(void)
 		cmocka_unit_test(answers_are_held_to_their_form),
 		cmocka_unit_test(a_nul_inside_an_answer_is_no_end),
 		cmocka_unit_test(steps_become_these_bytes),
+		cmocka_unit_test(preshared_keys_go_both_ways_and_zeros_are_none),
 		cmocka_unit_test(an_answer_in_pieces_is_put_together),
 		cmocka_unit_test(the_answer_of_the_process_is_the_result_of_the_call),
 		cmocka_unit_test(nobody_there_is_enoent),
