@@ -464,7 +464,10 @@ static void role_peer_error(void *ctx, uint32_t kind, const uint8_t peer[8], uin
 {
 	struct node *node = ctx;
 
-	node_errors_add(&node->errors, kind, peer, 8, v, text);
+	uint8_t key[RECORD_PEER_KEY_KEY_LEN];
+
+	peer_key_record_key(peer, node->identity.host, key);
+	node_errors_add(&node->errors, kind, key, kind == RECORD_PEER_KEY ? sizeof key : 8, v, text);
 	if (!node->applying && node->sync)
 		sync_nudge(node->sync);
 }

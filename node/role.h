@@ -71,7 +71,8 @@ struct role_instance {
 	bool suspended;                 /* its network is: keep it, let nothing pass */
 };
 
-/* One WireGuard peer of a customer whose tunnel ends on this machine (record.gateway == role_env.host). */
+/* One WireGuard peer of a customer whose tunnel ends on this machine (record.gateway == role_env.host), or that moves and may already, or
+ * still, connect here: its key was given to us. */
 struct role_peer {
 	struct peer_record record;
 	uint64_t v, key_v; /* of the two records: errors are reported against them */

@@ -30,9 +30,17 @@ static void join_network(const struct replica *replica, struct role_peer *out)
 	out->suspended = network.suspended || out->record.suspended;
 }
 
+static const struct record *find_key(const struct gather *g, const uint8_t peer[8])
+{
+	uint8_t key[RECORD_PEER_KEY_KEY_LEN];
+
+	peer_key_record_key(peer, g->self, key);
+	return replica_find(g->replica, RECORD_PEER_KEY, key, sizeof key);
+}
+
 static void join_key(struct gather *g, struct role_peer *out)
 {
-	const struct record *record = replica_find(g->replica, RECORD_PEER_KEY, out->record.id, sizeof out->record.id);
+	const struct record *record = find_key(g, out->record.id);
 	struct why why = { 0 };
 
 	if (!record)
@@ -83,7 +91,7 @@ static int add_peer(void *ctx, const struct record *record)
 		node_errors_add(g->errors, record->kind, record->key, record->key_len, record->v, why.text);
 		return 0;
 	}
-	if (out->record.gateway != g->self)
+	if (out->record.gateway != g->self && !find_key(g, out->record.id))
 		return 0;
 	out->v = record->v;
 	join_network(g->replica, out);

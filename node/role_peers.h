@@ -1,5 +1,5 @@
-/* role_peers - the peers whose tunnel ends on this machine, as the gateway role gets them: the records of kind peer and peer_key joined
- * with their network. Kept from one apply to the next, because a gateway has thousands and most changes are about something else. */
+/* role_peers - the peers whose tunnel ends on this machine, or may: one that moves is known to two gateways, and whoever was given its key
+ * lets it in. As the gateway role gets them: the records of kind peer and peer_key joined with their network. Kept from one apply to the next, because a gateway has thousands and most changes are about something else. */
 #pragma once
 #include "node/errors.h"
 #include "node/replica.h"

@@ -55,6 +55,29 @@ static void peers_of_this_gateway_come_with_key_and_network_sorted_by_id(void **
 	end(r, &peers);
 }
 
+static void a_peer_that_moves_is_let_in_where_its_key_is(void **state)
+{
+	struct peer_record p = made_peer_record(MADE_NET, MADE_HOST2, 4);
+	struct made *m = made_delta(26, 27);
+	struct role_peers peers = { 0 };
+	struct role_desired d = { 0 };
+	struct replica *r = world();
+	struct peer_key_record key = { .public_key = { 9 } };
+	struct buf body = BUF_INIT(0);
+
+	(void)state;
+	memcpy(key.peer, p.id, sizeof key.peer);
+	assert_int_equal(peer_key_encode(&key, &body), 0);
+	made_add(m, peer_key_envelope(&key, p.network, MADE_HOST), 27, body);
+	made_take(r, m, 0);
+	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, &d), 0);
+	assert_int_equal(d.n_peers, 4);
+	assert_string_equal(d.peers[2].record.name, "laptop-4");
+	assert_int_equal(d.peers[2].record.gateway, MADE_HOST2);
+	assert_true(d.peers[2].has_key);
+	end(r, &peers);
+}
+
 static void a_suspended_network_or_peer_is_present_nowhere(void **state)
 {
 	struct peer_record p = made_peer_record(MADE_NET2, MADE_HOST, 2);
@@ -166,6 +189,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(peers_of_this_gateway_come_with_key_and_network_sorted_by_id),
+		cmocka_unit_test(a_peer_that_moves_is_let_in_where_its_key_is),
 		cmocka_unit_test(a_suspended_network_or_peer_is_present_nowhere),
 		cmocka_unit_test(only_changes_of_peers_keys_and_networks_make_it_read_again),
 		cmocka_unit_test(what_did_not_change_keeps_its_stamp),

@@ -135,28 +135,28 @@ static void a_preshared_key_that_differs_is_set_and_one_that_went_is_taken_away(
 		bool wanted, there;
 		uint8_t wanted_key, there_key;
 		bool set;
-	} rows[] = { { false, false, 0, 0, false }, { true, true, 1, 1, false }, { true, true, 1, 2, true }, { true, false, 1, 0, true },
+	} cases[] = { { false, false, 0, 0, false }, { true, true, 1, 1, false }, { true, true, 1, 2, true }, { true, false, 1, 0, true },
 		     { false, true, 0, 1, true } };
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct wg_peer desired = { .public_key = { 7 }, .has_preshared = rows[i].wanted, .preshared_key = { rows[i].wanted_key } };
-		struct wg_peer_status observed = { .peer = { .public_key = { 7 }, .has_preshared = rows[i].there,
-							     .preshared_key = { rows[i].there_key } } };
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct wg_peer desired = { .public_key = { 7 }, .has_preshared = cases[i].wanted, .preshared_key = { cases[i].wanted_key } };
+		struct wg_peer_status observed = { .peer = { .public_key = { 7 }, .has_preshared = cases[i].there,
+							     .preshared_key = { cases[i].there_key } } };
 		struct wg_plan plan;
 		struct why why;
 
 		assert_int_equal(wg_plan_make(&desired, 1, &observed, 1, &plan, &why), 0);
-		assert_int_equal(plan.n, rows[i].set);
+		assert_int_equal(plan.n, cases[i].set);
 		if (plan.n) {
 			assert_int_equal(plan.steps[0].kind, WG_STEP_UPDATE);
 			assert_true(plan.steps[0].set_preshared);
 			assert_false(plan.steps[0].replace_allowed);
-			assert_int_equal(plan.steps[0].peer->has_preshared, rows[i].wanted);
+			assert_int_equal(plan.steps[0].peer->has_preshared, cases[i].wanted);
 		}
 		wg_plan_deinit(&plan);
 		assert_int_equal(wg_plan_make(&desired, 1, NULL, 0, &plan, &why), 0);
-		assert_int_equal(plan.steps[0].set_preshared, rows[i].wanted);
+		assert_int_equal(plan.steps[0].set_preshared, cases[i].wanted);
 		wg_plan_deinit(&plan);
 	}
 }
