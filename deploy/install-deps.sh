@@ -11,7 +11,7 @@ build=(
 	protobuf-c-compiler protobuf-compiler libprotobuf-c-dev                                     # the wire format
 	libnng-dev libsqlite3-dev libsodium-dev libssl-dev                                          # link, store, keys, BLAKE2s
 	libmnl-dev libnftables-dev libmicrohttpd-dev libjansson-dev libcurl4-openssl-dev libinih-dev
-	liburcu-dev libldns-dev
+	liburcu-dev libldns-dev libqrencode-dev
 )
 run=(
 	wireguard-go wireguard-tools iproute2 util-linux procps nftables

@@ -76,6 +76,7 @@ struct cli {
 	size_t n_given;
 	char *const *rest; /* after "--", NULL-ended; NULL = no "--" */
 	struct connection *connection; /* made on first use */
+	bool unanswered; /* the last request may have been carried out, though no answer to it was understood */
 	const volatile sig_atomic_t *stop; /* set: a request that is under way ends; NULL = nobody will */
 };
 
@@ -107,6 +108,10 @@ int cli_delete(struct cli *cli); /* asks first */
 
 /* Sends a write (body is taken, may be NULL) and prints its outcome. path as in request_send. */
 int cli_write(struct cli *cli, const char *method, const char *path, json_t *body, const char *done_word);
+/* The two halves of it, for what has something to do between them: sending, then waiting and printing. */
+struct request_reply;
+int cli_write_send(struct cli *cli, const char *method, const char *path, json_t *body, struct request_reply *ret_reply);
+int cli_write_told(struct cli *cli, struct request_reply *reply, uint64_t sent_ms, const char *done_word);
 /* /v1/apps/<the object that the first argument means>[/action]; names, ids and unambiguous prefixes. 0 or an exit status. */
 int cli_resolve(struct cli *cli, const struct cli_noun *noun, const char *ref, struct buf *ret_path);
 /* Wants --yes or the typed name; says first what will go. */

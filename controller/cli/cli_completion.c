@@ -78,7 +78,7 @@ static void offer_for_command(struct cli *cli, const struct cli_command *command
 	char text[64];
 
 	if (flag && flag->value && flag->value[0] != '[') {
-		offer_names(cli, cli_noun_find(!strcmp(flag->name, "host") ? "node" : flag->name), prefix);
+		offer_names(cli, cli_noun_find(!strcmp(flag->name, "host") || !strcmp(flag->name, "gateway") ? "node" : flag->name), prefix);
 		return;
 	}
 	for (size_t i = 0; prefix[0] == '-' && (f = cli_flag_at(command, i)); i++) {

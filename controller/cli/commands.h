@@ -28,6 +28,13 @@ int cli_instance_update(struct cli *cli);
 int cli_instance_start(struct cli *cli);
 int cli_instance_stop(struct cli *cli);
 int cli_instance_restart(struct cli *cli);
+int cli_peer_create(struct cli *cli);
+int cli_peer_status(struct cli *cli);
+int cli_peer_update(struct cli *cli);
+int cli_peer_rekey(struct cli *cli);
+int cli_peer_move(struct cli *cli);
+int cli_peer_config(struct cli *cli);
+int cli_peer_prune(struct cli *cli);
 int cli_token_create(struct cli *cli);
 int cli_backup_create(struct cli *cli);
 int cli_backup_verify(struct cli *cli);
@@ -38,3 +45,7 @@ int cli_store_check(struct cli *cli);
 void events_print(struct cli *cli, const json_t *events);
 /* A request whose reply holds a secret in "token": the place first, then the request; body is taken. */
 int cli_create_secret(struct cli *cli, const char *path, json_t *body, const char *what);
+/* GET /v1/peers/{what ref means}/status; 0 or an exit status. */
+int cli_peer_status_get(struct cli *cli, const char *ref, json_t **ret_status);
+/* "38 s", "3 min", "5 h", "2 days". */
+void peer_age_text(long long s, struct buf *ret_text);

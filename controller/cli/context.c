@@ -171,15 +171,31 @@ static int make_new(struct cli *cli, struct secret_place *place)
 	return 0;
 }
 
+/* Standard output as a file: *ret_mode of one that is there; false for pipes, terminals and what a test gives. */
+static bool out_is_file(const struct cli *cli, unsigned *ret_mode)
+{
+	int fd = fileno(cli->out);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	*ret_mode = st.st_mode & 07777;
+	return true;
+}
+
 int secret_prepare(struct cli *cli, const char *what, struct secret_place *ret_place)
 {
+	static const char hint[] = "do this: -o FILE (makes it 0600), or -o - if it shall go to standard output";
 	const char *file = cli_value(cli, "o");
+	unsigned mode = 0;
+	bool redirected = out_is_file(cli, &mode);
 
 	*ret_place = (struct secret_place){ .fd = -1 };
-	if (!file && !cli->out_is_terminal && !cli_has(cli, "dry-run"))
-		return cli_fail(cli, EXIT_REFUSED, "secret_to_readable_file",
-				"do this: -o FILE (makes it 0600), or -o - if it shall go to standard output",
-				"refusing to write %s to something that is not a terminal", what);
+	if ((!file || !strcmp(file, "-")) && redirected && !cli_has(cli, "dry-run") && (mode & 077))
+		return cli_fail(cli, EXIT_REFUSED, "secret_to_readable_file", "do this: -o FILE (makes it 0600)",
+				"refusing to write %s to a file that others can read (standard output, mode %04o)", what, mode);
+	if (!file && !cli->out_is_terminal && !redirected && !cli_has(cli, "dry-run"))
+		return cli_fail(cli, EXIT_REFUSED, "secret_to_readable_file", hint, "refusing to write %s to something that is not a terminal", what);
 	if (!file || !strcmp(file, "-"))
 		return 0;
 	snprintf(ret_place->path, sizeof ret_place->path, "%s", file);

@@ -167,11 +167,14 @@ int peer_file_from_reply(struct peer_file *file, const json_t *peer, struct why 
 		r = take_prefix(text_of(peer, "dns"), "dns", &dns, why);
 	if (r == 0)
 		r = take_ips(&f, json_object_get(peer, "allowed_ips"), why);
+	if (r == 0 && json_is_null(json_object_get(peer, "endpoint")))
+		r = why_set(why, "endpoint_unknown", "endpoint", "gateway %s has not told yet under which name it is reached", f.gateway);
 	if (r == 0)
 		r = take_endpoint(text_of(peer, "endpoint"), &f, why);
 	if (r == 0)
 		r = take_key(text_of(peer, "gateway_public_key"), "gateway_public_key", f.gateway_key, &f.has_gateway_key, why);
 	if (r == 0) {
+		f.lacks_preshared = json_is_true(json_object_get(peer, "preshared")) && !f.has_preshared;
 		f.dns = dns.address;
 		*file = f;
 	}
@@ -227,7 +230,7 @@ static int parse_pair(struct peer_file *file, enum section section, const char *
 	} else if (section == SECTION_PEER) {
 		if (!strcasecmp(key, "PublicKey"))
 			return take_key(value, "PublicKey", file->gateway_key, &file->has_gateway_key, why);
-		if (!strcasecmp(key, "PresharedKey"))
+		if (!strcasecmp(key, "PresharedKey") && strcmp(value, PEER_FILE_NO_KEY))
 			return take_key(value, "PresharedKey", file->preshared, &file->has_preshared, why);
 		if (!strcasecmp(key, "AllowedIPs"))
 			parse_ips(file, value);

@@ -106,8 +106,8 @@ static void add_peer(const struct peer_file *file, enum peer_form form, bool com
 	if (comments && file->gateway[0])
 		buf_printf(text, "# gateway %s%s%s\n", file->gateway, file->region[0] ? " in " : "", file->region);
 	add_key(text, "PublicKey", file->gateway_key, file->has_gateway_key);
-	if (file->has_preshared)
-		add_key(text, "PresharedKey", file->preshared, true);
+	if (file->has_preshared || file->lacks_preshared)
+		add_key(text, "PresharedKey", file->preshared, file->has_preshared);
 	buf_add_str(text, "AllowedIPs = ");
 	for (size_t i = 0; i < file->n_ips; i++)
 		buf_printf(text, "%s%s/%u", i ? ", " : "", addr_text(&file->ips[i].address, address), file->ips[i].len);
@@ -138,6 +138,10 @@ void peer_file_write_draft(const struct peer_file *file, struct buf *ret_text)
 		   "[Interface]\n",
 		   file->name);
 	add_key(ret_text, "PrivateKey", file->private_key, file->has_private);
+	if (file->has_preshared) {
+		buf_add_str(ret_text, "[Peer]\n");
+		add_key(ret_text, "PresharedKey", file->preshared, true);
+	}
 	while (ret_text->len < PEER_FILE_TEXT_MAX && !buf_failed(ret_text))
 		buf_add_u8(ret_text, '\n');
 }

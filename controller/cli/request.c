@@ -93,6 +93,17 @@ void request_disconnect(struct cli *cli)
 	cli->connection = NULL;
 }
 
+/* Whether the controller may have acted on what it then gave no (understandable) answer to. */
+static bool may_have_acted(struct cli *cli, CURLcode code, const struct request_reply *reply)
+{
+	long sent = 0;
+
+	if (code == CURLE_OK)
+		return reply->status >= 500 && !json_object_get(json_object_get(reply->body, "error"), "code");
+	curl_easy_getinfo(cli->connection->curl, CURLINFO_REQUEST_SIZE, &sent);
+	return sent > 0;
+}
+
 static CURLcode perform(struct cli *cli, const char *method, const char *path, const char *body, struct buf *ret_body,
 			long *ret_status)
 {
@@ -197,9 +208,10 @@ int request_send(struct cli *cli, const char *method, const char *path, json_t *
 	if (r)
 		return r;
 	code = perform(cli, method, path, text, &in, &reply.status);
+	reply.body = code == CURLE_OK && in.len ? json_loadb((const char *)in.data, in.len, 0, NULL) : NULL;
+	cli->unanswered = may_have_acted(cli, code, &reply);
 	if (code != CURLE_OK)
 		return tell_unreachable(cli, code);
-	reply.body = in.len ? json_loadb((const char *)in.data, in.len, 0, NULL) : NULL;
 	if (reply.status >= 200 && reply.status < 300) {
 		*ret_reply = reply;
 		return 0;

@@ -27,6 +27,14 @@ const struct cli_flag cli_flags_destroy[] = {
 
 #define FLAG_ORG { "org", "ORG", false, "its organization" }
 #define FLAG_O { "o", "FILE", false, "write the secret there (new file, 0600); - is standard output" }
+#define FLAGS_PEER_PLACE \
+	{ "o", "FILE", false, "write its file there (new, 0600); - is standard output" }, \
+	{ "qr", NULL, false, "draw it as a QR code on the terminal" }, \
+	{ "form", "SYSTEM", false, "for linux (default), macos, windows, android (default with --qr) or ios" }, \
+	{ "dns", "WHICH", false, "internal: ask the network's server for .internal only (default on linux); all: for every name" }
+#define FLAGS_PEER_KEY \
+	{ "public-key", "KEY", false, "of a key that was made elsewhere; the file gets a placeholder" }, \
+	{ "preshared", NULL, false, "make a preshared key too; the controller and the gateway know it" }
 #define FLAG_FORCE { "force", NULL, false, "do not wait for the machine that holds it" }
 
 static const struct cli_noun region = {
@@ -68,6 +76,12 @@ static const struct cli_noun instance = {
 		{ "WANTED", "desired" }, { "IS", "observed.state" }),
 	"id host address",
 };
+static const struct cli_noun peer = {
+	"peer", "/v1/peers", "name", "people and other networks that come in by WireGuard",
+	COLUMNS({ "NAME", "name" }, { "ORG", "org" }, { "NETWORK", "network" }, { "REGION", "region" }, { "GATEWAY", "gateway" },
+		{ "ADDRESS", "address" }, { "FIRST USE", "first_used_at" }, { "EXPIRES", "expires_at" }),
+	"name prefix gateway",
+};
 static const struct cli_noun token = {
 	"token", "/v1/tokens", "id", "API tokens",
 	COLUMNS({ "ID", "id" }, { "KIND", "kind" }, { "ORG", "org" }, { "PROFILE", "profile" }, { "NAME", "name" }, { "EXPIRES", "expires" },
@@ -82,7 +96,7 @@ static const struct cli_noun backup = {
 static const struct cli_noun store = { "store", NULL, NULL, "the controller's database", NULL, "" };
 static const struct cli_noun dns = { "dns", NULL, NULL, "names in .internal", NULL, "" };
 
-const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &app, &instance, &token, &backup, &store, &dns, NULL };
+const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &app, &instance, &peer, &token, &backup, &store, &dns, NULL };
 
 const struct cli_command cli_commands[] = {
 	{ NULL, "init", "", CLI_HERE,
@@ -177,6 +191,38 @@ const struct cli_command cli_commands[] = {
 	{ &instance, "stop", "NAME", CLI_WRITE, NULL, "out of DNS, then stop", "sixpn instance stop 4d89 --wait=30s", cli_instance_stop },
 	{ &instance, "restart", "NAME", CLI_WRITE, NULL, "stop and start", "sixpn instance restart 4d89", cli_instance_restart },
 	{ &instance, "delete", "NAME", CLI_DESTROY, FLAGS(FLAG_FORCE), "delete an instance", "sixpn instance delete 4d89 --yes", cli_delete },
+
+	{ &peer, "create", "NAME", CLI_WRITE,
+	  FLAGS(FLAG_ORG, { "network", "NETWORK", false, "which network it joins (default)" },
+		{ "region", "REGION", false, "where its tunnel ends; near the network's instances if absent" },
+		{ "gateway", "NODE", false, "instead: this gateway" }, { "strict", NULL, false, "an error instead of the nearest region that has a gateway" },
+		{ "ephemeral", NULL, false, "deleted when it has not been used for a day" }, { "expires", "TIME", false, "30m, 12h, 7d, never (never)" },
+		FLAGS_PEER_KEY, FLAGS_PEER_PLACE),
+	  "make a peer and its WireGuard file; lost the file? sixpn peer rekey", "sixpn peer create --org acme laptop -o laptop.conf", cli_peer_create },
+	{ &peer, "list", "", CLI_READ,
+	  FLAGS(FLAG_ORG, { "network", "NETWORK", false, "only in this network" }, { "region", "REGION", false, "only those that end there" },
+		{ "gateway", "NODE", false, "only on this gateway" }),
+	  "list peers", "sixpn peer list --org acme", cli_list },
+	{ &peer, "show", "NAME", CLI_READ, FLAGS(FLAG_ORG), "show a peer", "sixpn peer show acme/laptop", cli_show },
+	{ &peer, "status", "NAME", CLI_READ, FLAGS(FLAG_ORG), "handshake, endpoint and bytes, as its gateway sees them", "sixpn peer status laptop",
+	  cli_peer_status },
+	{ &peer, "update", "NAME", CLI_WRITE,
+	  FLAGS(FLAG_ORG, { "expires", "TIME", false, "from now: 30m, 12h, 7d; or never" }, { "ephemeral", "yes|no", false, "deleted when not used for a day" },
+		{ "suspended", "yes|no", false, "its gateway lets nothing through" }),
+	  "change what does not need another file", "sixpn peer update laptop --expires 7d", cli_peer_update },
+	{ &peer, "rekey", "NAME", CLI_WRITE, FLAGS(FLAG_ORG, FLAGS_PEER_KEY, FLAGS_PEER_PLACE),
+	  "another key and file; name and address stay, the old file is dead", "sixpn peer rekey laptop -o laptop2.conf", cli_peer_rekey },
+	{ &peer, "move", "NAME", CLI_WRITE,
+	  FLAGS(FLAG_ORG, { "region", "REGION", false, "where its tunnel is to end" }, { "gateway", "NODE", false, "instead: this gateway" },
+		{ "strict", NULL, false, "an error instead of the nearest region that has a gateway" },
+		{ "from", "FILE", false, "its file as it is, for the key" }, FLAGS_PEER_PLACE),
+	  "to another gateway; its address stays, Endpoint and PublicKey change", "sixpn peer move laptop --region ord --from laptop.conf -o laptop-ord.conf",
+	  cli_peer_move },
+	{ &peer, "config", "NAME", CLI_READ, FLAGS(FLAG_ORG, { "from", "FILE", false, "its file, whole or unfinished, for the key" }, FLAGS_PEER_PLACE),
+	  "its WireGuard file again, without the private key", "sixpn peer config laptop --from laptop.conf -o new.conf", cli_peer_config },
+	{ &peer, "prune", "", CLI_DESTROY, FLAGS(FLAG_ORG, { "never-used", NULL, false, "those that no handshake was ever heard of" }),
+	  "delete peers that nobody uses", "sixpn peer prune --org acme --never-used --yes", cli_peer_prune },
+	{ &peer, "delete", "NAME", CLI_DESTROY, FLAGS(FLAG_ORG), "delete a peer; its tunnel ends", "sixpn peer delete laptop --yes", cli_delete },
 
 	{ &token, "create", "", CLI_WRITE,
 	  FLAGS(FLAG_ORG, { "kind", "KIND", false, "org (default) or operator" }, { "profile", "PROFILE", false, "read, peers, deploy (default) or admin" },

@@ -10,7 +10,7 @@
 
 #define PAGES_MAX 1000
 
-static const char *const filters[] = { "org", "app", "region", "host", "network", "revoked" };
+static const char *const filters[] = { "org", "app", "region", "host", "network", "gateway", "revoked" };
 
 static bool has_flag(const struct cli_command *command, const char *name)
 {
@@ -82,6 +82,14 @@ static void add_object(struct buf *path, const struct cli_noun *noun, const char
 	request_add_encoded(path, name);
 }
 
+/* Names that two organizations may both have: --org says which is meant. */
+static const char *org_of(struct cli *cli, const struct cli_noun *noun)
+{
+	bool scoped = !strcmp(noun->name, "app") || !strcmp(noun->name, "network") || !strcmp(noun->name, "peer");
+
+	return scoped && has_flag(cli->command, "org") ? cli_value(cli, "org") : NULL;
+}
+
 static bool is_instance_id(const char *ref)
 {
 	return strlen(ref) == 14 && strspn(ref, "0123456789abcdef") == 14;
@@ -146,14 +154,14 @@ static int tell_no_match(struct cli *cli, const struct cli_noun *noun, const cha
 int cli_resolve(struct cli *cli, const struct cli_noun *noun, const char *ref, struct buf *ret_path)
 {
 	CLEAN_BUF struct buf path = BUF_INIT(8192);
-	const char *org = has_flag(cli->command, "org") ? cli_value(cli, "org") : NULL, *found;
+	const char *org = org_of(cli, noun), *found;
 	CLEAN_JSON json_t *items = NULL;
 	struct request_reply reply;
 	size_t n;
 	int r;
 
 	add_object(&path, noun, ref);
-	request_add_query(&path, "org", strcmp(noun->name, "app") && strcmp(noun->name, "network") ? NULL : org);
+	request_add_query(&path, "org", org);
 	if (strcmp(noun->name, "instance") || is_instance_id(ref)) {
 		r = request_send(cli, "GET", buf_str(&path), NULL, true, &reply);
 		if (r == 0) {
@@ -165,7 +173,7 @@ int cli_resolve(struct cli *cli, const struct cli_noun *noun, const char *ref, s
 	}
 	buf_clear(&path);
 	buf_add_str(&path, noun->path);
-	request_add_query(&path, "org", strcmp(noun->name, "app") && strcmp(noun->name, "network") ? NULL : org);
+	request_add_query(&path, "org", org);
 	r = fetch_all(cli, buf_str(&path), &items);
 	if (r)
 		return r;
@@ -173,7 +181,7 @@ int cli_resolve(struct cli *cli, const struct cli_noun *noun, const char *ref, s
 	if (!found)
 		return tell_no_match(cli, noun, ref, items, n);
 	add_object(ret_path, noun, found);
-	request_add_query(ret_path, "org", strcmp(noun->name, "app") && strcmp(noun->name, "network") ? NULL : org);
+	request_add_query(ret_path, "org", org);
 	return 0;
 }
 
@@ -213,9 +221,25 @@ static void print_line(struct cli *cli, const json_t *body, const char *done_wor
 	fprintf(cli->out, "  %s\n", done_word);
 }
 
+static void tell_warnings(struct cli *cli, const json_t *body)
+{
+	json_t *warning;
+	size_t i;
+
+	json_array_foreach(json_object_get(body, "warnings"), i, warning) {
+		CLEAN_BUF struct buf text = BUF_INIT(4096);
+		CLEAN_JSON json_t *one = json_pack("{s:O}", "text", warning);
+
+		output_text(one, "text", &text);
+		fprintf(cli->err, "note: %s\n", buf_str(&text));
+	}
+}
+
 static int outcome(struct cli *cli, const struct request_reply *reply, const char *done_word)
 {
 	const json_t *finished = json_object_get(reply->body, "finished");
+
+	tell_warnings(cli, reply->body);
 
 	if (cli_has(cli, "json"))
 		output_json(cli, reply->body);
@@ -232,12 +256,9 @@ static int outcome(struct cli *cli, const struct request_reply *reply, const cha
 	return cli_wait_tell(cli, reply->body);
 }
 
-int cli_write(struct cli *cli, const char *method, const char *path, json_t *body, const char *done_word)
+int cli_write_send(struct cli *cli, const char *method, const char *path, json_t *body, struct request_reply *ret_reply)
 {
 	CLEAN_BUF struct buf whole = BUF_INIT(8192);
-	struct clock clock = clock_real();
-	uint64_t sent_ms = clock_mono_ms(&clock);
-	struct request_reply reply;
 	int r = 0;
 
 	buf_add_str(&whole, path);
@@ -249,12 +270,26 @@ int cli_write(struct cli *cli, const char *method, const char *path, json_t *bod
 		json_decref(body);
 		return r;
 	}
-	r = request_send(cli, method, buf_str(&whole), body, false, &reply);
+	return request_send(cli, method, buf_str(&whole), body, false, ret_reply);
+}
+
+int cli_write_told(struct cli *cli, struct request_reply *reply, uint64_t sent_ms, const char *done_word)
+{
+	int r = cli_wait_on(cli, reply, sent_ms);
+
+	return r ? r : outcome(cli, reply, done_word);
+}
+
+int cli_write(struct cli *cli, const char *method, const char *path, json_t *body, const char *done_word)
+{
+	struct clock clock = clock_real();
+	uint64_t sent_ms = clock_mono_ms(&clock);
+	struct request_reply reply;
+	int r = cli_write_send(cli, method, path, body, &reply);
+
 	if (r)
 		return r;
-	r = cli_wait_on(cli, &reply, sent_ms);
-	if (r == 0)
-		r = outcome(cli, &reply, done_word);
+	r = cli_write_told(cli, &reply, sent_ms, done_word);
 	request_reply_deinit(&reply);
 	return r;
 }

@@ -21,7 +21,7 @@ static void verbs_come_from_one_list(void **state)
 {
 	static const char *const common[] = { "create", "list", "show", "update", "delete", NULL };
 	static const char *const extra[] = { "node join", "node errors", "node release-held", "node drain", "node undrain", "node token revoke", "org suspend", "org resume",
-					     "instance start", "instance stop", "instance restart", "token revoke", "backup verify", "backup restore", "store check",
+					     "instance start", "instance stop", "instance restart", "peer status", "peer rekey", "peer move", "peer config", "peer prune", "token revoke", "backup verify", "backup restore", "store check",
 					     "dns query", NULL };
 
 	(void)state;
@@ -76,7 +76,7 @@ static void every_command_takes_json_tsv_and_q_and_writes_take_wait_and_dry_run(
 
 static void what_takes_something_away_asks_first(void **state)
 {
-	static const char *const words[] = { "delete", "revoke", "release-held", NULL };
+	static const char *const words[] = { "delete", "revoke", "release-held", "prune", NULL };
 
 	(void)state;
 	for (const struct cli_command *c = cli_commands; c->verb; c++)
