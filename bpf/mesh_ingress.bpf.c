@@ -24,7 +24,10 @@ static __always_inline __u32 judge_sender(const struct header *h)
 	if (!bpf_map_lookup_elem(&presence, &key))
 		return SIXPN_REASON_PRESENCE_MISSING;
 	/* our own word comes back only in the packets of an address that lives elsewhere now */
-	return is_self(h->src_host) && !source_moved(&moved_away, h) ? SIXPN_REASON_SOURCE_IS_SELF : SIXPN_REASON_NONE;
+	if (is_self(h->src_host) && !source_moved(&moved_away, h))
+		return SIXPN_REASON_SOURCE_IS_SELF;
+	/* and what lives here does not come from outside: its home owns the prefix around it and could play it */
+	return source_moved(&moved_here, h) ? SIXPN_REASON_SOURCE_IS_SELF : SIXPN_REASON_NONE;
 }
 
 static __always_inline __u32 judge(struct __sk_buff *skb, struct header *h)

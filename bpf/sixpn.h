@@ -19,7 +19,8 @@
  *   mesh_egress       natural form in, mesh form out. Needs the mark; same network; both host words are nodes'; the source host is
  *                     this node (or the address is in moved_here); the destination host is another (or the address is in moved_away).
  *   mesh_ingress      mesh form in, natural form out. Same network; the destination host is this node (or moved_here); (network,
- *                     source host) is in the presence map; a source that claims this node must be in moved_away. Sets the mark.
+ *                     source host) is in the presence map; a source that claims this node must be in moved_away, and none may be in
+ *                     moved_here. Sets the mark.
  *   peer_ingress      from a customer's peer. No hop-by-hop or routing header; source host is this node (or moved_here);
  *                     destination: a node's host word in the same network, or fdaa:<network>::3 as a service. Sets the mark.
  *   peer_egress       to a peer. Destination host is this node (or moved_here); source: a node's host word in the same network, or
@@ -125,7 +126,7 @@ enum sixpn_hook {
 	X(23, PRESENCE_MISSING, "presence_missing", SIXPN_ON_MESH_INGRESS,                                                     \
 	  "The sending host has nothing placed in this network, so it may not speak in it.")                                   \
 	X(24, SOURCE_IS_SELF, "source_is_self", SIXPN_ON_MESH_INGRESS,                                                         \
-	  "A packet from the mesh claims to come from this node, and the address has not moved away.")                         \
+	  "A packet from the mesh claims an address that lives on this node: of its own that has not moved away, or one that moved here.")                         \
 	X(25, REWRITE_FAILED, "rewrite_failed", SIXPN_ON_MESH, "The kernel could not rewrite the addresses (memory).")         \
 	X(26, SIXPN_FROM_OUTSIDE, "sixpn_from_outside", SIXPN_ON_UNDERLAY_INGRESS,                                             \
 	  "A packet with an address of fdaa::/16 came in from the underlay.")

@@ -1,8 +1,8 @@
 /* apply - from records to machine. The order is make before break:
- *   1. presence and mesh peers that are new     (others may speak to us, we reach them)
+ *   1. presence, moved addresses and mesh peers that are new (others may speak to us, we reach them)
  *   2. names                                    (new ones are answered, withdrawn ones are gone)
  *   3. roles                                    (interfaces, programs, processes; they report their own truth)
- *   4. presence that is gone
+ *   4. presence and moved addresses that are gone
  * Every step is level-triggered and goes on after an error of one object: that object becomes a record error, the rest applies. */
 #include "node/node.h"
 
@@ -189,6 +189,41 @@ static void let_speak(struct node *node, const struct presence *wanted)
 	apply_later(node);
 }
 
+/* What is at home counts as moved no longer, even if nothing else can be done about it. True: it is not as it was. */
+static bool note_moved(struct node *node)
+{
+	struct moved now;
+	int e = moved_wanted(&node->replica, &now);
+	bool differs;
+
+	if (e < 0) { /* what is there stays */
+		complain(node, "moved addresses", e, NULL);
+		apply_later(node);
+		return false;
+	}
+	differs = !moved_equal(&node->moved, &now);
+	for (size_t i = 0; i < node->moved.n; i++)
+		differs |= node->moved.items[i].refused != NULL; /* it may be taken now */
+	node->moved_due |= differs || node->applies == 1;
+	moved_deinit(&node->moved);
+	node->moved = now;
+	return differs;
+}
+
+static void complain_of_moved(struct node *node)
+{
+	for (size_t i = 0; i < node->moved.n; i++) {
+		const struct moved_address *a = &node->moved.items[i];
+
+		if (!a->refused)
+			continue;
+		node->apply_errors++;
+		log_limited(LOG_L_ERR, "apply", "V %llu: a moved address: %s", (unsigned long long)a->v, a->refused);
+		node_errors_add(&node->errors, a->kind, a->key, a->key_len, a->v, a->refused);
+		apply_later(node);
+	}
+}
+
 /* Who is gone may still be heard: that is not applied. */
 static void silence_failed(struct node *node, int e)
 {
@@ -265,6 +300,7 @@ static void forget_settled(struct node *node, const struct presence *wanted)
 void node_apply(struct node *node, const struct replica_change *change)
 {
 	struct presence wanted = { 0 };
+	bool moved;
 	bool presence_known; /* else what is there stays: an empty set would silence every network */
 	int e;
 
@@ -279,9 +315,11 @@ void node_apply(struct node *node, const struct replica_change *change)
 	loop_cancel_timer(&node->apply_again);
 	if (e < 0)
 		complain(node, "presence", e, NULL);
+	moved = note_moved(node);
 	if (presence_known)
 		let_speak(node, &wanted);
-	if (change->all || change->fabric || node->unreached)
+	complain_of_moved(node);
+	if (change->all || change->fabric || moved || node->unreached)
 		reach(node);
 	sync_names(node, change);
 	e = sync_roles(node);
@@ -463,7 +501,6 @@ static void role_record_error(void *ctx, uint32_t kind, const char *instance_id,
 static void role_peer_error(void *ctx, uint32_t kind, const uint8_t peer[8], uint64_t v, const char *text)
 {
 	struct node *node = ctx;
-
 	uint8_t key[RECORD_PEER_KEY_KEY_LEN];
 
 	peer_key_record_key(peer, node->identity.host, key);

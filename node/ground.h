@@ -7,6 +7,7 @@
 #include "lib/netlink/nft.h"
 #include "lib/netlink/rtnl.h"
 #include "lib/netlink/sysctl.h"
+#include "node/moved.h"
 #include "node/role.h"
 
 struct ground {
@@ -48,5 +49,7 @@ int ground_plan_ra(struct ground *ground);
 /* Outside an apply (ground_repair.c): all of it as it must be, each difference told. What refuses first, what opens last. */
 void ground_repair_gates(struct ground *ground, const struct repair_sink *sink);
 void ground_repair_uplinks(struct ground *ground, struct bpf_datapath *datapath, const struct repair_sink *sink);
-void ground_repair_ways(struct ground *ground, uint32_t mesh_ifindex, const struct repair_sink *sink);
+/* moved: with ways of their own into the mesh, from the node of this host word. */
+void ground_repair_ways(struct ground *ground, uint32_t mesh_ifindex, uint32_t self, const struct moved *moved,
+			const struct repair_sink *sink);
 void ground_wipe(struct ground *ground);

@@ -16,7 +16,8 @@
 struct round {
 	struct ground *ground;
 	struct bpf_datapath *datapath;
-	uint32_t mesh_ifindex;
+	uint32_t mesh_ifindex, self;
+	const struct moved *moved;
 	const struct repair_sink *sink;
 };
 
@@ -238,7 +239,23 @@ struct table_walk {
 	struct round *round;
 	struct rtnl_route mesh;
 	bool mesh_there;
+	bool *moved_there; /* of the moved addresses */
 };
+
+/* The way to an address that moved, if the route is one. */
+static bool see_moved(struct table_walk *w, const struct rtnl_route *route)
+{
+	const struct moved_address *a = moved_find(w->round->moved, route->dst.s6_addr);
+	struct rtnl_route wanted;
+
+	if (!a || !moved_needs_route(a, w->round->self))
+		return false;
+	wanted = moved_route(a, w->round->mesh_ifindex);
+	if (!rtnl_route_same(&wanted, route))
+		return false;
+	w->moved_there[a - w->round->moved->items] = true;
+	return true;
+}
 
 static int see_6000(void *ctx, const struct rtnl_route *route)
 {
@@ -253,6 +270,8 @@ static int see_6000(void *ctx, const struct rtnl_route *route)
 		w->mesh_there = true;
 		return 0;
 	}
+	if (see_moved(w, route))
+		return 0;
 	if (route->oif && if_indextoname(route->oif, name) && (!strncmp(name, "sx", 2) || !strcmp(name, "sixpn-peers")))
 		return 0; /* a role's, which looks after it */
 	if (route->type != RTN_UNICAST)
@@ -262,16 +281,35 @@ static int see_6000(void *ctx, const struct rtnl_route *route)
 	return 0;
 }
 
+static void add_moved(const struct table_walk *w)
+{
+	const struct round *r = w->round;
+	char object[128], text[ADDR_TEXT_LEN];
+
+	for (size_t i = 0; i < r->moved->n; i++) {
+		struct rtnl_route route = moved_route(&r->moved->items[i], r->mesh_ifindex);
+
+		if (w->moved_there[i] || !moved_needs_route(&r->moved->items[i], r->self))
+			continue;
+		snprintf(object, sizeof object, "%s/%u into the mesh in table %u", addr_text(&route.dst, text), route.dst_len, ADDR_TABLE);
+		tell(r, REPAIR_MOVED_ROUTE, object, rtnl_route_replace(r->ground->rtnl, &route));
+	}
+}
+
 static int check_table(struct round *r)
 {
-	struct table_walk w = { .round = r, .mesh = ground_mesh_route(r->mesh_ifindex) };
+	struct table_walk w = { .round = r, .mesh = ground_mesh_route(r->mesh_ifindex), .moved_there = calloc(r->moved->n + 1, 1) };
 	struct rtnl_link link;
-	int e = rtnl_route_list(r->ground->rtnl, ADDR_TABLE, see_6000, &w);
+	int e = w.moved_there ? rtnl_route_list(r->ground->rtnl, ADDR_TABLE, see_6000, &w) : -ENOMEM;
 
-	if (e < 0 || w.mesh_there || rtnl_link_by_index(r->ground->rtnl, r->mesh_ifindex, &link) < 0 || !(link.flags & IFF_UP))
-		return e; /* without the device there is no way; it brings its own */
-	tell(r, REPAIR_MESH_ROUTE, "fdaa::/16 into the mesh in table 6000", rtnl_route_replace(r->ground->rtnl, &w.mesh));
-	return 0;
+	/* without the device there is no way; it brings its own */
+	if (e == 0 && rtnl_link_by_index(r->ground->rtnl, r->mesh_ifindex, &link) == 0 && link.flags & IFF_UP) {
+		if (!w.mesh_there)
+			tell(r, REPAIR_MESH_ROUTE, "fdaa::/16 into the mesh in table 6000", rtnl_route_replace(r->ground->rtnl, &w.mesh));
+		add_moved(&w);
+	}
+	free(w.moved_there);
+	return e;
 }
 
 static int see_resolver(void *ctx, const struct rtnl_addr *addr)
@@ -337,14 +375,15 @@ static int check_sysctls(struct round *r)
 	return e < 0 ? e : 0;
 }
 
-void ground_repair_ways(struct ground *ground, uint32_t mesh_ifindex, const struct repair_sink *sink)
+void ground_repair_ways(struct ground *ground, uint32_t mesh_ifindex, uint32_t self, const struct moved *moved,
+			const struct repair_sink *sink)
 {
 	static const struct check checks[] = {
 		{ "settings", check_sysctls }, /* first: where IPv6 is off there is neither route nor address */
 		{ "table 6000", check_table },
 		{ "the resolver's address", check_resolver },
 	};
-	struct round r = { .ground = ground, .mesh_ifindex = mesh_ifindex, .sink = sink };
+	struct round r = { .ground = ground, .mesh_ifindex = mesh_ifindex, .self = self, .moved = moved, .sink = sink };
 
 	run_checks(&r, checks, ARRAY_LEN(checks));
 }

@@ -58,13 +58,13 @@ static int apply_peers(struct mesh *mesh, struct wg_peer *peers, size_t n, struc
 static int reconcile(struct mesh *mesh, bool greet, struct node_list *old, struct why *why)
 {
 	CLEAN_FREE struct wg_peer *peers = calloc(mesh->n_nodes + 1, sizeof *peers);
-	CLEAN_FREE struct wg_prefix *prefixes = calloc(mesh->n_nodes + 1, sizeof *prefixes);
+	CLEAN_FREE struct wg_prefix *prefixes = calloc(mesh->n_nodes + mesh->moved.n + 1, sizeof *prefixes);
 	size_t steps = 0, n;
 	int e;
 
 	if (!peers || !prefixes)
 		return -ENOMEM;
-	n = mesh_plan(mesh->config.host, mesh->region, mesh->nodes, mesh->n_nodes, peers, prefixes);
+	n = mesh_plan(mesh->config.host, mesh->region, mesh->nodes, mesh->n_nodes, &mesh->moved, peers, prefixes);
 	e = wg_tunnel_set_device(mesh->tunnel);
 	if (e == 0)
 		e = apply_peers(mesh, peers, n, old, &steps, why);
@@ -154,6 +154,7 @@ struct mesh *mesh_free(struct mesh *mesh)
 	wg_tunnel_free(mesh->tunnel);
 	wg_observed_deinit(&mesh->before);
 	free(mesh->nodes);
+	moved_deinit(&mesh->moved);
 	free(mesh);
 	return NULL;
 }
@@ -201,8 +202,23 @@ static const struct addr_endpoint *best_endpoint(const struct node_record *node,
 	return NULL;
 }
 
-size_t mesh_plan(uint32_t self, const char *region, const struct node_record *nodes, size_t n_nodes, struct wg_peer *ret_peers,
-		 struct wg_prefix *ret_prefixes)
+/* WireGuard takes the longest prefix, so the /48 of the home does not have to give way. */
+static size_t moved_prefixes(const struct moved *moved, uint32_t carrier, struct wg_prefix *ret_prefixes)
+{
+	size_t n_at, n = 0;
+	struct moved_address *const *at = moved_at(moved, carrier, &n_at);
+
+	for (size_t i = 0; i < n_at; i++) {
+		struct in6_addr prefix = addr_swap(&at[i]->prefix);
+
+		if (!at[i]->refused)
+			ret_prefixes[n++] = wg_prefix_in6(&prefix, at[i]->len);
+	}
+	return n;
+}
+
+size_t mesh_plan(uint32_t self, const char *region, const struct node_record *nodes, size_t n_nodes, const struct moved *moved,
+		 struct wg_peer *ret_peers, struct wg_prefix *ret_prefixes)
 {
 	size_t n = 0;
 
@@ -212,8 +228,11 @@ size_t mesh_plan(uint32_t self, const char *region, const struct node_record *no
 
 		if (nodes[i].host == self)
 			continue;
-		ret_prefixes[n] = wg_prefix_in6(&prefix, 48);
-		ret_peers[n] = (struct wg_peer){ .allowed = &ret_prefixes[n], .n_allowed = 1 };
+		*ret_prefixes = wg_prefix_in6(&prefix, 48);
+		ret_peers[n] = (struct wg_peer){ .allowed = ret_prefixes, .n_allowed = 1 };
+		if (moved)
+			ret_peers[n].n_allowed += moved_prefixes(moved, nodes[i].host, ret_prefixes + 1);
+		ret_prefixes += ret_peers[n].n_allowed;
 		memcpy(ret_peers[n].public_key, nodes[i].mesh_key, WG_KEY_LEN);
 		if (at)
 			ret_peers[n].endpoint = socket_address(at);
@@ -234,14 +253,19 @@ static int add_node(void *ctx, const struct record *record)
 	return 0;
 }
 
-int mesh_sync(struct mesh *mesh, const struct replica *replica, struct why *why)
+int mesh_sync(struct mesh *mesh, const struct replica *replica, const struct moved *moved, struct why *why)
 {
 	struct node_list list = { .nodes = calloc(replica->n_by_kind[RECORD_NODE] + 1, sizeof *list.nodes) };
 	struct node_list old = { mesh->nodes, mesh->n_nodes, mesh->region };
-	int e;
+	struct moved copy;
+	int e = list.nodes ? moved_copy(moved, &copy) : -ENOMEM;
 
-	if (!list.nodes)
-		return -ENOMEM;
+	if (e < 0) {
+		free(list.nodes);
+		return e;
+	}
+	moved_deinit(&mesh->moved);
+	mesh->moved = copy;
 	replica_each(replica, RECORD_NODE, add_node, &list);
 	mesh->nodes = list.nodes;
 	mesh->n_nodes = list.n;

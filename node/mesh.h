@@ -1,8 +1,10 @@
-/* mesh - one WireGuard device to all other nodes: one AllowedIPs per node, its /48 in mesh form, whatever runs there. */
+/* mesh - one WireGuard device to all other nodes: one AllowedIPs per node, its /48 in mesh form, whatever runs there, and one more per
+ * address that moved to it (moved.h). */
 #pragma once
 #include "lib/base/loop.h"
 #include "lib/netlink/rtnl.h"
 #include "lib/netlink/wg.h"
+#include "node/moved.h"
 #include "node/replica.h"
 #include "node/role.h"
 
@@ -36,11 +38,12 @@ void mesh_wipe(struct mesh *mesh); /* ends the process and removes the device */
 uint32_t mesh_ifindex(const struct mesh *mesh);
 
 /* The peers that these nodes make (pure): all but ourselves; one without an endpoint that we may dial has to speak first. In our own
- * region an endpoint of the LAN is taken if there is one, elsewhere never. ret_peers and ret_prefixes hold n_nodes. */
-size_t mesh_plan(uint32_t self, const char *region, const struct node_record *nodes, size_t n_nodes, struct wg_peer *ret_peers,
-		 struct wg_prefix *ret_prefixes);
-/* Brings WireGuard to the node records of the replica. -errno; E_REFUSED with why: the records contradict each other. */
-int mesh_sync(struct mesh *mesh, const struct replica *replica, struct why *why);
+ * region an endpoint of the LAN is taken if there is one, elsewhere never. What moved to a node that is not there goes nowhere but home.
+ * ret_peers holds n_nodes, ret_prefixes n_nodes + moved->n. */
+size_t mesh_plan(uint32_t self, const char *region, const struct node_record *nodes, size_t n_nodes, const struct moved *moved,
+		 struct wg_peer *ret_peers, struct wg_prefix *ret_prefixes);
+/* Brings WireGuard to the node records of the replica and to what moved. -errno; E_REFUSED with why: the records contradict each other. */
+int mesh_sync(struct mesh *mesh, const struct replica *replica, const struct moved *moved, struct why *why);
 
 struct mesh_status {
 	size_t peers, peers_up; /* up = a handshake in the last 180 s */

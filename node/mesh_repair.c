@@ -75,7 +75,7 @@ static void tell_step(struct mesh *mesh, const struct wg_step *step, int error)
 static int repair_peers(struct mesh *mesh, const struct wg_observed *now)
 {
 	CLEAN_FREE struct wg_peer *peers = calloc(mesh->n_nodes + 1, sizeof *peers);
-	CLEAN_FREE struct wg_prefix *prefixes = calloc(mesh->n_nodes + 1, sizeof *prefixes);
+	CLEAN_FREE struct wg_prefix *prefixes = calloc(mesh->n_nodes + mesh->moved.n + 1, sizeof *prefixes);
 	struct why why = { 0 };
 	struct wg_plan plan;
 	size_t n;
@@ -83,7 +83,7 @@ static int repair_peers(struct mesh *mesh, const struct wg_observed *now)
 
 	if (!peers || !prefixes)
 		return -ENOMEM;
-	n = mesh_plan(mesh->config.host, mesh->region, mesh->nodes, mesh->n_nodes, peers, prefixes);
+	n = mesh_plan(mesh->config.host, mesh->region, mesh->nodes, mesh->n_nodes, &mesh->moved, peers, prefixes);
 	e = mesh_keep_roamed(peers, n, &mesh->before, now, (uint64_t)time(NULL), NULL, NULL);
 	if (e < 0)
 		return e;

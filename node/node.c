@@ -62,7 +62,10 @@ static int guard_mesh(void *ctx, uint32_t ifindex)
 
 static int route_mesh(void *ctx, uint32_t ifindex)
 {
-	return ground_route_mesh(&((struct node *)ctx)->ground, ifindex);
+	struct node *node = ctx;
+	int e = ground_route_mesh(&node->ground, ifindex);
+
+	return e == 0 ? moved_add_routes(node->rtnl, node->identity.host, &node->moved, ifindex) : e;
 }
 
 static void repaired(void *ctx, enum repair kind, const char *object, int error)
@@ -70,8 +73,8 @@ static void repaired(void *ctx, enum repair kind, const char *object, int error)
 	drift_note(((struct node *)ctx)->drift, kind, object, error);
 }
 
-/* Before the programs that read the map are at work. */
-static int fill_presence(struct node *node)
+/* Before the programs that read the maps are at work. */
+static int fill_maps(struct node *node)
 {
 	struct presence wanted = { 0 };
 	size_t added = 0;
@@ -81,11 +84,15 @@ static int fill_presence(struct node *node)
 		node->mesh_guard_due = bpf_pins_found(node->datapath).n > 0;
 		return 0;
 	}
-	e = presence_wanted(&node->replica, &wanted);
+	e = moved_wanted(&node->replica, &node->moved);
 	if (e == 0)
-		presence_add(node->datapath, &wanted, &node->unheard, &added); /* what the map does not take is told by the apply */
+		e = presence_wanted(&node->replica, &wanted);
+	if (e < 0)
+		return e;
+	moved_add(node->datapath, node->identity.host, &node->moved);
+	presence_add(node->datapath, &wanted, &node->unheard, &added); /* what the maps do not take is told by the apply */
 	presence_deinit(&wanted);
-	return e;
+	return 0;
 }
 
 static int connect_mesh(struct node *node, struct why *why)
@@ -107,7 +114,7 @@ static int connect_mesh(struct node *node, struct why *why)
 	snprintf(log_file, sizeof log_file, "%s/wireguard-%s.log", config.run_dir, MESH_DEVICE);
 	e = mesh_new(node->loop, node->rtnl, &config, &node->mesh, why);
 	if (e == 0)
-		e = fill_presence(node);
+		e = fill_maps(node);
 	if (e == 0)
 		e = ground_guard_underlay(&node->ground, node->datapath, why);
 	if (e == 0)
@@ -120,6 +127,7 @@ static int let_speak(struct node *node, const struct presence *wanted)
 	size_t added = 0;
 	int e = presence_add(node->datapath, wanted, &node->unheard, &added), guarded = 0;
 
+	moved_add(node->datapath, node->identity.host, &node->moved); /* each that is refused says so itself */
 	if (node->mesh_guard_due) {
 		node->mesh_guard_due = false;
 		guarded = guard_mesh(node, mesh_ifindex(node->mesh));
@@ -131,14 +139,23 @@ static int let_speak(struct node *node, const struct presence *wanted)
 
 static int reach(struct node *node, struct why *why)
 {
-	return mesh_sync(node->mesh, &node->replica, why);
+	int e = mesh_sync(node->mesh, &node->replica, &node->moved, why);
+
+	return e ? e : moved_add_routes(node->rtnl, node->identity.host, &node->moved, mesh_ifindex(node->mesh));
 }
 
 static int silence(struct node *node, const struct presence *wanted)
 {
 	size_t removed;
+	int e = presence_remove(node->datapath, wanted, &removed), moved = 0;
 
-	return presence_remove(node->datapath, wanted, &removed);
+	if (!node->moved_due)
+		return e;
+	moved = moved_remove_routes(node->rtnl, node->identity.host, &node->moved, mesh_ifindex(node->mesh));
+	if (moved == 0)
+		moved = moved_remove(node->datapath, node->identity.host, &node->moved);
+	node->moved_due = moved != 0;
+	return e < 0 ? e : moved;
 }
 
 static int settle(struct node *node)
@@ -155,8 +172,10 @@ static void repair(struct node *node)
 	ground_repair_uplinks(&node->ground, node->datapath, &sink);
 	if (node->applies && presence_repair(node->datapath, &node->presence, &node->unheard, &sink) < 0)
 		log_limited(LOG_L_ERR, "drift", "the presence map cannot be looked at; trying again");
+	if (node->applies && moved_repair(node->datapath, node->identity.host, &node->moved, &sink) < 0)
+		log_limited(LOG_L_ERR, "drift", "the maps of moved addresses cannot be looked at; trying again");
 	mesh_repair(node->mesh);
-	ground_repair_ways(&node->ground, mesh_ifindex(node->mesh), &sink);
+	ground_repair_ways(&node->ground, mesh_ifindex(node->mesh), node->identity.host, &node->moved, &sink);
 }
 
 static int serve(struct node *node, struct why *why)
@@ -435,6 +454,7 @@ void node_stop(struct node *node)
 	replica_deinit(&node->replica);
 	role_peers_deinit(&node->role_peers);
 	presence_deinit(&node->presence);
+	moved_deinit(&node->moved);
 	free(node->settled);
 	node_errors_deinit(&node->errors);
 	presence_deinit(&node->unheard);

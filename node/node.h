@@ -11,6 +11,7 @@
 #include "node/identity.h"
 #include "node/journal.h"
 #include "node/mesh.h"
+#include "node/moved.h"
 #include "node/names.h"
 #include "node/presence.h"
 #include "node/replica.h"
@@ -74,6 +75,8 @@ struct node {
 	const struct kernel_ops *kernel;
 	struct drift *drift;
 	struct presence presence; /* of the last apply */
+	struct moved moved;       /* of the last apply */
+	bool moved_due;           /* it changed, and ways of before may still be there */
 	bool mesh_guard_due;      /* the programs of an earlier version stay on the mesh until the first apply has filled our maps */
 
 	struct replica replica;

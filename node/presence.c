@@ -37,7 +37,7 @@ static int add_pair(struct gather *g, uint32_t network, uint32_t host)
 	return 0;
 }
 
-static bool suspended(const struct replica *replica, uint32_t network)
+bool presence_suspended(const struct replica *replica, uint32_t network)
 {
 	struct network_record n;
 	uint8_t key[4];
@@ -84,7 +84,7 @@ int presence_wanted(const struct replica *replica, struct presence *ret_presence
 	for (size_t i = 0; i < g.n; i++) {
 		if (kept && !compare(&g.pairs[kept - 1], &g.pairs[i]))
 			continue;
-		if (suspended(replica, g.pairs[i].network))
+		if (presence_suspended(replica, g.pairs[i].network))
 			continue;
 		g.pairs[kept++] = g.pairs[i];
 	}

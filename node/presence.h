@@ -17,6 +17,8 @@ struct presence {
 /* The pairs of the replica (pure). A suspended network has none. -ENOMEM. */
 int presence_wanted(const struct replica *replica, struct presence *ret_presence) MUST_CHECK;
 void presence_deinit(struct presence *p);
+/* A network that is not known is suspended. */
+bool presence_suspended(const struct replica *replica, uint32_t network);
 bool presence_has(const struct presence *p, uint32_t network, uint32_t host);
 
 /* Adds what is missing in the map. What it does not take is in *ret_refused (which may hold those of before), the rest is added; the

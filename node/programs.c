@@ -6,11 +6,9 @@
 #include "lib/bpf/counters.h"
 #include "lib/bpf/maps.h"
 #include "lib/bpf/pins.h"
-#include "lib/sixpn/addr.h"
 #include "node/mesh.h"
 
 #include <stdio.h>
-#include <string.h>
 
 struct round {
 	struct bpf_datapath *datapath;
@@ -53,39 +51,12 @@ static int drop_policy(void *ctx, uint32_t hook, uint32_t program_id)
 	return 0;
 }
 
-/* Nothing moves in this version, so nobody may speak from where he does not live. */
-static int drop_moved(struct round *r, enum bpf_moved which, const uint8_t address[16])
-{
-	struct in6_addr prefix;
-	char object[96], text[ADDR_TEXT_LEN];
-
-	memcpy(&prefix, address, sizeof prefix);
-	snprintf(object, sizeof object, "%s %s, which nobody of us put there", which == BPF_MOVED_HERE ? "moved_here" : "moved_away",
-		 addr_text(&prefix, text));
-	tell(r, REPAIR_MAP_ENTRY, object, bpf_moved_remove(r->datapath, which, address));
-	return 0;
-}
-
-static int drop_moved_here(void *ctx, const uint8_t address[16], uint32_t carrier)
-{
-	(void)carrier;
-	return drop_moved(ctx, BPF_MOVED_HERE, address);
-}
-
-static int drop_moved_away(void *ctx, const uint8_t address[16], uint32_t carrier)
-{
-	(void)carrier;
-	return drop_moved(ctx, BPF_MOVED_AWAY, address);
-}
-
 void programs_repair(struct bpf_datapath *datapath, uint32_t mesh_ifindex, const struct repair_sink *sink)
 {
 	struct round r = { .datapath = datapath, .sink = sink };
 
 	if (mesh_ifindex)
 		check_mesh(&r, mesh_ifindex);
-	if (bpf_pins_repair(datapath, pin_repaired, &r) < 0 || bpf_policy_list(datapath, drop_policy, &r) < 0 ||
-	    bpf_moved_list(datapath, BPF_MOVED_HERE, drop_moved_here, &r) < 0 ||
-	    bpf_moved_list(datapath, BPF_MOVED_AWAY, drop_moved_away, &r) < 0)
+	if (bpf_pins_repair(datapath, pin_repaired, &r) < 0 || bpf_policy_list(datapath, drop_policy, &r) < 0)
 		log_limited(LOG_L_ERR, "drift", "pins and maps cannot all be looked at; trying again");
 }

@@ -1,5 +1,5 @@
 /* programs - what of BPF belongs to no role and to no uplink, as a timer compares it: the programs on the mesh device, the pins of the
- * maps, and the maps that must be empty in this version. */
+ * maps, and the map that must be empty in this version. */
 #pragma once
 #include "lib/bpf/datapath.h"
 #include "node/role.h"

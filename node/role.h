@@ -28,8 +28,10 @@ struct bpf_datapath;
 	X(UNDERLAY_PROGRAM, "underlay_program")                                                             \
 	X(MESH_PROGRAM, "mesh_program")                                                                     \
 	X(MAP_PIN, "map_pin")                                                                               \
-	X(MAP_ENTRY, "map_entry")               /* in a map that must be empty: policy, moved_here, moved_away */ \
+	X(MAP_ENTRY, "map_entry")               /* in a map that must be empty: policy */                   \
 	X(PRESENCE, "presence")                                                                             \
+	X(MOVED_ENTRY, "moved_entry")           /* in moved_here, moved_away */                             \
+	X(MOVED_ROUTE, "moved_route")           /* to a peer of ours that is carried elsewhere */           \
 	X(MESH_DEVICE, "mesh_device")                                                                       \
 	X(MESH_PROCESS, "mesh_process")         /* WireGuard did not answer and was started anew */         \
 	X(MESH_PEER, "mesh_peer")                                                                           \

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #define WG_KEY_LEN 32
-#define WG_ALLOWED_MAX 4096 /* prefixes per peer */
+#define WG_ALLOWED_MAX 65536 /* prefixes per peer: a node carries its own /48 and every address that moved to it */
 
 struct wg_prefix {
 	uint8_t family; /* AF_INET or AF_INET6 */

@@ -246,6 +246,7 @@ static const struct template templates[] = {
 	{ "in from the mesh to moved here", M_IN, REMOTE, HERE, UDP, PLAIN, true },
 	{ "moved away, in from the mesh", M_IN, AWAY, LOCAL, ECHO, PLAIN, true },
 	{ "moved away, in to moved here", M_IN, AWAY, HERE, HOP_BY_HOP, PLAIN, true },
+	{ "moved here, in from the mesh", M_IN, HERE, LOCAL, TCP, PLAIN, true },
 	{ "this node's own, in from the mesh", M_IN, LOCAL, LOCAL_PEER, UDP, PLAIN, true },
 	{ "foreign network in", M_IN, FOREIGN, FOREIGN_LOCAL, UDP, PLAIN, true },
 	{ "in across networks", M_IN, FOREIGN, LOCAL, UDP, PLAIN, true },

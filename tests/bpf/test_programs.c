@@ -284,6 +284,12 @@ static const struct row rows[] = {
 	  DROP(DESTINATION_NOT_LOCAL) },
 	{ "nobody on the mesh speaks for this node", IN(MESH_INGRESS), FROM("fdaa:a001:1:1234:5678:abcd:ef02:2"), TO(MINE_MESH), DNS,
 	  DROP(SOURCE_IS_SELF) },
+	{ "an address that moved here is not played by its home", IN(MESH_INGRESS), FROM(MOVED_HERE_MESH), TO(MINE_MESH), DNS,
+	  DROP(SOURCE_IS_SELF) },
+	{ "a peer that moved here is not played by its home", IN(MESH_INGRESS), FROM("fdaa:a003:3:1234:5678:0:b:302"), TO(MINE_MESH), DNS,
+	  DROP(SOURCE_IS_SELF) },
+	{ "the next peer of the same home speaks from there", IN(MESH_INGRESS), FROM("fdaa:a003:3:1234:5678:0:b:402"), TO(MINE_MESH), DNS,
+	  .source_out = PEER_NOT_MOVED, .destination_out = MINE, .mark_out = MARK },
 	{ "natural form does not come in", IN(MESH_INGRESS), FROM(REMOTE), TO(MINE), DNS, DROP(SOURCE_NETWORK) },
 	{ "a network word that is a node's does not come in", IN(MESH_INGRESS), FROM("fdaa:a002:2:a00f:f:1111:2222:2"),
 	  TO("fdaa:a001:1:a00f:f:abcd:ef01:2"), DNS, DROP(SOURCE_NETWORK) },
@@ -462,6 +468,7 @@ static int set_up(void **state)
 	err = bpf_device_set(harness.dp, HARNESS_IFINDEX, &d);
 	err = err ? err : bpf_presence_set(harness.dp, NETWORK, OTHER);
 	err = err ? err : bpf_presence_set(harness.dp, NETWORK, SELF); /* as the planner does while something of ours lives elsewhere */
+	err = err ? err : bpf_presence_set(harness.dp, NETWORK, THIRD); /* and the home of what moved here */
 	err = err ? err : bpf_presence_set(harness.dp, FOREIGN, THIRD);
 	address_of(MOVED_HERE, address);
 	err = err ? err : bpf_moved_set(harness.dp, BPF_MOVED_HERE, address, SELF);

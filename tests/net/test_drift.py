@@ -197,7 +197,7 @@ def maps(lab):
         ("ord-1", "presence", "was not let", f"bpftool map delete {pin} key {words(key)}", is_right),
         ("ord-1", "presence", "another value", f"bpftool map update {pin} key {words(key)} value {wrong}", is_right),
         ("ord-1", "presence", "may not speak", f"bpftool map update {pin} key {foreign} value {words(value)}", is_right),
-        ("ord-1", "map_entry", "moved_here", f"bpftool map update pinned {PINS}/sixpn_v1_moved_here key {here} value {words([0] * 8)}",
+        ("ord-1", "moved_entry", "moved_here", f"bpftool map update pinned {PINS}/sixpn_v1_moved_here key {here} value {words([0] * 8)}",
          lambda: map_dump(cell, "moved_here") == []),
         ("ord-1", "map_pin", "sixpn_v1_device", f"rm {PINS}/sixpn_v1_device", has(cell, f"ls {PINS}", "sixpn_v1_device")),
     ]

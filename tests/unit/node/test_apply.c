@@ -12,6 +12,7 @@ struct rig {
 	int fail; /* what every step to the kernel returns */
 	bool loud; /* who is gone cannot be silenced */
 	bool full; /* the map has no room for MADE_HOST3 in MADE_NET2 */
+	bool full_of_moved; /* nor for an address that moved */
 	size_t n_instances;
 	char first[NAME_INSTANCE_ID_SIZE], app[NAME_SIZE], org[NAME_SIZE];
 	bool has_spec;
@@ -48,6 +49,8 @@ static int let_speak(struct node *node, const struct presence *wanted)
 		node->unheard = (struct presence){ .pairs = calloc(1, sizeof *node->unheard.pairs), .n = 1 };
 		node->unheard.pairs[0] = (struct presence_pair){ MADE_NET2, MADE_HOST3 };
 	}
+	for (size_t i = 0; i < node->moved.n && rig->full_of_moved; i++)
+		node->moved.items[i].refused = "full";
 	presence_step(node, "speak", wanted);
 	return rig->full ? -E2BIG : rig->fail;
 }
@@ -110,6 +113,7 @@ static void rig_end(struct rig *rig)
 	loop_cancel_timer(&rig->node.apply_again);
 	node_errors_deinit(&rig->node.errors);
 	presence_deinit(&rig->node.unheard);
+	moved_deinit(&rig->node.moved);
 	rig->node.names = names_free(rig->node.names);
 	rig->reports = reports_free(rig->reports);
 	rig->node.views = dns_views_free(rig->node.views);
@@ -166,6 +170,59 @@ static void roles_are_given_the_instances_of_this_host_with_what_belongs_to_them
 	assert_string_equal(rig->app, "webs");
 	assert_string_equal(rig->org, "acme");
 	assert_true(rig->has_spec);
+	rig_end(rig);
+}
+
+static void take_peer(struct made *m, uint64_t v, uint32_t carrier)
+{
+	struct peer_record p = made_peer_record(MADE_NET2, MADE_HOST3, 1);
+
+	p.gateway = carrier;
+	made_peer(m, v, &p);
+}
+
+/* The mesh is brought to it before a role lets go of the peer, and is left alone by what has nothing to do with it. */
+static void g15_an_address_that_moved_is_reached_where_it_is_before_roles_let_go(void **state)
+{
+	struct rig *rig = rig_new();
+	struct made *m = made_delta(20, 21);
+
+	(void)state;
+	apply(rig, made_world());
+	rig->node.moved_due = false;
+	take_peer(m, 21, MADE_HOST3);
+	assert_string_equal(apply(rig, m), "speak:2+names roles+names silence:2+names ");
+	assert_false(rig->node.moved_due);
+	m = made_delta(21, 22);
+	take_peer(m, 22, MADE_HOST2);
+	assert_string_equal(apply(rig, m), "speak:3+names reach+names roles+names silence:3+names ");
+	assert_int_equal(rig->node.moved.n, 1);
+	assert_true(rig->node.moved_due);
+	m = made_delta(22, 23);
+	take_peer(m, 23, MADE_HOST3);
+	assert_string_equal(apply(rig, m), "speak:2+names reach+names roles+names silence:2+names ");
+	assert_int_equal(rig->node.moved.n, 0);
+	rig_end(rig);
+}
+
+static void g9_a_moved_address_that_is_refused_is_an_error_of_its_record_and_tried_again(void **state)
+{
+	struct rig *rig = rig_new();
+	struct made *m = made_delta(20, 21);
+
+	(void)state;
+	apply(rig, made_world());
+	take_peer(m, 21, MADE_HOST2);
+	rig->full_of_moved = true;
+	apply(rig, m);
+	assert_int_equal(rig->node.errors.n, 1);
+	assert_int_equal(rig->node.errors.items[0].kind, RECORD_PEER);
+	assert_int_equal(rig->node.errors.items[0].v, 21);
+	rig->full_of_moved = false;
+	rig->steps[0] = 0;
+	rig->node.apply_again.expired(&rig->node.apply_again);
+	assert_int_equal(rig->node.errors.n, 0);
+	assert_non_null(strstr(rig->steps, "reach"));
 	rig_end(rig);
 }
 
@@ -326,6 +383,8 @@ int main(void)
 		cmocka_unit_test(what_memory_ran_out_for_takes_nothing_from_the_machine),
 		cmocka_unit_test(names_that_could_not_be_built_are_tried_again),
 		cmocka_unit_test(g15_what_is_new_may_speak_and_is_reached_before_it_has_a_name),
+		cmocka_unit_test(g15_an_address_that_moved_is_reached_where_it_is_before_roles_let_go),
+		cmocka_unit_test(g9_a_moved_address_that_is_refused_is_an_error_of_its_record_and_tried_again),
 		cmocka_unit_test(g15_what_is_gone_loses_its_name_before_its_presence),
 		cmocka_unit_test(roles_are_given_the_instances_of_this_host_with_what_belongs_to_them),
 		cmocka_unit_test(a_step_that_fails_is_counted_and_the_others_are_made),

@@ -18,7 +18,7 @@ static struct plan *plan_of(const struct node_record *nodes, size_t n)
 	static struct plan p;
 
 	memset(&p, 0xee, sizeof p);
-	p.n = mesh_plan(MADE_HOST, "ord", nodes, n, p.peers, p.prefixes);
+	p.n = mesh_plan(MADE_HOST, "ord", nodes, n, NULL, p.peers, p.prefixes);
 	return &p;
 }
 
@@ -75,6 +75,54 @@ static void each_node_has_its_mesh_48_and_nothing_else(void **state)
 		assert_memory_equal(p->peers[i].public_key, nodes[i + 1].mesh_key, WG_KEY_LEN);
 		assert_int_equal(p->peers[i].keepalive_s, 0);
 	}
+}
+
+static struct moved_address moved_to(uint32_t carrier, uint32_t home, unsigned number)
+{
+	struct peer_record p = made_peer_record(MADE_NET, home, number);
+	struct in6_addr a = peer_address(&p);
+
+	return (struct moved_address){ .prefix = addr_sender(&a), .len = 120, .home = home, .carrier = carrier, .kind = RECORD_PEER };
+}
+
+static int by_word(const void *a, const void *b)
+{
+	uint32_t x = (*(struct moved_address *const *)a)->carrier, y = (*(struct moved_address *const *)b)->carrier;
+
+	return x < y ? -1 : x > y;
+}
+
+static const char *prefix_text(const struct wg_prefix *p)
+{
+	static char text[INET6_ADDRSTRLEN + 8];
+	char address[INET6_ADDRSTRLEN];
+
+	snprintf(text, sizeof text, "%s/%u", inet_ntop(AF_INET6, p->addr, address, sizeof address), p->len);
+	return text;
+}
+
+static void what_moved_is_one_more_prefix_at_its_carrier_in_mesh_form(void **state)
+{
+	struct moved_address items[] = { moved_to(MADE_HOST3, MADE_HOST2, 1), moved_to(MADE_HOST3, MADE_HOST, 2),
+					 moved_to(MADE_HOST, MADE_HOST2, 3), moved_to(MADE_HOST2 + 100, MADE_HOST2, 4),
+					 moved_to(MADE_HOST3, MADE_HOST2, 5) };
+	struct moved_address *by_carrier[] = { &items[2], &items[0], &items[1], &items[4], &items[3] };
+	struct moved moved = { items, ARRAY_LEN(items), by_carrier };
+	struct node_record nodes[3];
+	struct plan p;
+	char wanted[64];
+
+	(void)state;
+	three(nodes);
+	items[4].refused = "for this test";
+	qsort(by_carrier, ARRAY_LEN(by_carrier), sizeof *by_carrier, by_word);
+	p.n = mesh_plan(MADE_HOST, "ord", nodes, 3, &moved, p.peers, p.prefixes);
+	assert_int_equal(p.n, 2);
+	assert_int_equal(p.peers[0].n_allowed, 1); /* the home keeps its /48: a longer one of another is stronger */
+	assert_int_equal(p.peers[1].n_allowed, 3); /* neither what moved to us, nor to nobody, nor what was refused */
+	assert_int_equal(p.peers[1].allowed[0].len, 48);
+	snprintf(wanted, sizeof wanted, "fdaa:%x:%x:%x:%x:0:b:100/120", MADE_HOST2 >> 16, MADE_HOST2 & 0xffff, MADE_NET >> 16, MADE_NET & 0xffff);
+	assert_string_equal(prefix_text(&p.peers[1].allowed[1]), wanted);
 }
 
 static void endpoints_are_those_of_the_record(void **state)
@@ -221,6 +269,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(we_are_not_our_own_peer),
 		cmocka_unit_test(each_node_has_its_mesh_48_and_nothing_else),
+		cmocka_unit_test(what_moved_is_one_more_prefix_at_its_carrier_in_mesh_form),
 		cmocka_unit_test(endpoints_are_those_of_the_record),
 		cmocka_unit_test(a_lan_endpoint_is_preferred_in_our_own_region_whatever_its_place),
 		cmocka_unit_test(a_lan_endpoint_of_another_region_is_not_ours_to_dial),
