@@ -409,9 +409,22 @@ static int take_delta(struct replica *r, const Sixpn__PollReply *m, struct repli
 	return 0;
 }
 
+/* A heal may be of a later V than ours: its proof is of that V, and ours stays what it was while the epoch does. */
+static void keep_proof(struct replica *r, const Sixpn__PollReply *m, uint64_t epoch_before)
+{
+	bool fits = m->to_v == r->v && m->head_proof.len <= sizeof r->head_proof;
+
+	if (m->to_v != r->v && r->epoch == epoch_before)
+		return;
+	r->head_proof_len = fits ? m->head_proof.len : 0;
+	if (r->head_proof_len)
+		memcpy(r->head_proof, m->head_proof.data, r->head_proof_len);
+}
+
 int replica_take(struct replica *r, const Sixpn__PollReply *reply, struct replica_change *ret_change, struct why *why)
 {
 	struct replica_change own = { 0 }, *c = ret_change ? ret_change : &own;
+	uint64_t epoch_before = r->epoch;
 	int e;
 
 	if (!replica_obeys(r, reply->epoch, reply->log_id.data, reply->log_id.len))
@@ -422,6 +435,8 @@ int replica_take(struct replica *r, const Sixpn__PollReply *reply, struct replic
 	case SIXPN__POLL_KIND__POLL_NOTHING: e = take_delta(r, reply, c, why); break;
 	default: e = why_set(why, "reply_invalid", "kind", "poll reply of kind %d", (int)reply->kind); break;
 	}
+	if (e == 0 && (reply->end || reply->kind != SIXPN__POLL_KIND__POLL_SNAPSHOT))
+		keep_proof(r, reply, epoch_before);
 	if (e == -ENOMEM && (reply->end || reply->kind != SIXPN__POLL_KIND__POLL_SNAPSHOT))
 		r->torn = true;
 	if (e)

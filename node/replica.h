@@ -14,6 +14,7 @@
 #include "lib/sixpn/record.h"
 
 #define REPLICA_RECORD_COST 96u         /* what a record takes on disk beside its body, at most */
+#define REPLICA_PROOF_MAX 64
 #define REPLICA_BYTES_MAX (192u << 20) /* bodies and that; a larger scope is refused */
 
 struct Sixpn__PollReply;
@@ -37,6 +38,8 @@ struct replica {
 	bool torn;           /* memory ran out in the middle of a reply: what is here was never true; until a whole snapshot is in,
 				nothing may be concluded from a record's absence */
 	uint64_t last_commit_ms; /* Unix time of the newest change applied; 0 = unknown */
+	uint8_t head_proof[REPLICA_PROOF_MAX]; /* the controller's own word that (epoch, log_id, v) is true; none = nobody need believe us */
+	size_t head_proof_len;
 	struct replica *staging; /* a snapshot on its way; NULL = none */
 	uint32_t staged_part, staged_parts;
 	bool staging_heals;      /* the snapshot replaces only the parts in heal[] */

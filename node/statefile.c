@@ -51,17 +51,21 @@ static int put_records(const struct replica *r, bool with_held, struct buf *out)
 
 int statefile_encode(const struct replica *r, struct buf *ret_bytes, uint8_t ret_hash[32])
 {
-	bool with_held = r->n_held > 0;
+	bool with_held = r->n_held || r->head_proof_len;
 	int e;
 
 	buf_add(ret_bytes, magic, sizeof magic);
-	buf_add_u32(ret_bytes, with_held ? STATEFILE_FORMAT : 1);
+	buf_add_u32(ret_bytes, r->head_proof_len ? 3 : with_held ? 2 : 1);
 	buf_add_u8(ret_bytes, r->has_log_id);
 	buf_add(ret_bytes, r->log_id, sizeof r->log_id);
 	buf_add_u64(ret_bytes, r->epoch);
 	buf_add_u64(ret_bytes, r->v);
 	buf_add_u64(ret_bytes, r->scope_version);
 	buf_add_u64(ret_bytes, r->last_commit_ms);
+	if (r->head_proof_len) {
+		buf_add_u8(ret_bytes, (uint8_t)r->head_proof_len);
+		buf_add(ret_bytes, r->head_proof, r->head_proof_len);
+	}
 	buf_add_u64(ret_bytes, r->records.n);
 	e = put_records(r, with_held, ret_bytes);
 	if (e < 0 || buf_failed(ret_bytes))
@@ -74,6 +78,19 @@ int statefile_encode(const struct replica *r, struct buf *ret_bytes, uint8_t ret
 static int broken(struct why *why, const char *what)
 {
 	return why_set(why, "state_broken", "", "the state file is broken: %s", what);
+}
+
+static void take_proof(struct cursor *c, struct replica *r)
+{
+	size_t n = cursor_u8(c);
+	const uint8_t *at = cursor_take(c, n);
+
+	if (!at || n > sizeof r->head_proof) {
+		c->bad = true;
+		return;
+	}
+	memcpy(r->head_proof, at, n);
+	r->head_proof_len = n;
 }
 
 int statefile_decode(const void *bytes, size_t n, struct replica *r, uint8_t ret_hash[32], struct why *why)
@@ -103,6 +120,8 @@ int statefile_decode(const void *bytes, size_t n, struct replica *r, uint8_t ret
 	r->v = cursor_u64(&c);
 	r->scope_version = cursor_u64(&c);
 	r->last_commit_ms = cursor_u64(&c);
+	if (format > 2)
+		take_proof(&c, r);
 	count = cursor_u64(&c);
 	for (uint64_t i = 0; i < count && !c.bad; i++) {
 		uint64_t held_v = format > 1 ? cursor_u64(&c) : 0;

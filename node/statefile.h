@@ -2,7 +2,9 @@
  *
  *   snapshot  magic, format, log_id, epoch, V, scope version, count; each record with its length; BLAKE2b over all of it.
  *             Written whole: temporary file, fsync, rename, fsync of the folder. Mode 0600. Format 2 has, before each record,
- *             the V of its delete that is held back; it is written only while one is, so that an older version can read the rest.
+ *             the V of its delete that is held back; it is written only while one is, so that an older version can read the rest. Format 3
+ *             is 2 with the head proof of V before the count, so that a node can prove what it obeys also after a restart; it is
+ *             written while we have one.
  *             Magic, format and the hash at the end are for ever: with them a newer format is told from a damaged file.
  *   journal   magic, then the hash of the snapshot that it continues; per entry: length (4), from V (8), to V (8), BLAKE2b over
  *             (hash before, those 20 bytes, body); the body is the PollReply as received. The chain starts from the snapshot's hash.
@@ -17,7 +19,7 @@
 #pragma once
 #include "node/replica.h"
 
-#define STATEFILE_FORMAT 2
+#define STATEFILE_FORMAT 3
 #define STATEFILE_REPLY_MAX (2u << 20)
 #define STATEFILE_ARENA_MAX (4 * STATEFILE_REPLY_MAX) /* an unpacked reply: what was taken from the link must be readable again */
 #define STATEFILE_MAX (256u << 20)

@@ -33,8 +33,6 @@ struct sync {
 	bool in_step;       /* a reply was applied, and no call has failed since */
 	bool from_scratch;  /* what we were sent made no sense: say that we have nothing, the next reply is a snapshot */
 	uint64_t features;  /* of the controller, as its last reply said */
-	uint8_t head_proof[64];
-	size_t head_proof_len;
 	uint8_t snapshot_token[128];
 	size_t snapshot_token_len;
 	struct sync_stats stats;
@@ -231,7 +229,6 @@ static void take_records(struct sync *s, const Sixpn__PollReply *m, const uint8_
 	s->from_scratch = false;
 	s->refusals = 0;
 	s->snapshot_token_len = 0;
-	keep_bytes(&m->head_proof, s->head_proof, &s->head_proof_len, sizeof s->head_proof); /* it proves the V that we have now */
 	if (snapshot)
 		log_info("sync", "%s at V %llu: %zu records", m->n_heal ? "parts healed" : "snapshot", (unsigned long long)s->replica->v,
 			 s->replica->records.n);
@@ -396,8 +393,8 @@ static void say_where_we_are(struct sync *s, Sixpn__PollRequest *m, struct diges
 		m->applied_v = s->replica->v;
 		m->scope_version = s->replica->scope_version;
 		m->digest = pb_bytes(digest->sum, DIGEST_LEN);
+		m->head_proof = pb_bytes(s->replica->head_proof, s->replica->head_proof_len);
 	}
-	m->head_proof = pb_bytes(s->head_proof, s->head_proof_len);
 	m->snapshot_token = pb_bytes(s->snapshot_token, s->snapshot_token_len);
 	m->version = pb_bytes(SIXPN_VERSION, strlen(SIXPN_VERSION));
 	m->features = SYNC_FEATURES;

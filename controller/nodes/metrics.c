@@ -44,7 +44,8 @@ static void read_applied(void *ctx, const struct metric *row, struct metric_out 
 		metric_histogram(out, &node->convergence.total, METRIC_LABELS(node->name));
 }
 
-enum node_number { NODE_LAST_POLL, NODE_READY, NODE_LAG_VERSIONS, NODE_LAG_SECONDS, NODE_REJECTED, NODE_HELD, NODE_DRIFTS, NODE_LEFT_OUT };
+enum node_number { NODE_LAST_POLL, NODE_READY, NODE_LAG_VERSIONS, NODE_LAG_SECONDS, NODE_REJECTED, NODE_HELD, NODE_DRIFTS, NODE_UNPROVEN,
+		   NODE_LEFT_OUT };
 
 static double last_poll(const struct controller *c, const struct node_entry *node)
 {
@@ -73,6 +74,7 @@ static double node_number(const struct controller *c, const struct node_entry *n
 	case NODE_REJECTED: return (double)node->n_errors;
 	case NODE_HELD: return (double)node->n_held;
 	case NODE_DRIFTS: return (double)node->drifts;
+	case NODE_UNPROVEN: return (double)node->unproven;
 	case NODE_LEFT_OUT: return (double)node->health.left_out;
 	}
 	return 0;
@@ -228,6 +230,8 @@ static const struct metric table[] = {
 	  "Deletes that came in masses and unexplained and that it holds back; `sixpn node release-held` lets them go.", read_node, NODE_HELD },
 	{ "sixpn_node_digest_mismatches_total", METRIC_COUNTER, "node", "Times that its copy differed from ours at the same V.", read_node,
 	  NODE_DRIFTS },
+	{ "sixpn_node_unproven_epochs_total", METRIC_COUNTER, "node",
+	  "Polls in which it named a later controller and could not prove it; they stop nobody.", read_node, NODE_UNPROVEN },
 	{ "sixpn_node_health_left_out_total", METRIC_COUNTER, "node", "Numbers of it that were not exported because they made no sense.",
 	  read_node, NODE_LEFT_OUT },
 	{ "sixpn_controller_start_timestamp_seconds", METRIC_GAUGE, "", "Unix time of the controller's start.", read_number, UP_SINCE },

@@ -89,6 +89,7 @@ struct node_entry {
 	enum node_shown shown;
 	uint64_t back_ms; /* Unix time of its first poll after it was away, or ever */
 	uint64_t drifts;  /* its copy differed at equal V */
+	uint64_t unproven; /* polls that named a later controller without proof */
 	struct convergence convergence;
 	struct health health;
 };

@@ -279,13 +279,31 @@ static bool is_our_log(const struct controller *c, const struct poll_request *q)
 	return !memcmp(q->log_id, c->identity.log_id, STORE_LOG_ID_LEN);
 }
 
-/* Somebody else was obeyed after us: by an authentic node, so it is true. */
+/* It says that it obeys somebody who began after us, or when we did. */
+static bool names_another(const struct controller *c, const struct poll_request *q)
+{
+	return q->has_log_id && (q->epoch > c->identity.epoch || (q->epoch == c->identity.epoch && !is_our_log(c, q)));
+}
+
+static bool is_proven(const struct controller *c, const struct poll_request *q)
+{
+	return store_head_proof_valid(&c->identity, q->log_id, q->epoch, q->applied_v, q->head_proof, q->head_proof_len);
+}
+
+/* Somebody else was obeyed after us. Only who holds our secret can have made the proof: a later controller on our store, or on a copy
+ * of it. Without one it may be true, and it may be a node that was taken over and wants us to end. */
 static bool fence(struct controller *c, struct node_entry *node, const struct poll_request *q)
 {
 	char reason[200];
 
-	if (!q->has_log_id || q->epoch < c->identity.epoch || (q->epoch == c->identity.epoch && is_our_log(c, q)))
+	if (!names_another(c, q))
 		return false;
+	if (!is_proven(c, q)) {
+		node->unproven++;
+		log_limited(LOG_L_ERR, "poll", "node %s says that it obeys another controller (epoch %llu, ours is %llu) and cannot prove it: "
+			    "not believed", node->name, (unsigned long long)q->epoch, (unsigned long long)c->identity.epoch);
+		return false;
+	}
 	snprintf(reason, sizeof reason, "node %s obeys another controller (epoch %llu, ours is %llu)", node->name,
 		 (unsigned long long)q->epoch, (unsigned long long)c->identity.epoch);
 	reply_fenced(c, node->handle, reason);
@@ -351,12 +369,12 @@ static void judge(struct controller *c, struct node_entry *node, const struct po
 	}
 	note_taken(c, node, q);
 	note_cursor(c, node, q);
-	if (!q->has_log_id || !is_our_log(c, q)) {
+	if (!q->has_log_id || !is_our_log(c, q) || names_another(c, q)) {
 		give_whole(c, node, 0);
 		return;
 	}
 	if (is_beyond_us(c, q)) {
-		if (store_head_proof_valid(&c->identity, q->epoch, q->applied_v, q->head_proof, q->head_proof_len)) {
+		if (is_proven(c, q)) {
 			not_acknowledged(node);
 			session_roll_back(c, node, q->applied_v);
 		} else {

@@ -235,12 +235,14 @@ void store_head_proof(const struct store_identity *identity, uint64_t v, uint8_t
 	crypto_blake2b(identity->secret, STORE_SECRET_LEN, parts, ARRAY_LEN(parts), ret_proof);
 }
 
-bool store_head_proof_valid(const struct store_identity *identity, uint64_t epoch, uint64_t v, const void *proof, size_t proof_len)
+bool store_head_proof_valid(const struct store_identity *identity, const uint8_t log_id[STORE_LOG_ID_LEN], uint64_t epoch, uint64_t v,
+			    const void *proof, size_t proof_len)
 {
 	struct store_identity then = *identity;
 	uint8_t right[32];
 
 	then.epoch = epoch;
+	memcpy(then.log_id, log_id, STORE_LOG_ID_LEN);
 	store_head_proof(&then, v, right);
 	crypto_wipe(&then, sizeof then);
 	return proof_len == sizeof right && crypto_equal(proof, right, sizeof right);

@@ -62,7 +62,8 @@ int store_check_ours(struct store *store) MUST_CHECK;
 /* head_proof: keyed BLAKE2b over (log_id, epoch, V). Pure, so the loop may call it on its copy. Of the epoch too: a node that could
  * give a proof of today for one of yesterday could have any log thrown away. */
 void store_head_proof(const struct store_identity *identity, uint64_t v, uint8_t ret_proof[32]);
-bool store_head_proof_valid(const struct store_identity *identity, uint64_t epoch, uint64_t v, const void *proof, size_t proof_len);
+bool store_head_proof_valid(const struct store_identity *identity, const uint8_t log_id[STORE_LOG_ID_LEN], uint64_t epoch, uint64_t v,
+			    const void *proof, size_t proof_len);
 /* A new log_id, and an epoch above the old one and not below `at_least`. Writes at once. */
 int store_new_log(struct store *store, uint64_t at_least, struct store_identity *ret_identity) MUST_CHECK;
 /* The same after a roll-back was seen; says so. */

@@ -26,6 +26,7 @@ static void must_stop(void *ctx, const char *reason)
 {
 	struct ctl *ctl = ctx;
 
+	check_must_stop(ctl, reason);
 	ctl->leaving = true;
 	snprintf(ctl->reason, sizeof ctl->reason, "%s", reason);
 	world_note(ctl->machine.world, "%s must stop: %s", ctl->machine.name, reason);
@@ -143,6 +144,7 @@ void ctl_start(struct ctl *ctl)
 		return;
 	}
 	ctl->starts++;
+	memcpy(w->secret, ctl->c->identity.secret, sizeof w->secret);
 	new_archive(ctl);
 	world_note(w, "%s starts at V %llu, epoch +%llu", ctl->machine.name, (unsigned long long)store_head(ctl->store),
 		   (unsigned long long)(ctl->c->identity.epoch % 100000000));

@@ -110,6 +110,14 @@ static void tamper(struct world *w)
 		h->tamper = (enum tampering)(TAMPER_LOSE_RECORD + world_below(w, 3));
 }
 
+static void let_lie(struct world *w)
+{
+	struct host *h = any_host(w);
+
+	if (host_is_alive(h))
+		h->lies = true;
+}
+
 /* Its disk has forgotten, or lies: what the node was is gone, and what it set up goes on until the controller has spoken. */
 static void damage_state(struct world *w)
 {
@@ -241,8 +249,10 @@ void faults_act(struct world *w)
 		break_disk(w);
 	else if (n < 83)
 		jump_clock(w);
-	else if (n < 88)
+	else if (n < 86)
 		tamper(w);
+	else if (n < 88)
+		let_lie(w);
 	else if (n < 89)
 		damage_state(w);
 	else if (n < 90)
@@ -270,6 +280,7 @@ void faults_end(struct world *w)
 		disk_crash_at_sync(h->machine.disk, 0);
 		h->slow_disk_ms = 0;
 		h->tamper = TAMPER_NOT;
+		h->lies = false;
 	}
 	for (size_t i = 0; i < CTLS_MAX; i++) {
 		disk_fail(w->ctls[i].machine.disk, DISK_FINE, 0);

@@ -2,6 +2,7 @@
  * polls and replies (I2, I3, I5), by standing in front of two functions of the product with the linker's --wrap. */
 #include "tests/sim/world.h"
 
+#include "lib/base/crypto.h"
 #include "lib/sixpn/pb.h"
 #include "node/statefile.h"
 #include "proto/sixpn.pb-c.h"
@@ -143,18 +144,67 @@ int __wrap_replica_take(struct replica *r, const Sixpn__PollReply *reply, struct
 
 /* ---- what it says ---- */
 
-/* A claim is for ever: what a Poll says is applied must be there after any crash. */
-static void note_claim(struct host *h, const void *payload, size_t len)
+/* The oracle's own: keyed BLAKE2b over (log, epoch, V). */
+static bool is_proven(const struct world *w, const Sixpn__PollRequest *m)
 {
-	Sixpn__PollRequest *m = sixpn__poll_request__unpack(NULL, len, payload);
+	uint8_t words[16], right[32];
+	struct crypto_part parts[] = { { "head", 4 }, { m->log_id.data, 16 }, { words, sizeof words } };
 
-	if (!m)
-		abort();
-	if (m->log_id.len == 16) {
+	put_u64(words, m->epoch);
+	put_u64(words + 8, m->applied_v);
+	crypto_blake2b(w->secret, sizeof w->secret, parts, ARRAY_LEN(parts), right);
+	return m->head_proof.len == sizeof right && !memcmp(m->head_proof.data, right, sizeof right);
+}
+
+/* I5: what a node could prove once, it can prove until it holds something else, whatever it went through. */
+static void note_proof(struct host *h, const Sixpn__PollRequest *m)
+{
+	struct world *w = h->machine.world;
+
+	if (is_proven(w, m)) {
+		w->counts.proofs++;
+		if (h->proven_ms == NEVER)
+			h->proven_ms = w->now_ms;
+		h->proven_v = m->applied_v;
+		h->proven_epoch = m->epoch;
+		memcpy(h->proven_log, m->log_id.data, 16);
+		return;
+	}
+	h->proven_ms = NEVER;
+	if (m->epoch == h->proven_epoch && m->applied_v <= h->proven_v && !memcmp(m->log_id.data, h->proven_log, 16))
+		world_fail(w, "I5", "%s cannot prove any more that it obeys epoch %llu at V %llu", h->machine.name, (unsigned long long)m->epoch,
+			   (unsigned long long)m->applied_v);
+}
+
+/* A claim is for ever: what a Poll says is applied must be there after any crash. */
+static void note_claim(struct host *h, const Sixpn__PollRequest *m)
+{
+	if (m->log_id.len != 16)
+		return;
+	if (h->up) { /* its first one is judged by check_claim */
 		memcpy(h->claimed_log, m->log_id.data, 16);
 		h->claimed_v = m->applied_v;
 	}
-	sixpn__poll_request__free_unpacked(m, NULL);
+	note_proof(h, m);
+}
+
+/* A node that was taken over wants its controller to end. True: it says something else than it would. */
+static bool lie(struct host *h, Sixpn__PollRequest *m, struct buf *ret_bytes)
+{
+	struct world *w = h->machine.world;
+
+	if (!h->lies || m->log_id.len != 16)
+		return false;
+	h->lies = false;
+	w->counts.lies++;
+	if (world_chance(w, 500))
+		m->epoch = UINT64_MAX - world_below(w, 1000);
+	else
+		m->log_id.data[0] ^= 1;
+	world_note(w, "%s names epoch %llu of log %02x", h->machine.name, (unsigned long long)m->epoch, m->log_id.data[0]);
+	if (pb_pack(m, ret_bytes) < 0)
+		abort();
+	return true;
 }
 
 int __wrap_link_client_call(struct link_client *client, enum link_method method, const void *payload, size_t len, link_done_fn *done,
@@ -162,9 +212,20 @@ int __wrap_link_client_call(struct link_client *client, enum link_method method,
 {
 	struct world *w = world_running();
 	struct host *h = w ? w->actor : NULL;
+	CLEAN_BUF struct buf said = BUF_INIT(LINK_REQUEST_MAX);
+	Sixpn__PollRequest *m;
 
-	if (method == LINK_POLL && h && host_is_alive(h))
-		note_claim(h, payload, len);
+	if (method != LINK_POLL || !h || disk_is_dead(h->machine.disk))
+		return __real_link_client_call(client, method, payload, len, done, ctx);
+	m = sixpn__poll_request__unpack(NULL, len, payload);
+	if (!m)
+		abort();
+	note_claim(h, m);
+	if (lie(h, m, &said)) {
+		payload = said.data;
+		len = said.len;
+	}
+	sixpn__poll_request__free_unpacked(m, NULL);
 	return __real_link_client_call(client, method, payload, len, done, ctx);
 }
 

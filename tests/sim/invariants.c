@@ -203,7 +203,7 @@ static void check_ctl(struct world *w, struct ctl *ctl)
 		world_fail(w, "I6", "%zu parked polls of %zu nodes", c->parked.n, c->nodes.by_host.n);
 }
 
-/* I5: a controller that was asked by a node of a later epoch writes no more. */
+/* I5: a controller that was asked by a node of a later epoch, which the node proves, writes no more. */
 static void check_fenced(struct world *w, const struct ctl *ctl)
 {
 	const struct controller *c = ctl->c;
@@ -212,12 +212,30 @@ static void check_fenced(struct world *w, const struct ctl *ctl)
 		const struct host *h = &w->hosts[i];
 		const struct node_entry *node = h->up && h->heard && !h->copied && !h->copy_of ? node_table_find(&c->nodes, h->host) : NULL;
 
-		if (!node || node->polled_ms == NODE_NEVER || h->obeyed_epoch <= c->identity.epoch || ctl->leaving || c->told_to_stop)
+		if (!node || node->polled_ms == NODE_NEVER || h->obeyed_epoch <= c->identity.epoch || ctl->leaving || c->told_to_stop ||
+		    h->proven_ms == NEVER || h->proven_epoch != h->obeyed_epoch)
 			continue;
-		if (node->polled_ms > h->obeyed_ms + OVERTAKEN_MS)
+		if (node->polled_ms > h->obeyed_ms + OVERTAKEN_MS && node->polled_ms > h->proven_ms + OVERTAKEN_MS)
 			world_fail(w, "I5", "%s goes on with epoch %llu though %s has asked it with epoch %llu", ctl->machine.name,
 				   (unsigned long long)c->identity.epoch, h->machine.name, (unsigned long long)h->obeyed_epoch);
 	}
+}
+
+/* I5: and only what a node has proven ends it. */
+void check_must_stop(const struct ctl *ctl, const char *reason)
+{
+	const struct world *w = ctl->machine.world;
+	const struct store_identity *ours = &ctl->c->identity;
+
+	if (!strstr(reason, "obeys another controller"))
+		return;
+	for (unsigned i = 0; i < w->n_hosts; i++) {
+		const struct host *h = &w->hosts[i];
+
+		if (h->proven_epoch > ours->epoch || (h->proven_epoch == ours->epoch && memcmp(h->proven_log, ours->log_id, 16)))
+			return;
+	}
+	world_fail(ctl->machine.world, "I5", "%s ends on a word that nobody can prove: %s", ctl->machine.name, reason);
 }
 
 void check_bounds(struct world *w)

@@ -29,3 +29,5 @@ void check_rest(struct world *w);
 bool is_at_rest(struct world *w, char ret_why[300]);
 /* An acknowledged write is in the log of the controller that has just started. */
 void check_acknowledged(struct ctl *ctl, const struct archive *before);
+/* I5: a controller says that it must stop. */
+void check_must_stop(const struct ctl *ctl, const char *reason);

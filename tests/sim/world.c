@@ -337,7 +337,7 @@ static void make_host(struct world *w, unsigned number)
 	char name[8], text[300];
 	struct why why = { .text = "" };
 
-	*h = (struct host){ .number = number, .pump_ms = NEVER, .start_ms = NEVER, .join_ms = NEVER };
+	*h = (struct host){ .number = number, .pump_ms = NEVER, .start_ms = NEVER, .join_ms = NEVER, .proven_ms = NEVER };
 	snprintf(name, sizeof name, "n%u", number);
 	make_machine(w, &h->machine, name);
 	net_plug_in(h, &h->link);

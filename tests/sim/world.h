@@ -78,6 +78,10 @@ struct host {
 	uint64_t claimed_v, obeyed_epoch;
 	uint8_t obeyed_log[16];
 	uint64_t reached_v, obeyed_ms; /* the highest V of that log; since when that epoch is obeyed */
+	uint64_t proven_v, proven_epoch; /* what it has claimed with a proof that holds */
+	uint8_t proven_log[16];
+	uint64_t proven_ms;            /* since when all its claims are proven; NEVER */
+	bool lies;                     /* its next poll names a later controller that there never was */
 	bool heard;                    /* since its start */
 	uint64_t checked_v, checked_epoch, checked_applies;
 	enum tampering {
@@ -119,6 +123,7 @@ struct world {
 	uint64_t next_op_ms, next_fault_ms, end_ms;
 	bool quiet;       /* no workload, no faults any more */
 	bool nodes_deleted;
+	uint8_t secret[STORE_SECRET_LEN]; /* of the store and of all its copies: for the oracle's own proofs */
 	bool forked;      /* a store was rolled back: histories differ until all is healed */
 	struct disk *saved; /* an older copy of the store */
 	uint64_t saved_v, copied_v; /* of that; when the second controller began */
@@ -138,7 +143,7 @@ struct world {
 	jmp_buf *out;
 	struct world_counts {
 		uint64_t ops, acked, refused, unknown, waits, applied, late_waits, crashes, cuts, roll_backs, seconds, clones, checks,
-			dns, snapshots, heals, deltas, corrupted, refused_replies, durable;
+			dns, snapshots, heals, deltas, corrupted, refused_replies, durable, proofs, lies;
 	} counts;
 };
 

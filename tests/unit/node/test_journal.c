@@ -483,6 +483,80 @@ static void g13_a_crash_between_any_two_steps_leaves_the_state_before_or_after(v
 	desk_end(d);
 }
 
+/* The proof that a start finds; its length. */
+static size_t proves(const struct folder *f, uint64_t *ret_v, char ret_proof[REPLICA_PROOF_MAX + 1])
+{
+	struct statefile_found found = { 0 };
+	struct why why = { 0 };
+	struct replica r;
+	size_t n;
+
+	replica_init(&r);
+	assert_int_equal(statefile_load(f->path, &r, &found, &why), 0);
+	memcpy(ret_proof, r.head_proof, r.head_proof_len);
+	ret_proof[r.head_proof_len] = 0;
+	n = r.head_proof_len;
+	*ret_v = r.v;
+	replica_deinit(&r);
+	return n;
+}
+
+/* A bookmark that proves its V: taken and appended. */
+static void append_proven(struct desk *d)
+{
+	uint64_t v = d->replica.v;
+	struct made *m = made_new(SIXPN__POLL_KIND__POLL_NOTHING, v, v + 1);
+	struct buf *reply;
+	char proof[40];
+
+	snprintf(proof, sizeof proof, "proof of %llu", (unsigned long long)v + 1);
+	m->reply.head_proof = pb_bytes(proof, strlen(proof));
+	reply = made_bytes(m);
+	assert_int_equal(journal_append(d->journal, reply->data, reply->len, v, v + 1, answered, ticket(d)), 0);
+	made_take(&d->replica, m, 0);
+}
+
+static void g14_a_restarted_node_can_prove_what_it_acknowledged(void **state)
+{
+	struct desk *d = desk_new();
+	struct made *m = made_world();
+	char proof[REPLICA_PROOF_MAX + 1], expected[40];
+	CLEAN_BUF struct buf before = BUF_INIT(0);
+	uint64_t v;
+
+	(void)state;
+	m->reply.head_proof = pb_bytes("proof of 20", 11);
+	made_take(&d->replica, m, 0);
+	fold(d);
+	for (unsigned n = 0; n < 12; n++) {
+		settle(d);
+		assert_int_equal(last(d), 0);
+		snprintf(expected, sizeof expected, "proof of %llu", (unsigned long long)d->replica.v);
+		assert_true(proves(&d->folder, &v, proof) > 0);
+		assert_int_equal(v, d->replica.v);
+		assert_string_equal(proof, expected);
+		if (n % 4 == 3) {
+			desk_close(d);
+			desk_open(d);
+			assert_int_equal(d->replica.head_proof_len, strlen(expected));
+			fold(d);
+		} else {
+			append_proven(d);
+		}
+	}
+	settle(d);
+	before = folder_read(&d->folder, "replica.journal");
+	fold(d);
+	settle(d);
+	/* a crash in the middle of a fold: the snapshot is renamed, the journal not emptied */
+	folder_write(&d->folder, "replica.journal", before.data, before.len);
+	assert_true(proves(&d->folder, &v, proof) > 0);
+	assert_int_equal(v, d->replica.v);
+	snprintf(expected, sizeof expected, "proof of %llu", (unsigned long long)v);
+	assert_string_equal(proof, expected);
+	desk_end(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -490,6 +564,7 @@ int main(void)
 		cmocka_unit_test(g9_an_answer_means_that_it_is_in_the_files),
 		cmocka_unit_test(a_fold_empties_the_journal_and_later_entries_continue_it),
 		cmocka_unit_test(a_restart_continues_the_same_journal),
+		cmocka_unit_test(g14_a_restarted_node_can_prove_what_it_acknowledged),
 		cmocka_unit_test(freeing_finishes_what_is_queued_without_answers),
 		cmocka_unit_test(it_wants_to_be_folded_above_a_mebibyte_and_not_before),
 		cmocka_unit_test(the_files_are_for_their_owner_alone),

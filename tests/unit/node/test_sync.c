@@ -549,6 +549,29 @@ static void a_head_proof_is_returned_with_the_v_that_it_proves(void **state)
 	rig_end(rig);
 }
 
+/* A part that is healed may be of a later V: its proof is not of ours, and what we can prove stays. */
+static void g14_a_heal_of_a_later_v_leaves_the_proof_of_ours(void **state)
+{
+	struct rig *rig = rig_in_step();
+	struct made *m = made_new(SIXPN__POLL_KIND__POLL_NOTHING, 20, 21), *heal = made_part(25, 1, 1);
+	const Sixpn__PollRequest *poll;
+
+	(void)state;
+	m->reply.head_proof = pb_bytes("proof of 21", 11);
+	answer(rig, m);
+	next_poll(rig);
+	made_heal(heal, MADE_NET2, false);
+	made_ended(heal);
+	heal->reply.head_proof = pb_bytes("proof of 25", 11);
+	answer(rig, heal);
+	poll = next_poll(rig);
+	assert_int_equal(sync_stats(rig->sync)->heals, 1);
+	assert_int_equal(poll->applied_v, 21);
+	assert_int_equal(poll->head_proof.len, 11);
+	assert_memory_equal(poll->head_proof.data, "proof of 21", 11);
+	rig_end(rig);
+}
+
 static void a_lost_connection_is_answered_by_a_new_poll(void **state)
 {
 	struct rig *rig = rig_in_step();
@@ -777,6 +800,7 @@ int main(void)
 		cmocka_unit_test(g21_held_deletes_are_told_and_survive_a_restart_until_they_are_released),
 		cmocka_unit_test(g19_held_deletes_are_not_told_to_a_controller_that_does_not_know_them),
 		cmocka_unit_test(a_head_proof_is_returned_with_the_v_that_it_proves),
+		cmocka_unit_test(g14_a_heal_of_a_later_v_leaves_the_proof_of_ours),
 		cmocka_unit_test(a_lost_connection_is_answered_by_a_new_poll),
 		cmocka_unit_test(g6_a_gap_is_answered_with_the_same_cursor),
 		cmocka_unit_test(g4_a_snapshot_with_a_wrong_digest_is_asked_for_again_from_scratch),

@@ -2,6 +2,17 @@
  * an outdated controller, and restarts. Tests are named after the guarantee they show; every reply is also checked (world.h). */
 #include "tests/unit/controller/nodes/world.h"
 
+/* What a controller of that epoch and log, on the same store or a copy of it, would have given the node. */
+static void give_proof(const struct world *w, struct test_node *n)
+{
+	struct store_identity other = w->c->identity;
+
+	other.epoch = n->epoch;
+	memcpy(other.log_id, n->log_id, sizeof other.log_id);
+	store_head_proof(&other, n->v, n->proof);
+	n->has_proof = true;
+}
+
 static void g14_a_node_that_obeys_a_later_controller_stops_this_one(void **state)
 {
 	uint32_t acme, globex;
@@ -10,6 +21,7 @@ static void g14_a_node_that_obeys_a_later_controller_stops_this_one(void **state
 
 	(void)state;
 	a->epoch += 5;
+	give_proof(w, a);
 	send_poll(a);
 	world_run(w, 100);
 	assert_int_equal(a->last_kind, SIXPN__POLL_KIND__POLL_FENCED);
@@ -29,10 +41,71 @@ static void g14_a_node_that_obeys_another_log_of_the_same_epoch_stops_this_one(v
 
 	(void)state;
 	a->log_id[0] ^= 1;
+	give_proof(w, a);
 	send_poll(a);
 	world_run(w, 100);
 	assert_int_equal(a->last_kind, SIXPN__POLL_KIND__POLL_FENCED);
 	assert_non_null(strstr(w->stopped, a->name));
+	world_free(w);
+}
+
+/* A node that was taken over: it has all that it was ever told, and would like to have nobody above it. */
+static void g14_a_later_controller_that_a_node_cannot_prove_stops_nobody(void **state)
+{
+	uint32_t acme, globex;
+	struct world *w = two_orgs(NULL, &acme, &globex);
+	struct test_node *a = add_running(w, "ord"), *b = add_running(w, "ord");
+	struct node_entry *entry = node_table_find_name(&w->c->nodes, a->name);
+	struct store_identity other;
+
+	(void)state;
+	allow(b, acme);
+	for (int how = 0; how < 6; how++) {
+		uint64_t before = entry->unproven;
+
+		world_run(w, 61000);
+		a->epoch = how == 5 ? w->c->identity.epoch : UINT64_MAX - (unsigned)how;
+		other = w->c->identity;
+		other.epoch = a->epoch;
+		switch (how) {
+		case 0: break; /* the proof that it has, of our epoch */
+		case 1: a->has_proof = false; break;
+		case 2: memset(a->proof, 7, sizeof a->proof); break;
+		case 3: store_head_proof(&other, a->v + 1, a->proof); break; /* of another V */
+		case 4: /* by another secret */
+			other.secret[0] ^= 1;
+			store_head_proof(&other, a->v, a->proof);
+			break;
+		case 5: a->log_id[3] ^= 1; break; /* another log of the same epoch */
+		}
+		send_poll(a);
+		world_run(w, 5000);
+		assert_string_equal(w->stopped, "");
+		assert_int_not_equal(a->last_kind, SIXPN__POLL_KIND__POLL_FENCED);
+		assert_true(entry->unproven > before);
+		assert_in_step(a); /* it was given ours, as any that holds nothing of it */
+	}
+	make_instance(w, "acme", "web", b); /* and the others are served */
+	world_run(w, 100);
+	assert_in_step(b);
+	world_free(w);
+}
+
+/* What it claims to hold of a log that it cannot prove is no acknowledgement of ours. */
+static void g14_a_node_that_cannot_prove_its_epoch_acknowledges_nothing(void **state)
+{
+	uint32_t acme, globex;
+	struct world *w = two_orgs(NULL, &acme, &globex);
+	struct test_node *a = add_running(w, "ord");
+	struct node_entry *entry = node_table_find_name(&w->c->nodes, a->name);
+
+	(void)state;
+	a->hold = true;
+	a->epoch += 5;
+	send_poll(a);
+	world_run(w, 100);
+	assert_false(entry->acked);
+	assert_string_equal(w->stopped, "");
 	world_free(w);
 }
 
@@ -307,6 +380,8 @@ int main(void)
 		cmocka_unit_test(g2_a_store_that_was_rolled_back_and_written_again_takes_a_new_log),
 		cmocka_unit_test(g14_a_node_that_obeys_a_later_controller_stops_this_one),
 		cmocka_unit_test(g14_a_node_that_obeys_another_log_of_the_same_epoch_stops_this_one),
+		cmocka_unit_test(g14_a_later_controller_that_a_node_cannot_prove_stops_nobody),
+		cmocka_unit_test(g14_a_node_that_cannot_prove_its_epoch_acknowledges_nothing),
 		cmocka_unit_test(a_restarted_controller_goes_on_with_deltas),
 		cmocka_unit_test(a_restarted_controller_lets_no_older_stay_of_a_network_survive),
 		cmocka_unit_test(a_restarted_controller_leaves_no_network_to_a_batch_that_may_be_too_late_for_it),

@@ -163,16 +163,16 @@ static void a_head_proof_holds_for_its_v_its_epoch_and_its_log_alone(void **stat
 
 	store_get_identity(f->store, &identity);
 	store_head_proof(&identity, 7, proof);
-	assert_true(store_head_proof_valid(&identity, identity.epoch, 7, proof, sizeof proof));
-	assert_false(store_head_proof_valid(&identity, identity.epoch, 8, proof, sizeof proof));
-	assert_false(store_head_proof_valid(&identity, identity.epoch, 7, proof, 31));
-	assert_false(store_head_proof_valid(&identity, identity.epoch - 1, 7, proof, sizeof proof));
+	assert_true(store_head_proof_valid(&identity, identity.log_id, identity.epoch, 7, proof, sizeof proof));
+	assert_false(store_head_proof_valid(&identity, identity.log_id, identity.epoch, 8, proof, sizeof proof));
+	assert_false(store_head_proof_valid(&identity, identity.log_id, identity.epoch, 7, proof, 31));
+	assert_false(store_head_proof_valid(&identity, identity.log_id, identity.epoch - 1, 7, proof, sizeof proof));
 	other = identity;
 	other.log_id[0] ^= 1;
-	assert_false(store_head_proof_valid(&other, identity.epoch, 7, proof, sizeof proof));
+	assert_false(store_head_proof_valid(&other, other.log_id, identity.epoch, 7, proof, sizeof proof));
 	other = identity;
 	other.secret[0] ^= 1;
-	assert_false(store_head_proof_valid(&other, identity.epoch, 7, proof, sizeof proof));
+	assert_false(store_head_proof_valid(&other, other.log_id, identity.epoch, 7, proof, sizeof proof));
 }
 
 static void a_reseed_gives_a_new_log_and_a_greater_epoch_for_ever(void **state)
