@@ -327,7 +327,7 @@ static void begin(struct exchange *x, const char *method)
 	status = judge_head(x, &scan);
 	if (status) {
 		refuse(x, status, &x->why,
-		       status == 421 ? "use an address, or set external_url of the controller to the name" : NULL);
+		       status == 421 ? "use an address, or add the name to host_names of the controller" : NULL);
 		return;
 	}
 	if (scan.authorization)
