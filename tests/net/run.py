@@ -1,5 +1,5 @@
 """Runs the network tests: every tests/net/test_*.py, or those named. A file defines functions `test_...(lab)`; the lab is a cluster
-that it asks for by NODES and NODE_ARGS (no NODES: `test_...()`). Prints each test's time; a skip prints its reason."""
+that it asks for by NODES, NODE_ARGS and GATEWAYS (no NODES: `test_...()`). Prints each test's time; a skip prints its reason."""
 import importlib
 import os
 import pathlib
@@ -20,7 +20,7 @@ def run_file(name):
     try:
         if getattr(module, "NODES", None):
             started = time.monotonic()
-            lab = Cluster(module.NODES, node_args=getattr(module, "NODE_ARGS", ()))
+            lab = Cluster(module.NODES, node_args=getattr(module, "NODE_ARGS", ()), gateways=getattr(module, "GATEWAYS", None))
             lab.up()
             if hasattr(module, "prepare"):
                 module.prepare(lab)
