@@ -314,6 +314,17 @@ void peer_file_interface(const char *path, char *ret_name, size_t size)
 	snprintf(ret_name, size, "%.*s", (int)n, base);
 }
 
+/* What no interface of Linux can be called, or always one is. */
+static bool is_reserved(const char *name, size_t n)
+{
+	static const char *const words[] = { "all", "default", "lo", ".", ".." };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strlen(words[i]) == n && !memcmp(words[i], name, n))
+			return true;
+	return false;
+}
+
 /* Shorter by whole words where there are some: "my-office-laptop-in-berlin" -> "my-office". */
 static void propose(const char *path, const char *name, size_t max, char *ret, size_t size)
 {
@@ -329,7 +340,11 @@ static void propose(const char *path, const char *name, size_t max, char *ret, s
 				n = cut - 1;
 				break;
 			}
-	snprintf(ret, size, "%.*s%.*s.conf", (int)(base_of(path) - path), path, n ? (int)n : 3, n ? short_name : "wg0");
+	if (!n || is_reserved(short_name, n)) {
+		memcpy(short_name, "wg0", 3);
+		n = 3;
+	}
+	snprintf(ret, size, "%.*s%.*s.conf", (int)(base_of(path) - path), path, (int)n, short_name);
 }
 
 int peer_file_check_path(const char *path, enum peer_form form, char *ret_proposal, size_t size, struct why *why)
@@ -346,5 +361,7 @@ int peer_file_check_path(const char *path, enum peer_form form, char *ret_propos
 		return why_set(why, "file_name_invalid", "o",
 			       "\"%.80s\" cannot be the name of a tunnel: at most %zu of a-z, A-Z, 0-9 and _=+.- (this has %zu)", name, max,
 			       strlen(name));
+	if (is_reserved(name, strlen(name)))
+		return why_set(why, "file_name_invalid", "o", "\"%s\" cannot be the name of a tunnel: the system keeps it for itself", name);
 	return 0;
 }

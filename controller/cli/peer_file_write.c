@@ -26,15 +26,16 @@ void peer_file_reverse_zone(const struct in6_addr *in_network, char ret_zone[PEE
 
 /* What wg-quick runs after the interface is up, as root. A line that fails takes the interface down again: none may. No "#": wg-quick
  * cuts lines there. systemd-resolved splits by itself; others can where resolv.conf points at a resolver of this machine; a bare
- * libc asks one server for everything, so there it stays as it is, and people are told. */
+ * libc asks one server for everything, so there it stays as it is, and people are told; likewise where resolvconf does not know of the
+ * local resolver and would take it away. */
 static void add_hooks_internal(struct buf *text, const char *dns, const char *zone)
 {
 	buf_printf(text,
 		   "PostUp = if resolvectl dns %%i %s 2>/dev/null; then resolvectl domain %%i '~internal' '~flycast' '~%s'; "
 		   "resolvectl default-route %%i no; resolvectl dnssec %%i no; resolvectl dnsovertls %%i no; "
-		   "elif command -v resolvconf >/dev/null && grep -Eq '^nameserver (127[.]|::1)' /etc/resolv.conf; then "
-		   "printf 'nameserver %s\\ndomain internal\\n' | resolvconf -a %%i -p; "
-		   "else echo 'sixpn: the resolver of this machine cannot ask one server for .internal and others for the rest: "
+		   "elif grep -Eq '^nameserver (127[.]|::1)' /etc/resolv.conf && command -v resolvconf >/dev/null && "
+		   "printf 'nameserver %s\\ndomain internal\\n' | resolvconf -a %%i -p && grep -Eq '^nameserver (127[.]|::1)' /etc/resolv.conf; "
+		   "then true; else resolvconf -d %%i -f 2>/dev/null; echo 'sixpn: the resolver of this machine cannot ask one server for .internal and others for the rest: "
 		   "dig @%s NAME AAAA works; see sixpn doctor peer' >&2; fi || true\n",
 		   dns, zone, dns, dns);
 }

@@ -95,6 +95,35 @@ static void linux_gets_no_dns_line_and_no_hook_that_could_fail(void **state)
 	}
 }
 
+/* As wg-quick runs a hook, on a machine that has nothing, and on one where everything fails. */
+static void no_hook_fails_whatever_the_machine_has(void **state)
+{
+	static const char *const machines[] = { "PATH=/nonexistent", "ip() { false; }; grep() { false; }; resolvectl() { false; }; resolvconf() { false; }",
+						"ip() { false; }; grep() { true; }; resolvectl() { false; }; resolvconf() { cat >/dev/null; false; }",
+						"ip() { false; }; resolvectl() { [ $1 = dns ]; }" };
+	struct peer_file file = laptop();
+
+	(void)state;
+	for (enum peer_dns dns = PEER_DNS_INTERNAL; dns <= PEER_DNS_ALL; dns++) {
+		CLEAN_FREE char *text = written(&file, PEER_FORM_LINUX, dns, true);
+
+		for (const char *at = text; (at = strstr(at, "\nPost"));) {
+			size_t len = strcspn(++at, "\n");
+			char *hook = strndup(strchr(at, '=') + 1, len - (size_t)(strchr(at, '=') + 1 - at));
+
+			assert_int_equal(setenv("HOOK", hook, 1), 0);
+			for (size_t i = 0; i < ARRAY_LEN(machines); i++) {
+				char command[400];
+
+				snprintf(command, sizeof command, "bash -c 'set -e -o pipefail; %s; (eval \"$HOOK\") 2>/dev/null </dev/null'", machines[i]);
+				if (system(command) != 0)
+					fail_msg("fails on a machine with %s:\n%s", machines[i], hook);
+			}
+			free(hook);
+		}
+	}
+}
+
 static void split_dns_names_the_zones_and_all_dns_takes_the_root(void **state)
 {
 	struct peer_file file = laptop();
@@ -327,6 +356,8 @@ static void a_path_that_cannot_name_a_tunnel_is_refused_with_one_that_can(void *
 		{ "laptop", "laptop.conf", PEER_FORM_LINUX, false },
 		{ "my laptop.conf", "mylaptop.conf", PEER_FORM_LINUX, false },
 		{ "d/.conf", "d/wg0.conf", PEER_FORM_LINUX, false },
+		{ "all.conf", "wg0.conf", PEER_FORM_LINUX, false },
+		{ "x/default.conf", "x/wg0.conf", PEER_FORM_LINUX, false },
 		{ "\xc3\xa4.conf", "wg0.conf", PEER_FORM_LINUX, false },
 	};
 	char proposal[128];
@@ -360,6 +391,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form_has_the_keys_the_slash_120_the_network_and_the_endpoint),
 		cmocka_unit_test(linux_gets_no_dns_line_and_no_hook_that_could_fail),
+		cmocka_unit_test(no_hook_fails_whatever_the_machine_has),
 		cmocka_unit_test(split_dns_names_the_zones_and_all_dns_takes_the_root),
 		cmocka_unit_test(apps_that_take_a_dns_line_get_one_unless_the_system_can_split),
 		cmocka_unit_test(phones_get_a_global_route_that_makes_them_ask_for_aaaa_and_nobody_else_does),
