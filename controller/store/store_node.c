@@ -299,6 +299,8 @@ int store_node_delete(struct store *store, struct op *op, const char *ref, bool 
 	if (r == 0)
 		r = remove_instances(store, op, node.host);
 	if (r == 0)
+		r = peer_forget_gateway(store, op, node.host);
+	if (r == 0)
 		r = remove_peers(store, op, node.host);
 	node.revoked_ms = clock_real_ms(&store->clock);
 	node.instances = 0;

@@ -12,10 +12,11 @@
 
 #define COLUMNS                                                                                                                \
 	"p.id, p.network, p.name, p.label, p.gateway, p.home_gateway, p.instance, p.slot, p.requested_region, p.ephemeral, "   \
-	"p.suspended, p.expires_at, p.org, o.name, n.name, g.name, coalesce(g.region, ''), g.gateway_host, g.gateway_port, "   \
-	"g.gateway_key, k.public_key, k.preshared_key IS NOT NULL, p.made_by, p.made_by_text, p.created_ms, p.used_ms, p.v "   \
+	"p.suspended, p.expires_at, p.org, o.name, n.name, g.name, coalesce(g.region, ''), f.gateway_host, f.gateway_port, "   \
+	"f.gateway_key, k.public_key, k.preshared_key IS NOT NULL, p.made_by, p.made_by_text, p.created_ms, p.used_ms, p.v, "  \
+	"coalesce(p.next_gateway, 0), f.name "                                                                                 \
 	"FROM peer p JOIN peer_key k ON k.peer = p.id JOIN org o ON o.id = p.org JOIN network n ON n.id = p.network "          \
-	"JOIN node g ON g.host = p.gateway "
+	"JOIN node g ON g.host = p.gateway JOIN node f ON f.host = coalesce(p.next_gateway, p.gateway) "
 
 static void read_row(struct statement *st, struct store_peer *ret)
 {
@@ -49,6 +50,9 @@ static void read_row(struct statement *st, struct store_peer *ret)
 	ret->created_ms = (uint64_t)driver_int(st, 24);
 	ret->used_ms = (uint64_t)driver_int(st, 25);
 	ret->v = (uint64_t)driver_int(st, 26);
+	ret->next_gateway = (uint32_t)driver_int(st, 27);
+	if (ret->next_gateway)
+		sql_text(st, 28, ret->next_name, sizeof ret->next_name);
 }
 
 int peer_get(struct store *store, const uint8_t id[ID_LEN], struct store_peer *ret_peer, bool *ret_found)

@@ -15,6 +15,9 @@ struct store_peer {
 	uint8_t org[ID_LEN];
 	char org_name[NAME_SIZE], network_name[NAME_SIZE];
 	char gateway_name[NAME_SIZE], region[NAME_REGION_SIZE]; /* where its tunnel ends */
+	uint32_t next_gateway;        /* it is on its way there (store_peer_move.h); 0 = it is not */
+	char next_name[NAME_SIZE];
+	/* What its file should name: of the next gateway if it is on its way. */
 	char gateway_host[256];
 	uint16_t gateway_port;
 	uint8_t gateway_key[32]; /* zeros = not known */

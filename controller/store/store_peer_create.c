@@ -131,16 +131,6 @@ static int load_weights(struct store *store, const struct world *world, struct b
 	return r;
 }
 
-static const char *region_of(const struct placement_node *nodes, size_t n, uint32_t host)
-{
-	static const char none[NAME_REGION_SIZE];
-
-	for (size_t i = 0; i < n; i++)
-		if (nodes[i].host == host)
-			return nodes[i].region;
-	return none;
-}
-
 static int place_nearest(struct store *store, struct op *op, const struct world *world, const struct placement_node *nodes, size_t n,
 			 struct peer_record *rec)
 {
@@ -156,24 +146,6 @@ static int place_nearest(struct store *store, struct op *op, const struct world 
 		return why_set(&op->why, "no_gateway", "region", "no region has a live gateway");
 	memcpy(rec->requested_region, region, NAME_REGION_SIZE);
 	return placement_peer(nodes, n, region, 0, 0, true, rec->id, sizeof rec->id, &rec->gateway, &op->why);
-}
-
-static int place_in_region(struct op *op, const struct store_region *region, bool strict, const struct placement_node *nodes, size_t n,
-			   struct peer_record *rec, char ret_warning[STORE_PEER_WARNING_SIZE])
-{
-	const char *given;
-	int r = placement_peer(nodes, n, region->name, region->latitude_udeg / 1e6, region->longitude_udeg / 1e6, strict, rec->id,
-			       sizeof rec->id, &rec->gateway, &op->why);
-
-	if (r != 0)
-		return r;
-	memcpy(rec->requested_region, region->name, sizeof rec->requested_region);
-	given = region_of(nodes, n, rec->gateway);
-	if (strcmp(given, region->name))
-		snprintf(ret_warning, STORE_PEER_WARNING_SIZE,
-			 "region \"%s\" has no live gateway; the nearest region that has one is \"%s\", so the peer ends there", region->name,
-			 given);
-	return 0;
 }
 
 static int place(struct store *store, struct op *op, const struct store_peer_new *in, const struct world *world, struct peer_record *rec,
@@ -192,13 +164,9 @@ static int place(struct store *store, struct op *op, const struct store_peer_new
 		return r;
 	list = (const struct placement_node *)(const void *)nodes.data;
 	n = nodes.len / sizeof *list;
-	if (in->gateway && *in->gateway) {
-		r = peer_check_gateway(store, in->gateway, in->region, in->live, in->n_live, &rec->gateway, &op->why);
-		if (r == 0)
-			memcpy(rec->requested_region, region_of(list, n, rec->gateway), NAME_REGION_SIZE);
-		return r;
-	}
-	return has_region ? place_in_region(op, &region, in->strict || world->org.strict_region, list, n, rec, ret_warning)
+	if (in->gateway && *in->gateway)
+		return peer_place_at(store, op, in->gateway, in->region, in->live, in->n_live, &nodes, rec);
+	return has_region ? peer_place_in_region(op, &region, in->strict || world->org.strict_region, &nodes, rec, ret_warning)
 			  : place_nearest(store, op, world, list, n, rec);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include "controller/store/placement.h"
 #include "controller/store/store_peer.h"
+#include "controller/store/store_region.h"
 #include "lib/base/buf.h"
 
 struct statement;
@@ -21,6 +22,8 @@ int peer_find_to_change(struct store *store, struct op *op, const char *org_ref,
 int peer_check_key_free(struct store *store, const uint8_t public_key[32], struct why *why) MUST_CHECK;
 /* Tombstones of peer and key, and its prefix rests. */
 int peer_remove(struct store *store, struct op *op, const struct store_peer *peer, uint32_t intent) MUST_CHECK;
+/* A gateway goes: what is on its way from there has moved, what is on its way to there stays where it is. */
+int peer_forget_gateway(struct store *store, struct op *op, uint32_t host) MUST_CHECK;
 /* At most `max` of the peers whose ids the statement gives in its first column. */
 int peer_remove_all(struct store *store, struct op *op, struct statement *st, uint32_t intent, size_t max, size_t *ret_n) MUST_CHECK;
 
@@ -29,3 +32,9 @@ int peer_load_gateways(struct store *store, const uint32_t *live, size_t n_live,
 /* The gateway of that name, if it may be given peers now; region NULL = any. */
 int peer_check_gateway(struct store *store, const char *name, const char *region, const uint32_t *live, size_t n_live,
 		       uint32_t *ret_gateway, struct why *why) MUST_CHECK;
+/* Fills in gateway and requested_region of the record: that gateway, or the region's (else, with a warning, the nearest one's). nodes: of
+ * peer_load_gateways. */
+int peer_place_at(struct store *store, struct op *op, const char *name, const char *region, const uint32_t *live, size_t n_live,
+		  const struct buf *nodes, struct peer_record *rec) MUST_CHECK;
+int peer_place_in_region(struct op *op, const struct store_region *region, bool strict, const struct buf *nodes, struct peer_record *rec,
+			 char ret_warning[STORE_PEER_WARNING_SIZE]) MUST_CHECK;

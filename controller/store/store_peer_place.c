@@ -4,6 +4,7 @@
 #include "controller/store/store_peer_internal.h"
 #include "lib/base/crypto.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool is_live(const uint32_t *live, size_t n_live, uint32_t host)
@@ -73,5 +74,46 @@ int peer_check_gateway(struct store *store, const char *name, const char *region
 	if (!node.gateway_host[0] || crypto_equal(node.gateway_key, no_key, sizeof no_key))
 		return why_set(why, "gateway_not_live", "gateway", "gateway \"%s\" has not said yet by which name and key it is reached", node.name);
 	*ret_gateway = node.host;
+	return 0;
+}
+
+static const char *region_of(const struct placement_node *nodes, size_t n, uint32_t host)
+{
+	static const char none[NAME_REGION_SIZE];
+
+	for (size_t i = 0; i < n; i++)
+		if (nodes[i].host == host)
+			return nodes[i].region;
+	return none;
+}
+
+int peer_place_at(struct store *store, struct op *op, const char *name, const char *region, const uint32_t *live, size_t n_live,
+		  const struct buf *nodes, struct peer_record *rec)
+{
+	const struct placement_node *list = (const struct placement_node *)(const void *)nodes->data;
+	int r = peer_check_gateway(store, name, region, live, n_live, &rec->gateway, &op->why);
+
+	if (r == 0)
+		memcpy(rec->requested_region, region_of(list, nodes->len / sizeof *list, rec->gateway), NAME_REGION_SIZE);
+	return r;
+}
+
+int peer_place_in_region(struct op *op, const struct store_region *region, bool strict, const struct buf *nodes, struct peer_record *rec,
+			 char ret_warning[STORE_PEER_WARNING_SIZE])
+{
+	const struct placement_node *list = (const struct placement_node *)(const void *)nodes->data;
+	size_t n = nodes->len / sizeof *list;
+	const char *given;
+	int r = placement_peer(list, n, region->name, region->latitude_udeg / 1e6, region->longitude_udeg / 1e6, strict, rec->id,
+			       sizeof rec->id, &rec->gateway, &op->why);
+
+	if (r != 0)
+		return r;
+	memcpy(rec->requested_region, region->name, sizeof rec->requested_region);
+	given = region_of(list, n, rec->gateway);
+	if (strcmp(given, region->name))
+		snprintf(ret_warning, STORE_PEER_WARNING_SIZE,
+			 "region \"%s\" has no live gateway; the nearest region that has one is \"%s\", so the peer ends there", region->name,
+			 given);
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "controller/store/store_check.h"
 #include "controller/store/store_driver_sqlite.h"
+#include "controller/store/store_migration.h"
 #include "controller/store/store_page_sums.h"
 #include "lib/base/file.h"
 
@@ -424,7 +425,8 @@ static void make_plain(struct fixture *f)
 
 	snprintf(old, sizeof old, "%s.old", f->path);
 	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-	buf_printf(&sql, "ATTACH '%s' AS old; PRAGMA old.application_id = %d; PRAGMA old.user_version = 1", old, 0x73783670);
+	buf_printf(&sql, "ATTACH '%s' AS old; PRAGMA old.application_id = %d; PRAGMA old.user_version = %zu", old, 0x73783670,
+		   store_n_migrations);
 	run_sql(db, buf_str(&sql));
 	assert_int_equal(sqlite3_prepare_v2(db, "SELECT type, name, sql FROM main.sqlite_master WHERE sql IS NOT NULL ORDER BY type = 'index'", -1,
 					    &st, NULL),
