@@ -8,6 +8,7 @@
 
 #include "lib/base/log.h"
 #include "node/health.h"
+#include "node/resolvers.h"
 #include "proto/sixpn.pb-c.h"
 
 #include <stdio.h>
@@ -173,6 +174,8 @@ static int sync_roles(struct node *node)
 	desired = (struct role_desired){ .instances = list.items, .n_instances = list.n, .v = node->replica.v, .synced = node->sync && sync_is_synced(node->sync) };
 	if (node->role_bits & ROLE_GATEWAY)
 		find_peers(node, &desired);
+	if (node->role_bits & ROLE_GATEWAY && resolvers_sync(node, desired.networks, desired.n_networks))
+		apply_later(node);
 	for (size_t i = 0; i < node->n_roles; i++)
 		node->roles[i]->sync(node->role_state[i], &desired);
 	free(list.items);

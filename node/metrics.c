@@ -113,6 +113,34 @@ static void read_notes(void *ctx, const struct metric *row, struct metric_out *o
 		metric_count(out, stats.notes[i], METRIC_LABELS(s->node->identity.name, dns_note_name((enum dns_note)i)));
 }
 
+static void read_questions(void *ctx, const struct metric *row, struct metric_out *out)
+{
+	struct source *s = ctx;
+	struct dns_stats stats;
+
+	(void)row;
+	if (!s->node->dns)
+		return;
+	dns_server_stats(s->node->dns, &stats);
+	for (unsigned l = 0; l < DNS_LISTENER_COUNT; l++)
+		for (unsigned t = 0; t < DNS_TRANSPORT_COUNT; t++)
+			metric_count(out, stats.asked[l][t], METRIC_LABELS(s->node->identity.name, dns_listener_name((enum dns_listener)l),
+									   t == DNS_UDP ? "udp" : "tcp"));
+}
+
+static void read_resolvers(void *ctx, const struct metric *row, struct metric_out *out)
+{
+	struct source *s = ctx;
+	struct dns_stats stats;
+
+	(void)row;
+	if (!s->node->dns)
+		return;
+	dns_server_stats(s->node->dns, &stats);
+	metric_number(out, (double)stats.networks, METRIC_LABELS(s->node->identity.name, "open"));
+	metric_number(out, (double)s->node->n_unserved, METRIC_LABELS(s->node->identity.name, "missing"));
+}
+
 enum forward_family { FORWARD_EVENTS, FORWARD_NOW };
 
 static void read_forward(void *ctx, const struct metric *row, struct metric_out *out)
@@ -164,6 +192,11 @@ static const struct metric table[] = {
 	{ "sixpn_node_journal_write_seconds", METRIC_HISTOGRAM, "node", "How long it took to append a change to the journal and sync it.",
 	  read_journal, 0 },
 	{ "sixpn_dns_notes_total", METRIC_COUNTER, "node note", "Answers by why they are what they are.", read_notes, 0 },
+	{ "sixpn_dns_questions_total", METRIC_COUNTER, "node listener transport",
+	  "Questions, also those that were dropped: at fdaa::3 (resolver) and at fdaa:<network>::3 (network).", read_questions, 0 },
+	{ "sixpn_dns_network_listeners", METRIC_GAUGE, "node state",
+	  "Networks whose peers end here and are answered at their ::3 (open), or not for lack of descriptors or memory (missing).",
+	  read_resolvers, 0 },
 	{ "sixpn_dns_forward_events_total", METRIC_COUNTER, "node event",
 	  "What became of questions for names outside the 6PN (docs/operate/dns-forwarding.md tells each).", read_forward, FORWARD_EVENTS },
 	{ "sixpn_dns_forward_now", METRIC_GAUGE, "node what", "Questions on their way, queries that wait, sockets, answers kept and their bytes.",

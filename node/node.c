@@ -193,10 +193,16 @@ static int serve(struct node *node, struct why *why)
 	return e ? E_REFUSED : 0;
 }
 
+static void listen_at(struct node *node, const uint32_t *networks, size_t n, int *ret_errors)
+{
+	dns_server_set_networks(node->dns, networks, n, ret_errors);
+}
+
 static const struct kernel_ops real_kernel = {
 	.lay = lay,
 	.connect_mesh = connect_mesh,
 	.serve = serve,
+	.listen = listen_at,
 	.let_speak = let_speak,
 	.reach = reach,
 	.silence = silence,

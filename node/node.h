@@ -43,6 +43,8 @@ struct kernel_ops {
 	int (*lay)(struct node *node, struct why *why);          /* what refuses: routes, rules, gate; programs are loaded */
 	int (*connect_mesh)(struct node *node, struct why *why); /* the mesh device: guarded first, then up */
 	int (*serve)(struct node *node, struct why *why);        /* names may be asked for */
+	/* The name server at the ::3 of these networks and no others, as dns_server_set_networks. NULL = none. */
+	void (*listen)(struct node *node, const uint32_t *networks, size_t n, int *ret_errors);
 	int (*let_speak)(struct node *node, const struct presence *wanted); /* adds presence that is new; unheard: what could not be added */
 	int (*reach)(struct node *node, struct why *why);                   /* mesh peers of the node records; E_REFUSED with why */
 	int (*silence)(struct node *node, const struct presence *wanted);   /* removes presence that is not wanted */
@@ -93,6 +95,7 @@ struct node {
 	int64_t heard_ms; /* when a reply was last applied, monotonic; DNS_NEVER_HEARD; before our start: by the state file */
 	bool hears;       /* and the connection has not been lost since */
 	struct dns_server *dns;
+	size_t n_unserved; /* networks whose peers end here and find nobody at their ::3 */
 
 	struct role_env env;
 	const struct role_ops *roles[NODE_ROLES_MAX];

@@ -141,6 +141,8 @@ static json_t *dns_json(const struct node *node)
 	json_object_set_new(out, "notes", notes);
 	json_object_set_new(out, "counters", counters);
 	json_object_set_new(out, "networks", number(dns_views_count(node->views)));
+	json_object_set_new(out, "networks_listened", number(s.networks));
+	json_object_set_new(out, "networks_unserved", number(node->n_unserved));
 	json_object_set_new(out, "forward", forward_json(node, &s.forward));
 	return out;
 }

@@ -24,19 +24,28 @@ const char *dns_note_name(enum dns_note note)
 	return names[note];
 }
 
-/* Who asks: 0 and the network, or the note that says why it is nobody. */
-static enum dns_note judge_asker(const struct dns_asker *asker, uint32_t *ret_network)
+bool dns_resolver_serves(const struct in6_addr *local, const struct in6_addr *source)
+{
+	struct in6_addr everybodys = addr_resolver(), own;
+	struct addr_parts parts;
+
+	if (!memcmp(local, &everybodys, sizeof everybodys))
+		return true;
+	if (addr_split(source, &parts) != 0)
+		return false;
+	own = addr_network_resolver(parts.network);
+	return !memcmp(local, &own, sizeof own);
+}
+
+/* The network of who asks; false: it is nobody's. */
+static bool find_network(const struct dns_asker *asker, uint32_t *ret_network)
 {
 	struct addr_parts source;
-	struct in6_addr everybodys = addr_resolver(), own;
 
 	if (addr_split(&asker->source, &source) != 0 || !addr_network_valid(source.network) || source.host >> 28 != 0xA)
-		return DNS_NOTE_STRANGER;
-	own = addr_network_resolver(source.network);
-	if (memcmp(&asker->local, &everybodys, sizeof everybodys) && memcmp(&asker->local, &own, sizeof own))
-		return DNS_NOTE_WRONG_RESOLVER;
+		return false;
 	*ret_network = source.network;
-	return DNS_NOTE_NONE;
+	return true;
 }
 
 /* The rcode for kinds of questions that we never do, whatever the name; NOERROR = go on. */
@@ -108,8 +117,8 @@ static void answer_question(const struct dns_views *views, const struct dns_aske
 	uint32_t network = 0;
 
 	outcome->tree = dns_tree_of(q->key, q->name_len);
-	outcome->note = judge_asker(asker, &network);
-	if (outcome->note != DNS_NOTE_NONE) {
+	if (!find_network(asker, &network)) {
+		outcome->note = DNS_NOTE_STRANGER;
 		r->rcode = DNS_REFUSED;
 		r->hint = &hint_prohibited;
 		return;
@@ -135,8 +144,14 @@ size_t dns_answer(const struct dns_views *views, const struct dns_asker *asker, 
 	uint16_t rcode = DNS_NOERROR;
 	int parsed = dns_query_parse(query, query_len, &q, &rcode);
 
+	*ret_outcome = outcome;
 	if (parsed == DNS_QUERY_DROP)
 		return 0;
+	/* Before anything else, or who is malformed in a foreign network would learn that somebody is there. */
+	if (!dns_resolver_serves(&asker->local, &asker->source)) {
+		ret_outcome->note = DNS_NOTE_WRONG_RESOLVER;
+		return 0;
+	}
 	if (asker->transport == DNS_UDP && size > dns_query_udp_limit(&q))
 		size = dns_query_udp_limit(&q);
 	dns_reply_begin(&r, &q, ret_message, size);

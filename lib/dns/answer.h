@@ -1,8 +1,9 @@
 /* answer - from the bytes of a query and where it came from to the bytes of its answer. Pure: the same for UDP and TCP, for
  * workers and tests.
  *
- * The asker's network is in its source address: fdaa:<network>:<host>..., natural form; BPF has checked it before. A query to
- * fdaa:<network>::3 must come from that network. What does not is REFUSED, and so are the node's own questions. */
+ * The asker's network is in its source address: fdaa:<network>:<host>..., natural form; BPF has checked it before. Whoever is in no 6PN
+ * is REFUSED, and so are the node's own questions. A query to fdaa:<network>::3 from anywhere else than that network gets nothing, as
+ * if nobody were there. */
 #pragma once
 #include "lib/dns/views.h"
 
@@ -20,7 +21,7 @@ enum dns_note {
 	DNS_NOTE_NONE,
 	DNS_NOTE_MALFORMED,
 	DNS_NOTE_STRANGER,         /* the source is not in a 6PN: REFUSED */
-	DNS_NOTE_WRONG_RESOLVER,   /* asked another network's ::3: REFUSED */
+	DNS_NOTE_WRONG_RESOLVER,   /* asked another network's ::3: nothing is sent */
 	DNS_NOTE_UNSYNCED,         /* no zone, and nothing known yet: SERVFAIL */
 	DNS_NOTE_NO_ZONE,          /* no zone though synced: SERVFAIL */
 	DNS_NOTE_FORWARD,          /* not ours to answer: needs the forwarder; the message says SERVFAIL until there is an answer */
@@ -37,7 +38,10 @@ struct dns_outcome {
 	enum dns_note note;
 };
 
+/* May anybody at `source` be talked to at `local`? False: another network's ::3. */
+bool dns_resolver_serves(const struct in6_addr *local, const struct in6_addr *source);
+
 /* Call between dns_views_online and _offline. size >= DNS_UDP_MAX for UDP, DNS_MESSAGE_MAX for TCP. The length of the answer in
- * ret_message; 0 = send nothing (then *ret_outcome is untouched). */
+ * ret_message; 0 = send nothing (then of *ret_outcome only the note means something). */
 size_t dns_answer(const struct dns_views *views, const struct dns_asker *asker, const uint8_t *query, size_t query_len,
 		  uint8_t *ret_message, size_t size, struct dns_outcome *ret_outcome);

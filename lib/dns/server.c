@@ -32,14 +32,13 @@ static int open_worker(struct dns_server *s, struct dns_worker *w, const struct 
 	uint32_t random;
 
 	w->wake_fd = s->slow.wake.fd;
-	w->address = o->address;
 	w->views = o->views;
 	w->ring = aligned_alloc(64, (sizeof *w->ring + 63) & ~(size_t)63);
 	if (!w->ring)
 		return -ENOMEM;
 	crypto_random(&random, sizeof random);
 	dns_ring_init(w->ring, random);
-	return dns_udp_open(&o->address, port, &w->fd, why);
+	return dns_udp_open(&o->address, port, DNS_UDP_WORKER, &w->socket, why);
 }
 
 static int open_all(struct dns_server *s, const struct dns_server_options *o, struct why *why)
@@ -58,6 +57,8 @@ static int open_all(struct dns_server *s, const struct dns_server_options *o, st
 	s->slow.workers = s->workers;
 	s->slow.n_workers = s->n_workers;
 	s->slow.tcp.idle_ms = o->tcp_idle_ms ? o->tcp_idle_ms : DNS_TCP_IDLE_MS;
+	s->slow.networks.port = port;
+	s->slow.networks.elsewhere = o->address;
 	r = dns_slow_listen(&s->slow, &o->address, port, why);
 	for (size_t i = 0; i < s->n_workers && r == 0; i++)
 		r = open_worker(s, &s->workers[i], o, port, why);
@@ -98,9 +99,9 @@ int dns_server_start(const struct dns_server_options *options, struct dns_server
 	if (!s)
 		return -ENOMEM;
 	s->n_workers = n;
-	s->slow.wake.fd = s->slow.tcp.listener.fd = -1;
+	s->slow.wake.fd = s->slow.listener.io.fd = -1;
 	for (size_t i = 0; i < n; i++)
-		s->workers[i].fd = -1;
+		s->workers[i].socket.fd = -1;
 	if (why)
 		*why = (struct why){ 0 };
 	r = open_all(s, options, why);
@@ -132,13 +133,18 @@ struct dns_server *dns_server_stop(struct dns_server *s)
 		pthread_join(s->slow.thread, NULL);
 	}
 	for (size_t i = 0; i < s->n_workers; i++) {
-		if (s->workers[i].fd >= 0)
-			close(s->workers[i].fd);
+		dns_udp_close(&s->workers[i].socket);
 		free(s->workers[i].ring);
 	}
 	dns_slow_deinit(&s->slow);
 	free(s);
 	return NULL;
+}
+
+void dns_server_set_networks(struct dns_server *s, const uint32_t *ids, size_t n, int *ret_errors)
+{
+	if (dns_networks_set(&s->slow.networks, ids, n, ret_errors))
+		dns_slow_wake(&s->slow);
 }
 
 void dns_server_stats(const struct dns_server *s, struct dns_stats *ret_stats)
@@ -147,6 +153,7 @@ void dns_server_stats(const struct dns_server *s, struct dns_stats *ret_stats)
 	for (size_t i = 0; i < s->n_workers; i++)
 		dns_tally_sum(&s->workers[i].tally, ret_stats);
 	dns_tally_sum(&s->slow.tally, ret_stats);
+	ret_stats->networks = s->slow.networks.n_open;
 	if (s->slow.forward)
 		dns_forward_stats(s->slow.forward, &ret_stats->forward);
 }

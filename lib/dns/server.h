@@ -2,6 +2,7 @@
  *
  * Workers: one SO_REUSEPORT socket each, bound to exactly the given address, 16 messages a system call, no lock, no allocation.
  * Slow thread: TCP (RFC 7766) and, handed over by the workers, what needs the forwarder (forward.h); answered on the worker's socket.
+ * Also all that is asked at fdaa:<network>::3 (networks.h), by UDP and TCP.
  * Every reply leaves with the mark its query came with, or with none: local sockets never own the mark (DESIGN 8). For TCP that
  * is net.ipv4.tcp_fwmark_accept=1, which the caller sets. */
 #pragma once
@@ -24,12 +25,22 @@ int dns_server_start(const struct dns_server_options *options, struct dns_server
 /* Stops and joins all threads (at most a quarter of a second); NULL is fine; returns NULL. */
 struct dns_server *dns_server_stop(struct dns_server *s);
 
+/* The networks whose peers end here, ids rising: from the return on, questions to their fdaa:<network>::3 are taken, and in those that
+ * were there before and are not named no more. The addresses may come later. ret_errors[i], of ids[i]: 0, or -errno: -EMFILE also for
+ * all above the limit of networks.h. Call it again to try again. From the thread that starts and stops the server. */
+void dns_server_set_networks(struct dns_server *s, const uint32_t *ids, size_t n, int *ret_errors);
+
+/* Where a question was asked. */
+enum dns_listener { DNS_LISTENER_RESOLVER, DNS_LISTENER_NETWORK }; /* fdaa::3; fdaa:<network>::3 */
+#define DNS_LISTENER_COUNT 2
+const char *dns_listener_name(enum dns_listener listener);
+
 enum dns_rcode_slot { DNS_SLOT_OTHER_RCODE = 6 };
 #define DNS_RCODE_SLOTS 7 /* 0-5, others */
 
 enum dns_counter {
 	DNS_COUNT_RECEIVED,         /* messages and TCP queries */
-	DNS_COUNT_DROPPED,          /* queries that no reply may be sent to */
+	DNS_COUNT_DROPPED,          /* queries that no reply may be sent to, and whoever came to another network's ::3 */
 	DNS_COUNT_UNREACHABLE,      /* replies without a route: EHOSTUNREACH, ENETUNREACH; the query had no mark */
 	DNS_COUNT_SEND_FAILED,      /* other errors of sending */
 	DNS_COUNT_RECEIVE_FAILED,
@@ -48,13 +59,15 @@ const char *dns_counter_name(enum dns_counter counter);
 const char *dns_rcode_slot_name(unsigned slot); /* "noerror" ... "other" */
 
 struct dns_stats {
+	uint64_t asked[DNS_LISTENER_COUNT][DNS_TRANSPORT_COUNT];
 	uint64_t answers[DNS_TREE_COUNT][DNS_RCODE_SLOTS][DNS_TRANSPORT_COUNT];
 	uint64_t notes[DNS_NOTE_COUNT];
 	uint64_t counters[DNS_COUNTER_COUNT];
 	uint64_t tcp_open; /* connections now */
+	uint64_t networks; /* at whose ::3 we listen now */
 	struct dns_forward_stats forward;
 };
-/* The sum over all threads; any thread may ask at any time. */
+/* The sum over all threads, from the thread that starts and stops the server. */
 void dns_server_stats(const struct dns_server *s, struct dns_stats *ret_stats);
 /* The upstreams and how they do; n = 0 if nothing is forwarded. From the thread that starts and stops the server. */
 void dns_server_upstreams(const struct dns_server *s, struct dns_upstreams *ret_upstreams);

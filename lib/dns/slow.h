@@ -1,12 +1,15 @@
-/* slow - the thread for everything that may take time: TCP, and what the workers hand over because it needs the forwarder. */
+/* slow - the thread for everything that may take time: TCP, what the workers hand over because it needs the forwarder, and the sockets of
+ * every fdaa:<network>::3. */
 #pragma once
-#include "lib/dns/tcp.h"
-#include "lib/dns/udp.h"
+#include "lib/dns/networks.h"
+#include "lib/dns/worker.h"
 
 struct dns_slow {
 	struct loop *loop;
 	struct loop_io wake; /* an eventfd: a ring has something, or stop */
 	struct dns_tcp tcp;
+	struct dns_tcp_listener listener; /* at the workers' address */
+	struct dns_networks networks;
 	struct dns_forward *forward; /* NULL = off */
 	struct dns_worker *workers; /* borrowed; their rings are read, their sockets written */
 	size_t n_workers;

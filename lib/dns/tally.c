@@ -24,11 +24,22 @@ const char *dns_counter_name(enum dns_counter counter)
 	return names[counter];
 }
 
+const char *dns_listener_name(enum dns_listener listener)
+{
+	return listener == DNS_LISTENER_RESOLVER ? "resolver" : "network";
+}
+
 const char *dns_rcode_slot_name(unsigned slot)
 {
 	static const char *const names[DNS_RCODE_SLOTS] = { "noerror", "formerr", "servfail", "nxdomain", "notimp", "refused", "other" };
 
 	return names[slot < DNS_SLOT_OTHER_RCODE ? slot : DNS_SLOT_OTHER_RCODE];
+}
+
+void dns_tally_dropped(struct dns_tally *t, const struct dns_outcome *outcome)
+{
+	dns_tally_count(t, DNS_COUNT_DROPPED);
+	dns_tally_raise(&t->notes[outcome->note], 1);
 }
 
 void dns_tally_outcome(struct dns_tally *t, const struct dns_outcome *outcome, enum dns_transport transport)
@@ -50,6 +61,9 @@ void dns_tally_sum(const struct dns_tally *t, struct dns_stats *sum)
 		for (size_t slot = 0; slot < DNS_RCODE_SLOTS; slot++)
 			for (size_t transport = 0; transport < DNS_TRANSPORT_COUNT; transport++)
 				sum->answers[tree][slot][transport] += value(&t->answers[tree][slot][transport]);
+	for (size_t l = 0; l < DNS_LISTENER_COUNT; l++)
+		for (size_t transport = 0; transport < DNS_TRANSPORT_COUNT; transport++)
+			sum->asked[l][transport] += value(&t->asked[l][transport]);
 	for (size_t i = 0; i < DNS_NOTE_COUNT; i++)
 		sum->notes[i] += value(&t->notes[i]);
 	for (size_t i = 0; i < DNS_COUNTER_COUNT; i++)

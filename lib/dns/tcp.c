@@ -1,5 +1,5 @@
 /* tcp - see tcp.h. An accepted socket has the mark of its SYN (net.ipv4.tcp_fwmark_accept), so replies need no more. */
-#include "lib/dns/tcp.h"
+#include "lib/dns/tcp_listener.h"
 
 #include "lib/sixpn/addr.h"
 
@@ -10,9 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG 1024
-#define ACCEPTS_PER_ROUND 64 /* one would let who connects in vain, again and again, keep the others in the queue */
-#define REST_MS 100
 /* What one connection gets before the others, and the forwarder, have their turn: so many queries, or so much to send. */
 #define TURN_QUERIES 16
 #define TURN_BYTES 16384
@@ -26,6 +23,7 @@ struct tcp_waiter {
 
 struct dns_tcp_connection {
 	struct dns_tcp *tcp;
+	const struct dns_tcp_listener *listener;
 	struct dns_tcp_connection *next, **link;
 	struct loop_io io;
 	struct loop_timer idle;
@@ -128,17 +126,17 @@ static bool forward_query(struct dns_tcp_connection *c, const uint8_t *query, si
 static int answer_query(struct dns_tcp_connection *c, const uint8_t *query, size_t len)
 {
 	struct dns_tcp *t = c->tcp;
-	struct dns_asker asker = { .source = c->source, .local = t->address, .transport = DNS_TCP,
+	struct dns_asker asker = { .source = c->source, .local = c->listener->address, .transport = DNS_TCP,
 				   .keepalive = (uint16_t)(t->idle_ms / 100 > UINT16_MAX ? UINT16_MAX : t->idle_ms / 100) };
 	struct dns_outcome outcome;
 	size_t n;
 
-	dns_tally_count(t->tally, DNS_COUNT_RECEIVED);
+	dns_tally_asked(t->tally, c->listener->kind, DNS_TCP);
 	dns_views_online();
 	n = dns_answer(t->views, &asker, query, len, t->message, sizeof t->message, &outcome);
 	dns_views_offline();
 	if (!n) {
-		dns_tally_count(t->tally, DNS_COUNT_DROPPED);
+		dns_tally_dropped(t->tally, &outcome);
 		return -EBADMSG; /* a reply instead of a query: not somebody to talk to */
 	}
 	if (outcome.note == DNS_NOTE_FORWARD) {
@@ -343,7 +341,7 @@ static bool has_place(struct dns_tcp *t, const struct in6_addr *source)
 }
 
 /* Takes the descriptor in any case. */
-static int connection_add(struct dns_tcp *t, int fd, const struct in6_addr *source)
+static int connection_add(struct dns_tcp *t, const struct dns_tcp_listener *at, int fd, const struct in6_addr *source)
 {
 	struct dns_tcp_connection *c = calloc(1, sizeof *c);
 	int on = 1, r = -ENOMEM;
@@ -352,6 +350,7 @@ static int connection_add(struct dns_tcp *t, int fd, const struct in6_addr *sour
 		goto fail;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	c->tcp = t;
+	c->listener = at;
 	c->source = *source;
 	c->io = (struct loop_io){ .fd = fd, .events = EPOLLIN, .ready = connection_ready };
 	c->idle.expired = connection_idle;
@@ -377,82 +376,23 @@ fail:
 	return r;
 }
 
-static void rest_over(struct loop_timer *timer)
+void dns_tcp_take(struct dns_tcp *t, const struct dns_tcp_listener *at, int fd, const struct in6_addr *source)
 {
-	struct dns_tcp *t = container_of(timer, struct dns_tcp, rest);
-
-	if (loop_set_io(&t->listener, EPOLLIN) < 0)
-		(void)loop_set_timer_in(t->loop, &t->rest, REST_MS);
-}
-
-/* False: there is nobody to accept now. */
-static bool accept_one(struct dns_tcp *t)
-{
-	struct sockaddr_in6 from = { 0 };
-	socklen_t len = sizeof from;
-	int fd = accept4(t->listener.fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	if (fd < 0) {
-		/* The connection stays in the backlog, and the listener would be ready for ever. */
-		if ((errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) &&
-		    loop_set_timer_in(t->loop, &t->rest, REST_MS) == 0)
-			(void)loop_set_io(&t->listener, 0);
-		return false;
-	}
-	if (!has_place(t, &from.sin6_addr)) {
+	if (!has_place(t, source)) {
 		dns_tally_count(t->tally, DNS_COUNT_TCP_REFUSED);
 		close(fd);
-	} else if (connection_add(t, fd, &from.sin6_addr) < 0) {
+	} else if (connection_add(t, at, fd, source) < 0) {
 		dns_tally_count(t->tally, DNS_COUNT_TCP_REFUSED);
 	} else {
 		dns_tally_count(t->tally, DNS_COUNT_TCP_ACCEPTED);
 	}
-	return true;
 }
 
-static void listener_ready(struct loop_io *io, uint32_t revents)
+void dns_tcp_close(struct dns_tcp *t, const struct dns_tcp_listener *of)
 {
-	struct dns_tcp *t = container_of(io, struct dns_tcp, listener);
-
-	(void)revents;
-	for (size_t i = 0; i < ACCEPTS_PER_ROUND && accept_one(t); i++)
-		;
-}
-
-int dns_tcp_open(struct dns_tcp *t, const struct in6_addr *address, uint16_t port, struct why *why)
-{
-	struct sockaddr_in6 local = { .sin6_family = AF_INET6, .sin6_addr = *address, .sin6_port = htons(port) };
-	CLEAN_CLOSE int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int on = 1;
-
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0 || bind(fd, (struct sockaddr *)&local, sizeof local) < 0 ||
-	    listen(fd, BACKLOG) < 0) {
-		int error = errno;
-
-		why_set(why, "dns_socket", "dns", "listening on TCP port %u for the name server: %s", port, strerror(error));
-		return -error;
+	for (struct dns_tcp_connection *c = t->first, *next; c; c = next) {
+		next = c->next;
+		if (!of || c->listener == of)
+			connection_close(c);
 	}
-	t->address = *address;
-	t->listener = (struct loop_io){ .fd = fd, .events = EPOLLIN, .ready = listener_ready };
-	t->rest.expired = rest_over;
-	fd = -1;
-	return 0;
-}
-
-int dns_tcp_start(struct dns_tcp *t)
-{
-	return loop_add_io(t->loop, &t->listener);
-}
-
-void dns_tcp_close(struct dns_tcp *t)
-{
-	while (t->first)
-		connection_close(t->first);
-	if (t->listener.fd < 0)
-		return;
-	loop_cancel_timer(&t->rest);
-	loop_remove_io(&t->listener);
-	close(t->listener.fd);
-	t->listener.fd = -1;
 }

@@ -13,23 +13,21 @@
 #define DNS_TCP_SOURCE_MAX 16
 #define DNS_TCP_WAITING_MAX 24 /* forwarded at a time by one connection; then it is not read until one is answered */
 
+
 struct dns_tcp_connection;
+struct dns_tcp_listener;
 
 struct dns_tcp {
 	struct loop *loop;
 	const struct dns_views *views;
 	struct dns_tally *tally;
 	struct dns_forward *forward; /* NULL = none: SERVFAIL */
-	struct in6_addr address;
 	unsigned idle_ms;
-	struct loop_io listener; /* fd -1 = not open */
-	struct loop_timer rest;  /* the listener rests while there are no descriptors */
-	struct dns_tcp_connection *first;
+	struct dns_tcp_connection *first; /* of all listeners: the caps are over all */
 	size_t n;
 	uint8_t message[DNS_MESSAGE_MAX]; /* the answer being written */
 };
 
-/* Binds; the tally, views and loop are borrowed. Add it to the loop with dns_tcp_start, in the loop's thread or before it runs. */
-int dns_tcp_open(struct dns_tcp *t, const struct in6_addr *address, uint16_t port, struct why *why) MUST_CHECK;
-int dns_tcp_start(struct dns_tcp *t) MUST_CHECK;
-void dns_tcp_close(struct dns_tcp *t); /* and all connections */
+/* A connection that was accepted there; closed at once if a cap is reached. Takes the descriptor in any case. */
+void dns_tcp_take(struct dns_tcp *t, const struct dns_tcp_listener *at, int fd, const struct in6_addr *source);
+void dns_tcp_close(struct dns_tcp *t, const struct dns_tcp_listener *of); /* its connections; NULL = all */

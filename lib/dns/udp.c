@@ -1,5 +1,4 @@
-/* udp - see udp.h. A round: wait for up to 16 messages, answer them all while online to RCU, send what there is to send. 16 is
- * where the cost of the system call stops mattering (gdnsd found the same). */
+/* udp - see udp.h. 16 messages a round is where the cost of the system call stops mattering (gdnsd found the same). */
 #include "lib/dns/udp.h"
 
 #include <string.h>
@@ -11,21 +10,9 @@
 #define SO_RCVMARK 75
 #endif
 
-#define BATCH 16
-#define QUERY_ROOM 2048            /* what is longer is cut, and then wrong or only carries rubbish behind it */
-#define WAIT_US 200000             /* how long a stop may have to wait */
-#define RECEIVE_BUFFER (4 << 20)   /* the default holds 250 small datagrams */
-
-struct batch {
-	struct mmsghdr in[BATCH], out[BATCH];
-	struct iovec in_io[BATCH], out_io[BATCH];
-	struct sockaddr_in6 from[BATCH];
-	_Alignas(8) uint8_t in_control[BATCH][2 * CMSG_SPACE(sizeof(uint32_t))];
-	_Alignas(8) uint8_t out_control[BATCH][CMSG_SPACE(sizeof(uint32_t))];
-	uint8_t query[BATCH][QUERY_ROOM];
-	uint8_t reply[BATCH][DNS_UDP_MAX];
-	uint32_t overflowed; /* the socket's own count so far */
-};
+#define WAIT_US 200000                   /* how long a stop may have to wait */
+#define RECEIVE_BUFFER (4 << 20)         /* the default holds 250 small datagrams */
+#define NETWORK_RECEIVE_BUFFER (64 << 10) /* the kernel doubles it: 150 small datagrams, and a network cannot take more memory */
 
 static int refuse(struct why *why, int error, const char *what)
 {
@@ -44,31 +31,52 @@ static int set_marks(int fd, struct why *why)
 	return refuse(why, errno, "asking for the marks of packets (SO_RCVMARK; needs CAP_NET_ADMIN or CAP_NET_RAW)");
 }
 
-int dns_udp_open(const struct in6_addr *address, uint16_t port, int *ret_fd, struct why *why)
+static int set_options(int fd, enum dns_udp_kind kind)
+{
+	struct timeval wait = { .tv_usec = WAIT_US };
+	int on = 1, room = kind == DNS_UDP_WORKER ? RECEIVE_BUFFER : NETWORK_RECEIVE_BUFFER;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0 ||
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0)
+		return -errno;
+	if (kind == DNS_UDP_WORKER && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) < 0)
+		return -errno;
+	if (kind == DNS_UDP_NETWORK && setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on) < 0)
+		return -errno;
+	/* Good to have: a queue of the right size, and the number of what did not fit. */
+	if (kind == DNS_UDP_NETWORK || setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+	(void)setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
+	return 0;
+}
+
+int dns_udp_open(const struct in6_addr *address, uint16_t port, enum dns_udp_kind kind, struct dns_udp_socket *ret_socket,
+		 struct why *why)
 {
 	CLEAN_CLOSE int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in6 local = { .sin6_family = AF_INET6, .sin6_addr = *address, .sin6_port = htons(port) };
-	struct timeval wait = { .tv_usec = WAIT_US };
-	int on = 1, room = RECEIVE_BUFFER, r;
+	int r;
 
 	if (fd < 0)
 		return refuse(why, errno, "making a UDP socket");
 	r = set_marks(fd, why);
 	if (r < 0)
 		return r;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0 ||
-	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) < 0)
-		return refuse(why, errno, "preparing a UDP socket");
-	/* Good to have: a bigger queue, and the number of what did not fit. */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) < 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-	(void)setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
+	r = set_options(fd, kind);
+	if (r < 0)
+		return refuse(why, -r, "preparing a UDP socket");
 	if (bind(fd, (struct sockaddr *)&local, sizeof local) < 0)
 		return refuse(why, errno, "binding the UDP socket of the name server");
-	*ret_fd = fd;
+	*ret_socket = (struct dns_udp_socket){ .fd = fd, .address = *address };
 	fd = -1;
 	return 0;
+}
+
+void dns_udp_close(struct dns_udp_socket *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
 }
 
 static void count_send_error(struct dns_tally *tally, int error)
@@ -107,19 +115,19 @@ void dns_udp_send(int fd, const struct sockaddr_in6 *to, uint32_t mark, const ui
 		count_send_error(tally, errno);
 }
 
-static void batch_init(struct batch *b)
+void dns_udp_batch_init(struct dns_udp_batch *b)
 {
 	memset(b, 0, sizeof *b);
-	for (size_t i = 0; i < BATCH; i++) {
-		b->in_io[i] = (struct iovec){ b->query[i], QUERY_ROOM };
+	for (size_t i = 0; i < DNS_UDP_BATCH; i++) {
+		b->in_io[i] = (struct iovec){ b->query[i], DNS_UDP_QUERY_ROOM };
 		b->in[i].msg_hdr = (struct msghdr){ .msg_name = &b->from[i], .msg_iov = &b->in_io[i], .msg_iovlen = 1 };
 		b->out[i].msg_hdr = (struct msghdr){ .msg_iov = &b->out_io[i], .msg_iovlen = 1 };
 	}
 }
 
-static int batch_receive(struct batch *b, int fd)
+static int receive(struct dns_udp_batch *b, int fd, int flags)
 {
-	for (size_t i = 0; i < BATCH; i++) {
+	for (size_t i = 0; i < DNS_UDP_BATCH; i++) {
 		struct msghdr *h = &b->in[i].msg_hdr;
 
 		h->msg_namelen = sizeof b->from[i];
@@ -127,11 +135,11 @@ static int batch_receive(struct batch *b, int fd)
 		h->msg_controllen = sizeof b->in_control[i];
 		h->msg_flags = 0;
 	}
-	return recvmmsg(fd, b->in, BATCH, MSG_WAITFORONE, NULL);
+	return recvmmsg(fd, b->in, DNS_UDP_BATCH, flags, NULL);
 }
 
 /* The mark of the query; takes note of what the kernel had to drop. */
-static uint32_t read_control(struct dns_worker *w, struct batch *b, struct msghdr *h)
+static uint32_t read_control(const struct dns_udp_round *round, struct msghdr *h)
 {
 	uint32_t mark = 0, overflowed;
 
@@ -142,88 +150,72 @@ static uint32_t read_control(struct dns_worker *w, struct batch *b, struct msghd
 			memcpy(&mark, CMSG_DATA(c), sizeof mark);
 		} else if (c->cmsg_type == SO_RXQ_OVFL) {
 			memcpy(&overflowed, CMSG_DATA(c), sizeof overflowed);
-			dns_tally_raise(&w->tally.counters[DNS_COUNT_OVERFLOWED], overflowed - b->overflowed);
-			b->overflowed = overflowed;
+			dns_tally_raise(&round->tally->counters[DNS_COUNT_OVERFLOWED], overflowed - round->socket->overflowed);
+			round->socket->overflowed = overflowed;
 		}
 	}
 	return mark;
 }
 
-static bool hand_over(struct dns_worker *w, const struct sockaddr_in6 *from, uint32_t mark, const uint8_t *query, size_t len)
+static void answer_one(const struct dns_udp_round *round, struct dns_udp_batch *b, size_t i)
 {
-	uint64_t one = 1;
+	struct dns_asker asker = { .source = b->from[i].sin6_addr, .local = round->socket->address, .transport = DNS_UDP };
 
-	if (!dns_ring_put(w->ring, from, mark, query, len)) {
-		dns_tally_count(&w->tally, DNS_COUNT_RING_FULL);
-		return false;
-	}
-	dns_tally_count(&w->tally, DNS_COUNT_HANDED_OVER);
-	/* Fails only when the counter is at its end, and then the reader is awake anyway. */
-	(void)!write(w->wake_fd, &one, sizeof one);
-	return true;
+	b->mark[i] = read_control(round, &b->in[i].msg_hdr);
+	dns_tally_asked(round->tally, round->listener, DNS_UDP);
+	b->len[i] = dns_answer(round->views, &asker, b->query[i], b->in[i].msg_len, b->reply[i], DNS_UDP_MAX, &b->outcome[i]);
+	if (b->len[i] && b->from[i].sin6_port)
+		return;
+	dns_tally_dropped(round->tally, &b->outcome[i]);
+	b->len[i] = 0;
 }
 
-/* Answers message i into out slot n; false if there is nothing to send. */
-static bool answer_one(struct dns_worker *w, struct batch *b, size_t i, size_t n)
+/* Hands over what is to be forwarded; what is left is put in line to be sent. */
+static size_t sort_out(const struct dns_udp_round *round, struct dns_udp_batch *b, size_t n)
 {
-	struct dns_asker asker = { .source = b->from[i].sin6_addr, .local = w->address, .transport = DNS_UDP };
-	uint32_t mark = read_control(w, b, &b->in[i].msg_hdr);
-	struct dns_outcome outcome;
-	size_t len;
+	size_t n_out = 0;
 
-	dns_tally_count(&w->tally, DNS_COUNT_RECEIVED);
-	len = dns_answer(w->views, &asker, b->query[i], b->in[i].msg_len, b->reply[n], DNS_UDP_MAX, &outcome);
-	if (!len || !b->from[i].sin6_port) {
-		dns_tally_count(&w->tally, DNS_COUNT_DROPPED);
-		return false;
+	for (size_t i = 0; i < n; i++) {
+		struct msghdr *h = &b->out[n_out].msg_hdr;
+
+		if (!b->len[i] || (b->outcome[i].note == DNS_NOTE_FORWARD &&
+				   round->forward(round->ctx, &b->from[i], b->mark[i], b->query[i], b->in[i].msg_len)))
+			continue;
+		dns_tally_outcome(round->tally, &b->outcome[i], DNS_UDP);
+		b->out_io[n_out] = (struct iovec){ b->reply[i], b->len[i] };
+		h->msg_name = &b->from[i];
+		h->msg_namelen = sizeof b->from[i];
+		put_mark(h, b->out_control[n_out], b->mark[i]);
+		n_out++;
 	}
-	if (outcome.note == DNS_NOTE_FORWARD && hand_over(w, &b->from[i], mark, b->query[i], b->in[i].msg_len))
-		return false;
-	dns_tally_outcome(&w->tally, &outcome, DNS_UDP);
-	b->out_io[n] = (struct iovec){ b->reply[n], len };
-	b->out[n].msg_hdr.msg_name = &b->from[i];
-	b->out[n].msg_hdr.msg_namelen = sizeof b->from[i];
-	put_mark(&b->out[n].msg_hdr, b->out_control[n], mark);
-	return true;
+	return n_out;
 }
 
-static void batch_send(struct dns_worker *w, struct batch *b, size_t n)
+static void send_all(const struct dns_udp_round *round, struct dns_udp_batch *b, size_t n)
 {
 	for (size_t at = 0; at < n;) {
-		int sent = sendmmsg(w->fd, b->out + at, (unsigned)(n - at), MSG_DONTWAIT);
+		int sent = sendmmsg(round->socket->fd, b->out + at, (unsigned)(n - at), MSG_DONTWAIT);
 
 		if (sent > 0) {
 			at += (size_t)sent;
 		} else if (errno != EINTR) {
 			/* The error is that of the first; the others may well have a route. */
-			count_send_error(&w->tally, errno);
+			count_send_error(round->tally, errno);
 			at++;
 		}
 	}
 }
 
-void *dns_worker_main(void *worker)
+int dns_udp_answer(const struct dns_udp_round *round, struct dns_udp_batch *b, int flags)
 {
-	struct dns_worker *w = worker;
-	struct batch batch; /* 55 KiB of this thread's stack */
+	int n = receive(b, round->socket->fd, flags);
 
-	batch_init(&batch);
-	dns_views_reader_start();
-	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
-		int n = batch_receive(&batch, w->fd);
-		size_t n_out = 0;
-
-		if (n < 0) {
-			if (errno != EAGAIN && errno != EINTR)
-				dns_tally_count(&w->tally, DNS_COUNT_RECEIVE_FAILED);
-			continue;
-		}
-		dns_views_online();
-		for (size_t i = 0; i < (size_t)n; i++)
-			n_out += answer_one(w, &batch, i, n_out);
-		dns_views_offline();
-		batch_send(w, &batch, n_out);
-	}
-	dns_views_reader_stop();
-	return NULL;
+	if (n < 0)
+		return -errno;
+	dns_views_online();
+	for (size_t i = 0; i < (size_t)n; i++)
+		answer_one(round, b, i);
+	dns_views_offline();
+	send_all(round, b, sort_out(round, b, (size_t)n));
+	return n;
 }

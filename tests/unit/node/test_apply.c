@@ -13,6 +13,8 @@ struct rig {
 	bool loud; /* who is gone cannot be silenced */
 	bool full; /* the map has no room for MADE_HOST3 in MADE_NET2 */
 	bool full_of_moved; /* nor for an address that moved */
+	int deaf; /* what listening at the ::3 of MADE_NET2 gives */
+	char heard[64]; /* the networks at whose ::3 somebody listens */
 	size_t n_instances;
 	char first[NAME_INSTANCE_ID_SIZE], app[NAME_SIZE], org[NAME_SIZE];
 	bool has_spec;
@@ -62,6 +64,21 @@ static int silence(struct node *node, const struct presence *wanted)
 	return ((struct rig *)node)->loud ? -EIO : e;
 }
 
+static void listen_at(struct node *node, const uint32_t *networks, size_t n, int *ret_errors)
+{
+	struct rig *rig = (struct rig *)node;
+
+	note(node, "listen");
+	rig->heard[0] = 0;
+	for (size_t i = 0; i < n; i++) {
+		size_t at = strlen(rig->heard);
+
+		ret_errors[i] = networks[i] == MADE_NET2 ? rig->deaf : 0;
+		if (!ret_errors[i])
+			snprintf(rig->heard + at, sizeof rig->heard - at, "%08x ", networks[i]);
+	}
+}
+
 static int reach(struct node *node, struct why *why)
 {
 	(void)why;
@@ -85,7 +102,7 @@ static void role_sync(void *role, const struct role_desired *desired)
 	}
 }
 
-static const struct kernel_ops fake_kernel = { .let_speak = let_speak, .reach = reach, .silence = silence };
+static const struct kernel_ops fake_kernel = { .listen = listen_at, .let_speak = let_speak, .reach = reach, .silence = silence };
 static const struct role_ops fake_role = { .name = "fake", .bit = ROLE_HOST, .sync = role_sync };
 
 static struct rig *rig_new(void)
@@ -114,6 +131,7 @@ static void rig_end(struct rig *rig)
 	node_errors_deinit(&rig->node.errors);
 	presence_deinit(&rig->node.unheard);
 	moved_deinit(&rig->node.moved);
+	role_peers_deinit(&rig->node.role_peers);
 	rig->node.names = names_free(rig->node.names);
 	rig->reports = reports_free(rig->reports);
 	rig->node.views = dns_views_free(rig->node.views);
@@ -223,6 +241,56 @@ static void g9_a_moved_address_that_is_refused_is_an_error_of_its_record_and_tri
 	rig->node.apply_again.expired(&rig->node.apply_again);
 	assert_int_equal(rig->node.errors.n, 0);
 	assert_non_null(strstr(rig->steps, "reach"));
+	rig_end(rig);
+}
+
+static void a_gateway_listens_for_the_networks_of_its_peers_when_they_have_names(void **state)
+{
+	struct rig *rig = rig_new();
+	struct made *m = made_delta(20, 21);
+	struct peer_record p = made_peer_record(MADE_NET, MADE_HOST, 1);
+
+	(void)state;
+	assert_null(strstr(apply(rig, made_world()), "listen")); /* no gateway */
+	rig->node.role_bits = ROLE_GATEWAY;
+	made_peer(m, 21, &p);
+	take_peer(m, 21, MADE_HOST);
+	assert_string_equal(apply(rig, m), "speak:2+names reach+names listen+names roles+names silence:2+names ");
+	assert_string_equal(rig->heard, "00020001 00020002 ");
+	m = made_delta(21, 22);
+	take_peer(m, 22, MADE_HOST2); /* goes elsewhere */
+	apply(rig, m);
+	assert_string_equal(rig->heard, "00020001 ");
+	rig_end(rig);
+}
+
+/* Peers of a network without a name server are not served: that is not applied, and not silent. */
+static void g9_a_network_that_nobody_can_listen_for_is_an_error_of_its_record(void **state)
+{
+	struct rig *rig = rig_new();
+	struct made *m = made_delta(20, 21);
+
+	(void)state;
+	rig->node.role_bits = ROLE_GATEWAY;
+	apply(rig, made_world());
+	rig->deaf = -EMFILE;
+	take_peer(m, 21, MADE_HOST);
+	apply(rig, m);
+	assert_string_equal(rig->heard, "");
+	assert_int_equal(rig->node.n_unserved, 1);
+	assert_int_equal(rig->node.errors.n, 1);
+	assert_int_equal(rig->node.errors.items[0].kind, RECORD_NETWORK);
+	assert_int_equal(get_u32(rig->node.errors.items[0].key), MADE_NET2);
+	assert_non_null(strstr(rig->node.errors.items[0].text, "fdaa:2:2::3"));
+	assert_int_equal(rig->node.apply_again.slot, 0); /* only a change makes room */
+	rig->deaf = -ENOMEM;
+	apply(rig, made_new(SIXPN__POLL_KIND__POLL_NOTHING, 21, 22));
+	assert_int_not_equal(rig->node.apply_again.slot, 0);
+	rig->deaf = 0;
+	rig->node.apply_again.expired(&rig->node.apply_again);
+	assert_string_equal(rig->heard, "00020002 ");
+	assert_int_equal(rig->node.n_unserved, 0);
+	assert_int_equal(rig->node.errors.n, 0);
 	rig_end(rig);
 }
 
@@ -387,6 +455,8 @@ int main(void)
 		cmocka_unit_test(g9_a_moved_address_that_is_refused_is_an_error_of_its_record_and_tried_again),
 		cmocka_unit_test(g15_what_is_gone_loses_its_name_before_its_presence),
 		cmocka_unit_test(roles_are_given_the_instances_of_this_host_with_what_belongs_to_them),
+		cmocka_unit_test(a_gateway_listens_for_the_networks_of_its_peers_when_they_have_names),
+		cmocka_unit_test(g9_a_network_that_nobody_can_listen_for_is_an_error_of_its_record),
 		cmocka_unit_test(a_step_that_fails_is_counted_and_the_others_are_made),
 		cmocka_unit_test(g9_what_the_map_does_not_take_is_an_error_of_the_instance_and_all_else_applies),
 		cmocka_unit_test(what_the_kernel_refused_is_tried_again_without_a_change),

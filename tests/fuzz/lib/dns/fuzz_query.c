@@ -1,4 +1,5 @@
-/* Any bytes as a query, by UDP and TCP, over a small zone: an answer never passes its limit and is never itself a query. */
+/* Any bytes as a query, by UDP and TCP, over a small zone, at fdaa::3 and at the ::3 of the asker's network: an answer never passes its
+ * limit, is never itself a query, and is as long at the one as at the other. At the ::3 of another network there is none. */
 #include "lib/dns/answer.h"
 
 #include <stdlib.h>
@@ -28,20 +29,32 @@ static struct dns_views *make_views(void)
 	return views;
 }
 
+static size_t ask(const struct dns_views *views, struct in6_addr local, enum dns_transport t, const uint8_t *data, size_t size)
+{
+	static uint8_t message[DNS_MESSAGE_MAX];
+	struct dns_asker asker = { addr_natural((struct addr_parts){ 0x12345678, 0xA1110001, 10, 2 }), local, t, t == DNS_TCP ? 100 : 0 };
+	size_t limit = t == DNS_UDP ? DNS_UDP_MAX : DNS_MESSAGE_MAX;
+	struct dns_outcome outcome;
+	size_t n = dns_answer(views, &asker, data, size, message, limit, &outcome);
+
+	if (n > limit || (n && (n < DNS_HEADER_LEN || !(message[2] & 0x80))) || (n && size < DNS_HEADER_LEN))
+		abort();
+	if (outcome.note >= DNS_NOTE_COUNT || outcome.tree >= DNS_TREE_COUNT)
+		abort();
+	return n;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct dns_views *views;
-	static uint8_t message[DNS_MESSAGE_MAX];
-	struct dns_outcome outcome;
 
 	if (!views)
 		views = make_views();
 	for (enum dns_transport t = DNS_UDP; t <= DNS_TCP; t++) {
-		struct dns_asker asker = { addr_instance(0x12345678, 0xA1110001, 0x10001), addr_resolver(), t, t == DNS_TCP ? 100 : 0 };
-		size_t limit = t == DNS_UDP ? DNS_UDP_MAX : DNS_MESSAGE_MAX;
-		size_t n = dns_answer(views, &asker, data, size, message, limit, &outcome);
+		size_t n = ask(views, addr_resolver(), t, data, size);
 
-		if (n > limit || (n && (n < DNS_HEADER_LEN || !(message[2] & 0x80))) || (n && size < DNS_HEADER_LEN))
+		if (ask(views, addr_network_resolver(0x12345678), t, data, size) != n ||
+		    ask(views, addr_network_resolver(0x12345679), t, data, size) != 0)
 			abort();
 	}
 	return 0;

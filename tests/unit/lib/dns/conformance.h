@@ -1,4 +1,5 @@
-/* conformance - runs the rows of test_conformance.c against a real server, and tells in one line what came back:
+/* conformance - runs the rows of test_conformance.c against a real server, at fdaa::3 and at the ::3 of the asker's network, and tells in
+ * one line what came back:
  *
  *   RCODE [opN] flags qd/an/ns/ar  answers  authorities  [opt SIZE [do] [keepalive=N] [ede=N TEXT]]
  *
@@ -13,6 +14,7 @@
 
 #define OTHERS "fdaa:ab:cdef:a111:1:7:7777:2"
 #define ZONELESS "fdaa:5555:5555:a111:1:7:7777:2"
+#define ZONELESS_NET 0x55555555u
 #define IDLE_MS 2000
 
 enum by { UDP = 1, TCP = 2, BOTH = 3 };
@@ -32,6 +34,7 @@ struct row {
 
 static struct dns_views *views;
 static struct dns_server *server;
+static bool at_networks; /* asks at fdaa:<network>::3 */
 
 /* -- the server: NET has shop, crowd (200), four (22), fifty (50), wide (16 in 16 regions), an app of 63 letters (16), idle (stopped),
  *    empty, and the peers laptop and asleep (suspended); OTHER_NET has secret, a shop without instances, and lots (800) -- */
@@ -88,7 +91,9 @@ static struct dns_zone *their_zone(void)
 
 static int start_conforming(void **state)
 {
+	static const uint32_t networks[] = { OTHER_NET, NET, ZONELESS_NET };
 	struct dns_server_options o = { .address = addr_resolver(), .n_workers = 2, .tcp_idle_ms = IDLE_MS };
+	int errors[ARRAY_LEN(networks)];
 	struct why why = { 0 };
 
 	(void)state;
@@ -100,6 +105,9 @@ static int start_conforming(void **state)
 	o.views = views;
 	if (dns_server_start(&o, &server, &why) < 0)
 		fail_msg("%s", why.text);
+	dns_server_set_networks(server, networks, ARRAY_LEN(networks), errors);
+	for (size_t i = 0; i < ARRAY_LEN(networks); i++)
+		assert_int_equal(errors[i], 0);
 	return 0;
 }
 
@@ -115,11 +123,28 @@ static void add_more_addresses(void)
 {
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	add_address(fd, OTHERS);
-	add_address(fd, ZONELESS);
+	static const char *const more[] = { OTHERS, ZONELESS, "fdaa:1234:5678::3", "fdaa:ab:cdef::3", "fdaa:5555:5555::3" };
+
+	for (size_t i = 0; i < ARRAY_LEN(more); i++)
+		add_address(fd, more[i]);
 	close(fd);
-	wait_for_address(OTHERS);
-	wait_for_address(ZONELESS);
+	for (size_t i = 0; i < ARRAY_LEN(more); i++)
+		wait_for_address(more[i]);
+}
+
+/* Whoever is in no network has no such address; what he gets at another's is for test_networks to tell. */
+static bool has_network(const char *source)
+{
+	return !source || !strcmp(source, OTHERS) || !strcmp(source, ZONELESS);
+}
+
+static int asker(int type, const char *source)
+{
+	struct sockaddr_in6 from = at(source ? source : OURS, 0);
+	struct in6_addr resolver = addr_network_resolver(get_u32(from.sin6_addr.s6_addr + 2));
+	char text[ADDR_TEXT_LEN];
+
+	return client_of_resolver(type, source ? source : OURS, at_networks ? addr_text(&resolver, text) : "fdaa::3", 0);
 }
 
 /* -- one exchange -- */
@@ -128,7 +153,7 @@ static void add_more_addresses(void)
 
 static size_t exchange_udp(const struct row *row, uint8_t *out, size_t size)
 {
-	int fd = client(SOCK_DGRAM, row->source ? row->source : OURS, 0);
+	int fd = asker(SOCK_DGRAM, row->source);
 	uint8_t probe[512];
 	ssize_t n;
 
@@ -144,7 +169,7 @@ static size_t exchange_udp(const struct row *row, uint8_t *out, size_t size)
 
 static size_t exchange_tcp(const struct row *row, uint8_t *out, size_t size)
 {
-	int fd = client(SOCK_STREAM, row->source ? row->source : OURS, 0);
+	int fd = asker(SOCK_STREAM, row->source);
 	uint8_t bytes[2048], head[2];
 	size_t n = 0;
 
@@ -343,7 +368,7 @@ static bool check_row(const struct row *row, int by)
 
 	if (!n) {
 		if (strcmp(row->answer, DROPPED))
-			print_error("%s (%s): dropped\n", row->says, by == UDP ? "UDP" : "TCP");
+			print_error("%s (%s%s): dropped\n", row->says, by == UDP ? "UDP" : "TCP", at_networks ? ", ::3" : "");
 		return !strcmp(row->answer, DROPPED);
 	}
 	p = decode(message, n);
@@ -354,7 +379,8 @@ static bool check_row(const struct row *row, int by)
 	say_opt(&l, p);
 	same = !strcmp(l.text, row->answer);
 	if (!same)
-		print_error("%s (%s):\n   came   %s\n   should %s\n", row->says, by == UDP ? "UDP" : "TCP", l.text, row->answer);
+		print_error("%s (%s%s):\n   came   %s\n   should %s\n", row->says, by == UDP ? "UDP" : "TCP",
+			    at_networks ? ", ::3" : "", l.text, row->answer);
 	check_always(row, by, message, n, p);
 	ldns_pkt_free(p);
 	return same;
@@ -364,9 +390,14 @@ static void check_rows(const struct row *rows, size_t n)
 {
 	unsigned wrong = 0;
 
-	for (size_t i = 0; i < n; i++)
-		for (int by = UDP; by <= TCP; by <<= 1)
-			wrong += rows[i].by & by && !check_row(&rows[i], by);
+	for (size_t i = 0; i < 2 * n; i++) {
+		const struct row *row = &rows[i / 2];
+
+		at_networks = i % 2;
+		for (int by = UDP; by <= TCP && (!at_networks || has_network(row->source)); by <<= 1)
+			wrong += row->by & by && !check_row(row, by);
+	}
+	at_networks = false;
 	assert_int_equal(wrong, 0);
 }
 
@@ -408,7 +439,7 @@ static bool receive_answer(int fd, uint16_t id, bool big)
 static void check_stream(const struct stream_row *row)
 {
 	static uint8_t bytes[16384];
-	int fd = client(SOCK_STREAM, OURS, 0);
+	int fd = asker(SOCK_STREAM, NULL);
 	struct dns_stats before, after;
 	size_t n = 0;
 	uint8_t one;

@@ -76,9 +76,9 @@ static inline struct sockaddr_in6 at(const char *text, uint16_t port)
 	return a;
 }
 
-static inline int client(int type, const char *source, uint32_t mark)
+static inline int client_of_resolver(int type, const char *source, const char *resolver, uint32_t mark)
 {
-	struct sockaddr_in6 from = at(source, 0), to = at("fdaa::3", 53);
+	struct sockaddr_in6 from = at(source, 0), to = at(resolver, 53);
 	struct timeval wait = { .tv_sec = 5 };
 	int fd = socket(AF_INET6, type | SOCK_CLOEXEC, 0), on = 1;
 
@@ -90,6 +90,11 @@ static inline int client(int type, const char *source, uint32_t mark)
 	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof from), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
 	return fd;
+}
+
+static inline int client(int type, const char *source, uint32_t mark)
+{
+	return client_of_resolver(type, source, "fdaa::3", mark);
 }
 
 static inline size_t frame(uint8_t *out, uint16_t id, const char *name, uint16_t type)

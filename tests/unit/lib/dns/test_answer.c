@@ -102,7 +102,7 @@ static void another_networks_name_is_the_very_answer_of_a_name_that_never_was(vo
 	}
 }
 
-static void strangers_are_refused(void **state)
+static void strangers_are_refused_and_at_a_networks_address_get_nothing(void **state)
 {
 	static const struct {
 		const char *source, *local;
@@ -114,6 +114,12 @@ static void strangers_are_refused(void **state)
 		{ "fdaa:1234:5678:a111:1:7:7777:2", "fdaa:ab:cdef::3", DNS_NOTE_WRONG_RESOLVER },   /* another's */
 		{ "fdaa:1234:5678:a111:1:7:7777:2", "fdaa:1234:5678::4", DNS_NOTE_WRONG_RESOLVER },
 		{ "fdaa:1234:5678:a111:1:7:7777:2", "::1", DNS_NOTE_WRONG_RESOLVER },
+		{ "fdaa:1234:5678:a111:1:0:a:102", "fdaa:1234:5678::3", DNS_NOTE_NONE },
+		{ "fdaa:1234:5678:a111:1:0:a:102", "fdaa:ab:cdef::3", DNS_NOTE_WRONG_RESOLVER },
+		{ "2001:db8::1", "fdaa:1234:5678::3", DNS_NOTE_WRONG_RESOLVER },
+		{ "fdaa::3", "fdaa:1234:5678::3", DNS_NOTE_WRONG_RESOLVER },
+		{ "fdaa:a111:1:1234:5678:7:7777:2", "fdaa:1234:5678::3", DNS_NOTE_WRONG_RESOLVER }, /* mesh form */
+		{ "fdaa:1234:5678::3", "fdaa:1234:5678::3", DNS_NOTE_STRANGER },                    /* the node itself */
 		{ "fdaa::3", "fdaa::3", DNS_NOTE_STRANGER },                                        /* the node itself */
 		{ "::1", "fdaa::3", DNS_NOTE_STRANGER },
 		{ "fe80::1", "fdaa::3", DNS_NOTE_STRANGER },
@@ -132,7 +138,10 @@ static void strangers_are_refused(void **state)
 
 		assert_int_equal(inet_pton(AF_INET6, rows[i].source, &a.source), 1);
 		assert_int_equal(inet_pton(AF_INET6, rows[i].local, &a.local), 1);
-		assert_string_equal(ask(&a, "shop.internal", DNS_TYPE_AAAA, 0), rows[i].note == DNS_NOTE_NONE ? SHOP : "REFUSED");
+		assert_string_equal(ask(&a, "shop.internal", DNS_TYPE_AAAA, 0),
+				    rows[i].note == DNS_NOTE_NONE	      ? SHOP :
+				    rows[i].note == DNS_NOTE_WRONG_RESOLVER ? "DROP" :
+									      "REFUSED");
 		assert_int_equal(result.outcome.note, rows[i].note);
 	}
 }
@@ -306,7 +315,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_same_name_is_different_in_two_networks),
 		cmocka_unit_test(another_networks_name_is_the_very_answer_of_a_name_that_never_was),
-		cmocka_unit_test(strangers_are_refused),
+		cmocka_unit_test(strangers_are_refused_and_at_a_networks_address_get_nothing),
 		cmocka_unit_test(without_a_zone_nothing_is_said_about_names),
 		cmocka_unit_test(a_zone_from_the_disk_is_served_before_the_first_sync),
 		cmocka_unit_test(kinds_of_questions),

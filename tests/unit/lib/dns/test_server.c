@@ -2,7 +2,7 @@
 #include "tests/unit/lib/dns/live.h"
 
 #include "lib/dns/server.h"
-#include "lib/dns/tcp.h"
+#include "lib/dns/tcp_listener.h"
 
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -309,7 +309,8 @@ static int client_of(const struct dns_tcp *t)
 static void all_that_wait_to_be_accepted_are_in_one_round(void **state)
 {
 	static struct dns_tally tally;
-	struct dns_tcp t = { .views = views, .tally = &tally, .idle_ms = 60000, .listener.fd = -1 };
+	struct dns_tcp t = { .views = views, .tally = &tally, .idle_ms = 60000 };
+	struct dns_tcp_listener l;
 	struct in6_addr address = addr_resolver();
 	struct sockaddr_in6 to = at("fdaa::3", TURNS_PORT);
 	int fds[8];
@@ -317,15 +318,15 @@ static void all_that_wait_to_be_accepted_are_in_one_round(void **state)
 	(void)state;
 	dns_views_reader_start();
 	assert_int_equal(loop_new(&t.loop), 0);
-	assert_int_equal(dns_tcp_open(&t, &address, TURNS_PORT, NULL), 0);
-	assert_int_equal(dns_tcp_start(&t), 0);
+	assert_int_equal(dns_tcp_open(&address, TURNS_PORT, DNS_LISTENER_RESOLVER, &l, NULL), 0);
+	assert_int_equal(dns_tcp_listen(&l, &t), 0);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
 		fds[i] = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		assert_int_equal(connect(fds[i], (struct sockaddr *)&to, sizeof to), 0); /* the kernel shakes hands */
 	}
 	assert_int_equal(loop_round(t.loop, 1000), 0);
 	assert_int_equal(t.n, ARRAY_LEN(fds));
-	dns_tcp_close(&t);
+	dns_tcp_unlisten(&l);
 	t.loop = loop_free(t.loop);
 	dns_views_reader_stop();
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
@@ -347,7 +348,8 @@ static unsigned arrived(int fd)
 static void many_queries_of_one_connection_do_not_hold_up_another(void **state)
 {
 	static struct dns_tally tally;
-	struct dns_tcp t = { .views = views, .tally = &tally, .idle_ms = 60000, .listener.fd = -1 };
+	struct dns_tcp t = { .views = views, .tally = &tally, .idle_ms = 60000 };
+	struct dns_tcp_listener l;
 	struct in6_addr address = addr_resolver();
 	uint8_t bytes[8192];
 	unsigned n_greedy = 0, n_other = 0;
@@ -357,8 +359,8 @@ static void many_queries_of_one_connection_do_not_hold_up_another(void **state)
 	(void)state;
 	dns_views_reader_start();
 	assert_int_equal(loop_new(&t.loop), 0);
-	assert_int_equal(dns_tcp_open(&t, &address, TURNS_PORT, NULL), 0);
-	assert_int_equal(dns_tcp_start(&t), 0);
+	assert_int_equal(dns_tcp_open(&address, TURNS_PORT, DNS_LISTENER_RESOLVER, &l, NULL), 0);
+	assert_int_equal(dns_tcp_listen(&l, &t), 0);
 	greedy = client_of(&t);
 	other = client_of(&t);
 	for (uint16_t i = 0; i < 100; i++)
@@ -378,7 +380,7 @@ static void many_queries_of_one_connection_do_not_hold_up_another(void **state)
 		n_greedy += arrived(greedy);
 	}
 	assert_int_equal(n_greedy, 100); /* all of them, though it has said that it will send no more */
-	dns_tcp_close(&t);
+	dns_tcp_unlisten(&l);
 	t.loop = loop_free(t.loop);
 	dns_views_reader_stop();
 	close(greedy);
