@@ -13,6 +13,7 @@
 
 #define ENTRIES_PER_REPORT 128
 #define RETRY_MS 1000
+#define PAUSE_MAX_MS 60000
 
 struct entry {
 	char id[NAME_INSTANCE_ID_SIZE];
@@ -30,12 +31,16 @@ struct reports {
 	struct map entries;
 	struct peer_reports *peers;
 	bool flying;
+	bool paused; /* the controller wants to hear no more of instances until the timer ends */
 	struct loop_timer again;
 };
 
 static void again_expired(struct loop_timer *timer)
 {
-	reports_send(container_of(timer, struct reports, again));
+	struct reports *r = container_of(timer, struct reports, again);
+
+	r->paused = false;
+	reports_send(r);
 }
 
 int reports_new(struct loop *loop, const struct clock *clock, struct link_client *link, struct replica *replica, struct reports **ret_reports)
@@ -150,6 +155,17 @@ size_t reports_waiting(const struct reports *r)
 	return n;
 }
 
+static void pause_for(struct reports *r, const Sixpn__ReportRefusal *m)
+{
+	uint32_t ms = m->retry_after_ms < PAUSE_MAX_MS ? m->retry_after_ms : PAUSE_MAX_MS;
+
+	if (r->paused)
+		return;
+	log_limited(LOG_L_WARN, "report", "the controller hears our reports in %u ms again: %.*s", ms, (int)(m->text.len > 160 ? 160 : m->text.len),
+		    (const char *)m->text.data);
+	r->paused = loop_set_timer_in(r->loop, &r->again, ms) == 0;
+}
+
 /* Each truth that flew became a record at a V up to m->v, or the controller had nothing to change (it knows more than we), or it was
  * refused. Whichever: said again only when our records have moved there, or at all. */
 static void take_answer(struct reports *r, const Sixpn__ReportReply *m)
@@ -166,7 +182,10 @@ static void take_answer(struct reports *r, const Sixpn__ReportReply *m)
 	for (size_t i = 0; i < m->n_refused; i++) {
 		e = m->refused[i]->instance.len == NAME_INSTANCE_ID_LEN ? map_get(&r->entries, m->refused[i]->instance.data, NAME_INSTANCE_ID_LEN) :
 									  NULL;
-		if (e && e->truth.state != STATE_DESTROYED) /* else it was heard before, and the answer was late */
+		if (e && m->refused[i]->retry_after_ms) {
+			e->quiet_until_v = 0;
+			pause_for(r, m->refused[i]);
+		} else if (e && e->truth.state != STATE_DESTROYED) /* else it was heard before, and the answer was late */
 			log_warn("report", "the controller refused the report of %s: %.*s", e->id,
 				 (int)(m->refused[i]->text.len > 160 ? 160 : m->refused[i]->text.len), (const char *)m->refused[i]->text.data);
 	}
@@ -210,7 +229,7 @@ void reports_send(struct reports *r)
 
 	if (r->flying)
 		return;
-	n = collect(r, due, ENTRIES_PER_REPORT);
+	n = r->paused ? 0 : collect(r, due, ENTRIES_PER_REPORT);
 	if (n + peer_reports_fill(r->peers, &m) == 0)
 		return;
 	for (size_t i = 0; i < n; i++) {

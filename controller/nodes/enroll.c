@@ -162,6 +162,7 @@ void enroll_take(struct controller *c, const struct link_request *request)
 {
 	struct principal who = principal_local("joining machine");
 	struct enroll_op *o = calloc(1, sizeof *o);
+	struct node_entry *known;
 	struct why why = { 0 };
 
 	if (!o) {
@@ -178,6 +179,15 @@ void enroll_take(struct controller *c, const struct link_request *request)
 		return;
 	}
 	memcpy(o->request.in.link_key, request->peer_key, sizeof o->request.in.link_key);
+	known = node_table_find_key(&c->nodes, request->peer_key);
+	if (known && !known->revoked && !allowance_take(&known->may_move, ALLOWANCE_ENDPOINTS, clock_mono_ms(&c->clock), 1)) {
+		known->may_move.refused++;
+		why_set(&why, "too_often", "", "node %s joins again too often; try again in %u seconds", known->name,
+			60 / ALLOWANCE_ENDPOINTS.per_minute);
+		refuse(c, request->handle, &why);
+		op_free(o);
+		return;
+	}
 	if (request->source.len == sizeof o->request.in.source)
 		memcpy(o->request.in.source, request->source.address, sizeof o->request.in.source);
 	if (c->told_to_stop || !controller_put(c, &o->op)) {

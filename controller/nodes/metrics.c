@@ -80,6 +80,18 @@ static double node_number(const struct controller *c, const struct node_entry *n
 	return 0;
 }
 
+static void read_limited(void *ctx, const struct metric *row, struct metric_out *out)
+{
+	const struct source *s = ctx;
+	const struct node_entry *node;
+
+	(void)row;
+	EACH_NODE(s, node) {
+		metric_count(out, node->may_move.refused, METRIC_LABELS(node->name, "endpoints"));
+		metric_count(out, node->may_report.refused, METRIC_LABELS(node->name, "reports"));
+	}
+}
+
 static void read_node(void *ctx, const struct metric *row, struct metric_out *out)
 {
 	const struct source *s = ctx;
@@ -232,6 +244,8 @@ static const struct metric table[] = {
 	  NODE_DRIFTS },
 	{ "sixpn_node_unproven_epochs_total", METRIC_COUNTER, "node",
 	  "Polls in which it named a later controller and could not prove it; they stop nobody.", read_node, NODE_UNPROVEN },
+	{ "sixpn_node_limited_total", METRIC_COUNTER, "node what",
+	  "Changes that it made too often and that wait: of its endpoints and keys, reports of its instances.", read_limited, 0 },
 	{ "sixpn_node_health_left_out_total", METRIC_COUNTER, "node", "Numbers of it that were not exported because they made no sense.",
 	  read_node, NODE_LEFT_OUT },
 	{ "sixpn_controller_start_timestamp_seconds", METRIC_GAUGE, "", "Unix time of the controller's start.", read_number, UP_SINCE },

@@ -1,6 +1,7 @@
 /* node_table - every machine of ours as the loop knows it: who it is (from the store), and what it last said (from its polls). */
 #pragma once
 #include "controller/api/api_env.h"
+#include "controller/nodes/allowance.h"
 #include "controller/nodes/convergence.h"
 #include "controller/nodes/health.h"
 #include "controller/store/store_node.h"
@@ -84,6 +85,8 @@ struct node_entry {
 	uint64_t whole_ms;            /* when it last said that it has taken a whole snapshot; NODE_NEVER */
 	uint64_t whole_v;             /* and what it held then */
 	uint32_t whole_session;
+
+	struct allowance may_report, may_move; /* records: of its instances, and of its endpoints and keys */
 
 	/* what can be seen of it */
 	enum node_shown shown;

@@ -1,6 +1,7 @@
 /* report - see report.h. */
 #include "controller/nodes/report.h"
 
+#include "controller/nodes/allowance.h"
 #include "lib/base/log.h"
 #include "lib/sixpn/pb.h"
 #include "proto/sixpn.pb-c.h"
@@ -9,6 +10,8 @@
 #include <string.h>
 
 #define ARENA_LIMIT (2u << 20)
+#define LATER_MS 1000 /* then at least one a second more is taken; the longer, the more were refused */
+#define LATER_MAX_MS 10000
 
 struct report_op {
 	struct op op;
@@ -17,6 +20,8 @@ struct report_op {
 	struct store_report *reports;
 	struct store_report_refusal *refused;
 	size_t n, n_refused;
+	uint32_t host;
+	size_t may, made; /* records: what was taken of the node's allowance, and what came of it */
 };
 
 static int read_one(const Sixpn__InstanceReport *in, struct store_report *ret, struct why *why)
@@ -59,6 +64,15 @@ int report_read(const void *bytes, size_t len, struct store_report **ret_reports
 	return r;
 }
 
+static uint32_t later_ms(const struct store_report_refusal *refused, size_t n)
+{
+	uint64_t ms = 0;
+
+	for (size_t i = 0; i < n; i++)
+		ms += refused[i].later ? UINT64_C(60000) / ALLOWANCE_REPORTS.per_minute : 0;
+	return (uint32_t)(ms < LATER_MS ? LATER_MS : ms > LATER_MAX_MS ? LATER_MAX_MS : ms);
+}
+
 static void send_reply(struct controller *c, uint64_t handle, uint64_t v, const struct store_report_refusal *refused, size_t n)
 {
 	CLEAN_FREE Sixpn__ReportRefusal *items = calloc(n + 1, sizeof *items);
@@ -73,6 +87,7 @@ static void send_reply(struct controller *c, uint64_t handle, uint64_t v, const 
 		sixpn__report_refusal__init(&items[i]);
 		items[i].instance = pb_bytes(refused[i].id, strlen(refused[i].id));
 		items[i].text = pb_bytes(refused[i].text, strlen(refused[i].text));
+		items[i].retry_after_ms = refused[i].later ? later_ms(refused, n) : 0;
 		list[i] = &items[i];
 	}
 	m.v = v;
@@ -97,8 +112,25 @@ static int run(struct store *store, struct op *op)
 {
 	struct report_op *o = container_of(op, struct report_op, op);
 
-	o->n_refused = 0;
-	return store_instance_report(store, op, o->reports, o->n, o->refused, &o->n_refused);
+	o->n_refused = o->made = 0;
+	return store_instance_report(store, op, o->reports, o->n, o->may, o->refused, &o->n_refused, &o->made);
+}
+
+/* What was not used is the node's again; who wanted more is named. */
+static void settle(const struct report_op *o)
+{
+	struct node_entry *node = node_table_find(&o->c->nodes, o->host);
+	size_t later = 0;
+
+	for (size_t i = 0; o->op.result == 0 && i < o->n_refused; i++)
+		later += o->refused[i].later;
+	if (!node)
+		return;
+	allowance_return(&node->may_report, o->may - (o->op.result == 0 ? o->made : 0));
+	node->may_report.refused += later;
+	if (later)
+		log_limited(LOG_L_WARN, "report", "node %s changes its instances too often (%u at once, %u a minute): %zu reports are heard later",
+			    node->name, ALLOWANCE_REPORTS.at_once, ALLOWANCE_REPORTS.per_minute, later);
 }
 
 static void done(struct op *op)
@@ -106,6 +138,7 @@ static void done(struct op *op)
 	struct report_op *o = container_of(op, struct report_op, op);
 
 	controller_op_done(o->c);
+	settle(o);
 	if (op->result == 0)
 		send_reply(o->c, o->handle, op->v, o->refused, o->n_refused);
 	else
@@ -114,13 +147,13 @@ static void done(struct op *op)
 	op_free(o);
 }
 
-static void put(struct controller *c, const struct node_entry *node, uint64_t handle, struct store_report *reports, size_t n)
+static void put(struct controller *c, struct node_entry *node, uint64_t handle, struct store_report *reports, size_t n)
 {
 	struct principal who = principal_node(node->host, node->name);
 	struct report_op *o = calloc(1, sizeof *o);
 
 	if (o) {
-		*o = (struct report_op){ .c = c, .handle = handle, .reports = reports, .n = n };
+		*o = (struct report_op){ .c = c, .handle = handle, .reports = reports, .n = n, .host = node->host };
 		o->refused = calloc(n + 1, sizeof *o->refused);
 	}
 	if (!o || !o->refused) {
@@ -130,13 +163,16 @@ static void put(struct controller *c, const struct node_entry *node, uint64_t ha
 	}
 	op_init(&o->op, run, done, &who, NULL);
 	o->op.frees = true;
-	if (!controller_put(c, &o->op))
+	o->may = (size_t)allowance_take(&node->may_report, ALLOWANCE_REPORTS, clock_mono_ms(&c->clock), n);
+	if (!controller_put(c, &o->op)) {
+		allowance_return(&node->may_report, o->may);
 		op_free(o);
+	}
 }
 
 void report_take(struct controller *c, const struct link_request *request)
 {
-	const struct node_entry *node = node_table_find(&c->nodes, request->host);
+	struct node_entry *node = node_table_find(&c->nodes, request->host);
 	struct store_report *reports;
 	struct why why = { .text = "" };
 	size_t n, n_bad = 0;

@@ -119,6 +119,12 @@ static void note_endpoints(struct controller *c, struct node_entry *node, const 
 
 	if (!q->n_endpoints || endpoints_equal(node, q))
 		return;
+	if (!allowance_take(&node->may_move, ALLOWANCE_ENDPOINTS, clock_mono_ms(&c->clock), 1)) { /* it says them again with each poll */
+		node->may_move.refused++;
+		log_limited(LOG_L_WARN, "session", "node %s changes its endpoints too often (%u at once, %u a minute): the old ones stay for now",
+			    node->name, ALLOWANCE_ENDPOINTS.at_once, ALLOWANCE_ENDPOINTS.per_minute);
+		return;
+	}
 	s = calloc(1, sizeof *s);
 	if (!s)
 		return;

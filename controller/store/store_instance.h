@@ -68,9 +68,11 @@ struct store_report {
 struct store_report_refusal {
 	char id[NAME_INSTANCE_ID_SIZE];
 	char text[160];
+	bool later; /* it may be said again */
 };
 #define STORE_REPORT_MAX 1000
 /* From a node (op->principal is PRINCIPAL_NODE). Foreign or unknown instances are refused one by one ("not here"), older
- * generations ignored, what is known already changes nothing. ret_refused has room for n. */
-int store_instance_report(struct store *store, struct op *op, const struct store_report *reports, size_t n,
-			  struct store_report_refusal *ret_refused, size_t *ret_n_refused) MUST_CHECK;
+ * generations ignored, what is known already changes nothing; of what would be news, `max` become records and the rest is refused for
+ * later. ret_refused has room for n; *ret_n_made: how many became records. */
+int store_instance_report(struct store *store, struct op *op, const struct store_report *reports, size_t n, size_t max,
+			  struct store_report_refusal *ret_refused, size_t *ret_n_refused, size_t *ret_n_made) MUST_CHECK;

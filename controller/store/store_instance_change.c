@@ -113,12 +113,18 @@ int store_instance_update(struct store *store, struct op *op, const char *id, co
 
 /* ---- reports ---- */
 
-static void refuse(struct store_report_refusal *refused, size_t *n_refused, const char *id, const char *text)
+struct reporting {
+	struct store_report_refusal *refused;
+	size_t n_refused, made, max;
+};
+
+static void refuse(struct reporting *ing, const char *id, bool later, const char *text)
 {
-	struct store_report_refusal *at = &refused[(*n_refused)++];
+	struct store_report_refusal *at = &ing->refused[ing->n_refused++];
 
 	snprintf(at->id, sizeof at->id, "%s", id);
 	snprintf(at->text, sizeof at->text, "%s", text);
+	at->later = later;
 }
 
 #define GENERATIONS_LOST_MAX (1ull << 32)
@@ -141,8 +147,7 @@ static void catch_up(struct instance_record *rec, const struct observed *seen)
 	rec->generation = agrees(rec, seen) ? seen->generation : seen->generation + 1;
 }
 
-static int report_one(struct store *store, struct op *op, const struct store_report *report, struct store_report_refusal *refused,
-		      size_t *n_refused)
+static int report_one(struct store *store, struct op *op, const struct store_report *report, struct reporting *ing)
 {
 	const struct observed *seen = &report->observed;
 	struct store_instance row;
@@ -152,29 +157,34 @@ static int report_one(struct store *store, struct op *op, const struct store_rep
 	if (r != 0)
 		return r;
 	if (!found || row.record.host != op->principal.node) {
-		refuse(refused, n_refused, report->id, "not here");
+		refuse(ing, report->id, false, "not here");
 		return 0;
 	}
 	if (seen->generation < row.record.generation)
 		return 0; /* the answer to an older wish; the host reports again once it has the newer one */
 	if (seen->generation > row.record.generation + GENERATIONS_LOST_MAX || seen->state < STATE_CREATED || seen->state > STATE_DESTROYED) {
-		refuse(refused, n_refused, report->id, "a state or generation that cannot be");
+		refuse(ing, report->id, false, "a state or generation that cannot be");
 		return 0;
 	}
 	if (seen->state == STATE_DESTROYED && row.record.desired == DESIRED_DESTROYED)
-		return finish_instance(store, op, &row, INTENT_NONE);
+		return finish_instance(store, op, &row, INTENT_NONE); /* somebody asked for it, once */
 	if (observed_equal(seen, &row.record.observed))
 		return 0;
+	if (ing->made == ing->max) {
+		refuse(ing, report->id, true, "this node changes its instances too often: it is heard again later");
+		return 0;
+	}
+	ing->made++;
 	if (seen->generation > row.record.generation)
 		catch_up(&row.record, seen);
 	row.record.observed = *seen;
 	return save(store, op, &row);
 }
 
-int store_instance_report(struct store *store, struct op *op, const struct store_report *reports, size_t n,
-			  struct store_report_refusal *ret_refused, size_t *ret_n_refused)
+int store_instance_report(struct store *store, struct op *op, const struct store_report *reports, size_t n, size_t max,
+			  struct store_report_refusal *ret_refused, size_t *ret_n_refused, size_t *ret_n_made)
 {
-	size_t n_refused = 0;
+	struct reporting ing = { .refused = ret_refused, .max = max };
 	int r = 0;
 
 	if (op->principal.kind != PRINCIPAL_NODE)
@@ -182,8 +192,10 @@ int store_instance_report(struct store *store, struct op *op, const struct store
 	if (n > STORE_REPORT_MAX)
 		return why_set(&op->why, "too_large", "instances", "a report of %zu instances; at most %d are allowed", n, STORE_REPORT_MAX);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = report_one(store, op, &reports[i], ret_refused, &n_refused);
-	if (r == 0)
-		*ret_n_refused = n_refused;
+		r = report_one(store, op, &reports[i], &ing);
+	if (r == 0) {
+		*ret_n_refused = ing.n_refused;
+		*ret_n_made = ing.made;
+	}
 	return r;
 }

@@ -224,6 +224,35 @@ static void a_refused_report_is_repeated_only_when_records_change(void **state)
 	rig_end(rig);
 }
 
+/* Too many changes: nothing of instances is said until the time is up, and then the newest truth. */
+static void what_is_to_be_said_later_is_said_later(void **state)
+{
+	CLEAN_BUF struct buf bytes = BUF_INIT(0);
+	Sixpn__ReportReply m = SIXPN__REPORT_REPLY__INIT;
+	Sixpn__ReportRefusal refusal = SIXPN__REPORT_REFUSAL__INIT, *list[] = { &refusal };
+	struct rig *rig = rig_new();
+	uint64_t said_ms;
+
+	(void)state;
+	say(rig, 1, STATE_STOPPED, 1);
+	next_report(rig);
+	refusal.instance = pb_bytes(instance(1).id, NAME_INSTANCE_ID_LEN);
+	refusal.text = pb_bytes("too often", 9);
+	refusal.retry_after_ms = 300;
+	m.refused = list;
+	m.n_refused = 1;
+	assert_int_equal(pb_pack(&m, &bytes), 0);
+	talk_answer_bytes(rig->talk, LINK_REPORT, bytes.data, bytes.len);
+	said_ms = clock_mono_ms(&rig->talk->clock);
+	assert_true(silent(rig));
+	say(rig, 1, STATE_FAILED, 1);
+	say(rig, 4, STATE_FAILED, 1);
+	assert_true(silent(rig));
+	assert_int_equal(next_report(rig)->n_instances, 2);
+	assert_true(clock_mono_ms(&rig->talk->clock) >= said_ms + 299);
+	rig_end(rig);
+}
+
 static void a_refusal_of_one_does_not_hold_up_the_others(void **state)
 {
 	struct rig *rig = rig_new();
@@ -390,6 +419,7 @@ int main(void)
 		cmocka_unit_test(one_report_is_in_flight_and_the_next_has_the_last_truth),
 		cmocka_unit_test(an_answer_does_not_count_for_a_truth_that_came_after_the_question),
 		cmocka_unit_test(a_refused_report_is_repeated_only_when_records_change),
+		cmocka_unit_test(what_is_to_be_said_later_is_said_later),
 		cmocka_unit_test(a_refusal_of_one_does_not_hold_up_the_others),
 		cmocka_unit_test(a_controller_that_had_nothing_to_change_is_not_asked_in_a_hot_loop),
 		cmocka_unit_test(a_lost_answer_makes_the_report_be_said_again),

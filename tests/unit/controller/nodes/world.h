@@ -66,6 +66,7 @@ struct test_node {
 	struct node_held held;   /* said while held_total is not 0 */
 	uint32_t held_total;
 	uint64_t features;
+	uint16_t endpoint_port; /* of the endpoint that its polls name; 0 = none */
 	unsigned releases;
 	bool keeps_held; /* whatever it is told */
 	/* what it was told */
@@ -82,6 +83,7 @@ struct test_node {
 	bool reported;
 	uint64_t report_v;
 	size_t report_refused;
+	uint32_t report_later_ms; /* that the first refusal said */
 };
 
 struct world {
@@ -616,6 +618,7 @@ static inline void send_poll(struct test_node *n)
 	Sixpn__Await await = SIXPN__AWAIT__INIT, *awaits[] = { &await };
 	Sixpn__RecordError error = SIXPN__RECORD_ERROR__INIT, *errors[] = { &error };
 	Sixpn__HeldDelete one_held = SIXPN__HELD_DELETE__INIT, *held[] = { &one_held };
+	Sixpn__Endpoint endpoint = SIXPN__ENDPOINT__INIT, *endpoints[] = { &endpoint };
 	struct part_list parts = { .n = 0 };
 	struct digest d = digest_of_map(&n->records);
 
@@ -658,6 +661,12 @@ static inline void send_poll(struct test_node *n)
 		m.held = held;
 		m.n_held = 1;
 		m.held_total = n->held_total;
+	}
+	if (n->endpoint_port) {
+		endpoint.address = pb_bytes("\xc0\0\x02\x09", 4);
+		endpoint.port = n->endpoint_port;
+		m.endpoints = endpoints;
+		m.n_endpoints = 1;
 	}
 	m.features = n->features;
 	m.at_once = n->at_once;
@@ -818,6 +827,7 @@ static inline void report_done(void *ctx, enum link_result result, const uint8_t
 	n->reported = true;
 	n->report_v = m->v;
 	n->report_refused = m->n_refused;
+	n->report_later_ms = m->n_refused ? m->refused[0]->retry_after_ms : 0;
 	sixpn__report_reply__free_unpacked(m, NULL);
 }
 

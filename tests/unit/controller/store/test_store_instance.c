@@ -48,10 +48,10 @@ static size_t report(struct fixture *f, const struct store_node *from, const cha
 	struct principal self = principal_node(from->host, from->name);
 	struct store_report r = { .observed = { .state = state, .generation = generation, .since_ms = T0 } };
 	struct store_report_refusal refused[1];
-	size_t n = 0;
+	size_t n = 0, made;
 
 	snprintf(r.id, sizeof r.id, "%s", id);
-	assert_good(f, DO(f, &self, store_instance_report(store, op, &r, 1, refused, &n)));
+	assert_good(f, DO(f, &self, store_instance_report(store, op, &r, 1, 1, refused, &n, &made)));
 	return n;
 }
 
@@ -332,16 +332,41 @@ static void a_report_about_foreign_or_unknown_instances_is_refused_one_by_one(vo
 					   { "", { .state = STATE_STARTED, .generation = 1 } },
 					   { "", { .state = STATE_STARTED, .generation = 1 } } };
 	struct store_report_refusal refused[3];
-	size_t n = 0;
+	size_t n = 0, made;
 
 	strcpy(reports[1].id, other.record.id);
 	strcpy(reports[2].id, mine.record.id);
-	assert_good(f, DO(f, &self, store_instance_report(store, op, reports, 3, refused, &n)));
+	assert_good(f, DO(f, &self, store_instance_report(store, op, reports, 3, 3, refused, &n, &made)));
 	assert_int_equal(n, 2);
 	assert_string_equal(refused[0].text, refused[1].text); /* not there and not yours are one answer */
 	assert_int_equal(find(f, mine.record.id).record.observed.state, STATE_STARTED);
 	assert_int_equal(find(f, other.record.id).record.observed.state, 0);
-	assert_refused(f, DO(f, &f->root, store_instance_report(store, op, reports, 3, refused, &n)), "forbidden");
+	assert_refused(f, DO(f, &f->root, store_instance_report(store, op, reports, 3, 3, refused, &n, &made)), "forbidden");
+}
+
+static void a_report_makes_no_more_records_than_it_may(void **state)
+{
+	struct fixture *f = *state;
+	struct world w = make_world(f);
+	struct principal self = principal_node(w.nrt1.host, "nrt-1");
+	struct store_report reports[4] = { { "ffffffffffffff", { .state = STATE_STARTED, .generation = 1 } } };
+	struct store_report_refusal refused[4];
+	size_t n = 0, made = 0;
+
+	for (int i = 1; i < 4; i++) {
+		reports[i].observed = (struct observed){ .state = STATE_STARTED, .generation = 1 };
+		strcpy(reports[i].id, make_instance(f, "web", "nrt", w.live, 3).record.id);
+	}
+	assert_good(f, DO(f, &self, store_instance_report(store, op, reports, 4, 2, refused, &n, &made)));
+	assert_int_equal(made, 2);
+	assert_int_equal(f->op.n_records, 2);
+	assert_int_equal(n, 2);
+	assert_false(refused[0].later); /* not here: for good */
+	assert_true(refused[1].later);
+	assert_string_equal(refused[1].id, reports[3].id);
+	assert_good(f, DO(f, &self, store_instance_report(store, op, reports, 4, 1, refused, &n, &made))); /* what is known costs nothing */
+	assert_int_equal(made, 1);
+	assert_int_equal(n, 1);
 }
 
 /* ---- deletes ---- */
@@ -569,6 +594,7 @@ int main(void)
 		T(a_report_of_an_older_generation_is_ignored),
 		T(a_restored_store_catches_up_with_the_generation_of_the_host),
 		T(a_report_about_foreign_or_unknown_instances_is_refused_one_by_one),
+		T(a_report_makes_no_more_records_than_it_may),
 		T(a_destroyed_instance_goes_with_the_report_of_its_host),
 		T(a_report_of_destroyed_that_nobody_wanted_is_only_a_state),
 		T(an_app_goes_when_its_last_instance_is_gone),
