@@ -66,6 +66,7 @@ json_t *api_peer_json(const struct store_peer *p)
 				  p->record.label, "org", p->org_name, "network", p->network_name, "region", p->region, "requested_region",
 				  p->record.requested_region, "gateway", p->gateway_name);
 
+	json_object_set_new(reply, "moving_to", p->next_gateway ? json_string(p->next_name) : json_null());
 	json_object_set_new(reply, "prefix", address_json(p, 0, "/120"));
 	json_object_set_new(reply, "address", address_json(p, 2, ""));
 	add_tunnel(reply, p);

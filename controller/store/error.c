@@ -47,6 +47,7 @@ static const struct error_code table[] = {
 	{ "no_gateway_in_region", CONFLICT, "choose one of those regions, or leave out --strict" },
 	{ "gateway_not_live", CONFLICT, "leave the gateway out, or choose another" },
 	{ "gateway_wrong_region", CONFLICT, "leave out the region or the gateway" },
+	{ "gateway_same", CONFLICT, "sixpn node drain, or name another region or gateway" },
 	{ "host_not_live", CONFLICT, "sixpn status says what is wrong with it" },
 	{ "host_draining", CONFLICT, "sixpn node undrain, or choose another" },
 	{ "host_wrong_region", CONFLICT, "leave out the region or the host" },
