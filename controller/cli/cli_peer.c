@@ -222,33 +222,6 @@ static struct job job_new(const char *method, const char *done_word)
 
 /* ---- create, rekey ---- */
 
-/* "30m", "12h", "7d"; "never" = 0. */
-static int add_expiry(struct cli *cli, json_t *body)
-{
-	static const struct {
-		char unit;
-		long long s;
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
-	const char *text = cli_value(cli, "expires");
-	char *end = NULL;
-	long long n;
-
-	if (!text)
-		return 0;
-	n = text[0] >= '0' && text[0] <= '9' ? strtoll(text, &end, 10) : 0;
-	if (!strcmp(text, "never")) {
-		if (strcmp(cli->command->verb, "create"))
-			json_object_set_new(body, "expires_in_s", json_integer(0));
-		return 0;
-	}
-	for (size_t i = 0; end && n > 0 && n < 1000000000 && i < ARRAY_LEN(units); i++)
-		if (*end == units[i].unit && !end[1]) {
-			json_object_set_new(body, "expires_in_s", json_integer(n * units[i].s));
-			return 0;
-		}
-	return cli_fail(cli, EXIT_USAGE, "flag_value", "30m, 12h, 7d, or never", "--expires is \"%.30s\", which is no time", text);
-}
-
 /* NAME, or ORG/NAME, of what does not exist yet. */
 static void name_it(struct cli *cli, struct job *job)
 {
@@ -280,7 +253,7 @@ int cli_peer_create(struct cli *cli)
 			json_object_set_new(job.body, "strict", json_true());
 		if (cli_has(cli, "ephemeral"))
 			json_object_set_new(job.body, "ephemeral", json_true());
-		r = add_expiry(cli, job.body);
+		r = cli_peer_add_time(cli, job.body, "expires", "expires_in_s");
 	}
 	if (r == 0)
 		r = make_keys(cli, &job.place.file, job.body, job.public_key);
@@ -425,7 +398,7 @@ int cli_peer_update(struct cli *cli)
 {
 	static const char *const bools[] = { "ephemeral", "suspended" };
 	struct job job = job_new("PATCH", "changed");
-	int r = add_expiry(cli, job.body);
+	int r = cli_peer_add_time(cli, job.body, "expires", "expires_in_s");
 
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(bools); i++) {
 		const char *value = cli_value(cli, bools[i]);
@@ -441,28 +414,4 @@ int cli_peer_update(struct cli *cli)
 		r = cli_write(cli, job.method, buf_str(&job.path), TAKE(job.body), job.done_word);
 	job_deinit(&job);
 	return r;
-}
-
-/* Files that were made and never used: what flyctl leaves when the name of its file is taken, and keys that nobody fetched. */
-int cli_peer_prune(struct cli *cli)
-{
-	json_t *body = json_object();
-	const char *org = cli_value(cli, "org");
-	char what[160];
-	int r = 0;
-
-	if (!cli_has(cli, "never-used"))
-		r = cli_fail(cli, EXIT_USAGE, "usage", "it takes those that no handshake was ever heard of", "--never-used is missing");
-	else if (!org)
-		r = cli_fail(cli, EXIT_USAGE, "usage", "sixpn org list shows them", "--org ORG is missing");
-	snprintf(what, sizeof what, "all peers of %.80s that have never been used", org ? org : "");
-	if (r == 0)
-		r = cli_confirm(cli, org, what);
-	if (r) {
-		json_decref(body);
-		return r;
-	}
-	json_object_set_new(body, "org", json_string(org));
-	json_object_set_new(body, "never_used", json_true());
-	return cli_write(cli, "POST", "/v1/peers/prune", body, "pruned");
 }

@@ -49,3 +49,5 @@ int cli_create_secret(struct cli *cli, const char *path, json_t *body, const cha
 int cli_peer_status_get(struct cli *cli, const char *ref, json_t **ret_status);
 /* "38 s", "3 min", "5 h", "2 days". */
 void peer_age_text(long long s, struct buf *ret_text);
+/* "30m", "12h", "7d" of a flag as a number of seconds in the body; "never" is 0, or nothing for a new one. 0 or an exit status. */
+int cli_peer_add_time(struct cli *cli, json_t *body, const char *flag, const char *field);

@@ -79,7 +79,7 @@ static const struct cli_noun instance = {
 static const struct cli_noun peer = {
 	"peer", "/v1/peers", "name", "people and other networks that come in by WireGuard",
 	COLUMNS({ "NAME", "name" }, { "ORG", "org" }, { "NETWORK", "network" }, { "REGION", "region" }, { "GATEWAY", "gateway" },
-		{ "ADDRESS", "address" }, { "FIRST USE", "first_used_at" }, { "EXPIRES", "expires_at" }),
+		{ "PREFIX", "prefix" }, { "STATE", "state" }, { "LAST HANDSHAKE", "last_handshake_at" }, { "EXPIRES", "expires_at" }),
 	"name prefix gateway",
 };
 static const struct cli_noun token = {
@@ -220,7 +220,9 @@ const struct cli_command cli_commands[] = {
 	  cli_peer_move },
 	{ &peer, "config", "NAME", CLI_READ, FLAGS(FLAG_ORG, { "from", "FILE", false, "its file, whole or unfinished, for the key" }, FLAGS_PEER_PLACE),
 	  "its WireGuard file again, without the private key", "sixpn peer config laptop --from laptop.conf -o new.conf", cli_peer_config },
-	{ &peer, "prune", "", CLI_DESTROY, FLAGS(FLAG_ORG, { "never-used", NULL, false, "those that no handshake was ever heard of" }),
+	{ &peer, "prune", "", CLI_DESTROY,
+	  FLAGS(FLAG_ORG, { "network", "NETWORK", false, "only in this network" }, { "never-used", NULL, false, "those that no handshake was ever heard of" },
+		{ "older-than", "TIME", false, "and that were made so long ago: 30m, 12h, 7d (1d)" }),
 	  "delete peers that nobody uses", "sixpn peer prune --org acme --never-used --yes", cli_peer_prune },
 	{ &peer, "delete", "NAME", CLI_DESTROY, FLAGS(FLAG_ORG), "delete a peer; its tunnel ends", "sixpn peer delete laptop --yes", cli_delete },
 

@@ -423,9 +423,21 @@ static void prune_wants_its_reason_its_org_and_a_yes(void **state)
 
 	assert_int_equal(run(f, "peer prune --org acme --yes"), 2);
 	assert_int_equal(run(f, "peer prune --never-used --yes"), 2);
-	assert_int_equal(run(f, "peer prune --org acme --never-used"), 2);
-	has(f->err, "this deletes all peers of acme that have never been used");
 	assert_int_equal(f->n_requests, 0);
+	answer(f, 200, "{\"dry_run\":true,\"pruned\":[\"old-1\",\"old-2\"],\"count\":2,\"more\":false}");
+	assert_int_equal(run(f, "peer prune --org acme --never-used --older-than 2d"), 2); /* nobody is there to type */
+	has(f->err, "  old-1\n  old-2\nthis deletes these peers of acme");
+	has(request(f, 0), "POST /v1/peers/prune?dry_run=1 ");
+	has(request(f, 0), "\"older_than_s\":172800");
+	has(request(f, 0), "\"never_used\":true");
+	assert_int_equal(f->n_requests, 1);
+	answer(f, 200, "{\"pruned\":[\"old-1\"],\"count\":1,\"more\":false" DONE "}");
+	assert_int_equal(run(f, "peer prune --org acme --never-used --yes"), 0);
+	assert_string_equal(f->out, "old-1\n");
+	has(request(f, 1), "POST /v1/peers/prune?wait=applied");
+	answer(f, 200, "{\"dry_run\":true,\"pruned\":[],\"count\":0,\"more\":false}");
+	assert_int_equal(run(f, "peer prune --org acme --never-used"), 0);
+	assert_int_equal(f->n_requests, 3);
 }
 
 static void a_dry_run_makes_no_file(void **state)
