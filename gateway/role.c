@@ -1,40 +1,240 @@
-/* gateway - the role that terminates customers' WireGuard peers. */
-#include "node/role.h"
-
+/* gateway - the role that terminates customers' WireGuard peers: one device, one entry per peer, its programs and its ways. Everything it
+ * needs is on this machine: while a customer connects nobody is asked. */
+#include "gateway/stats.h"
 #include "lib/base/log.h"
+#include "lib/bpf/attach.h"
+#include "lib/netlink/rtnl.h"
+#include "lib/netlink/wg_tunnel.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define AREA "gateway"
+#define DEVICE "sixpn-peers"
+#define PATIENCE_MS 3000 /* a machine may have thousands of peers and little processor */
+/* Every how many times its own duration a look is taken: 10,000 peers are dumped in 0.2 s, so every 10 s; a few every 2 s. */
+#define LOOK_PAUSE 50
+#define LOOK_MIN_MS 2000
+#define LOOK_MAX_MS 60000
 
 struct gateway {
 	const struct role_env *env;
+	struct wg_tunnel *tunnel;
+	struct ways ways;
+	struct peers *peers;
+	struct stats stats;
+	uint64_t look_due_ms, look_took_ms, looks;
+	uint64_t changes_at_look; /* peers_changes() when the look under way began */
 };
+
+/* ---- what the tunnel calls ---- */
+
+static int guard(void *ctx, uint32_t ifindex)
+{
+	struct gateway *g = ctx;
+
+	g->ways.device = ifindex;
+	return bpf_attach(g->env->datapath, ifindex, DEVICE, BPF_DEVICE_PEERS);
+}
+
+static int route(void *ctx, uint32_t ifindex)
+{
+	struct gateway *g = ctx;
+
+	(void)ifindex;
+	return g->peers ? peers_lay_ways(g->peers) : 0;
+}
+
+static int replay(void *ctx, struct why *why)
+{
+	return peers_replay(((struct gateway *)ctx)->peers, why);
+}
+
+static void repaired(void *ctx, enum wg_tunnel_repair what, const char *object, int error)
+{
+	const struct role_env *env = ((struct gateway *)ctx)->env;
+
+	env->ops->repaired(env->node, what == WG_TUNNEL_DEVICE ? REPAIR_PEERS_DEVICE : REPAIR_PEERS_PROCESS, object, error);
+}
+
+static void tell_stats(void *ctx, const struct role_peer_stats *told, size_t n)
+{
+	const struct role_env *env = ((struct gateway *)ctx)->env;
+
+	env->ops->peer_stats(env->node, told, n);
+}
+
+static void looked(void *ctx, const struct wg_look_result *result)
+{
+	struct gateway *g = ctx;
+	uint64_t pause = result->took_ms * LOOK_PAUSE;
+
+	if (result->error < 0)
+		return;
+	g->looks++;
+	g->look_took_ms = result->took_ms;
+	pause = pause < LOOK_MIN_MS ? LOOK_MIN_MS : pause > LOOK_MAX_MS ? LOOK_MAX_MS : pause;
+	g->look_due_ms = clock_mono_ms(&g->env->clock) + pause;
+	if (peers_changes(g->peers) == g->changes_at_look)
+		peers_compare(g->peers, &result->observed);
+	stats_take(&g->stats, g->peers, &result->observed, &g->env->clock, tell_stats, g);
+}
+
+static bool answers(void *ctx)
+{
+	return wg_tunnel_answers(((struct gateway *)ctx)->tunnel);
+}
+
+/* ---- the role ---- */
+
+static void *gateway_free(struct gateway *g)
+{
+	g->tunnel = wg_tunnel_free(g->tunnel);
+	g->peers = peers_free(g->peers);
+	free(g);
+	return NULL;
+}
+
+static int make_tunnel(struct gateway *g, struct why *why)
+{
+	const struct role_env *env = g->env;
+	char log_file[PATH_MAX];
+	struct wg_tunnel_config config = { .name = DEVICE,
+					   .area = AREA,
+					   .private_key = env->gateway_key,
+					   .port = (uint16_t)config_int(env->config, "gateway_port"),
+					   .mtu = ADDR_MTU,
+					   .run_dir = env->run_dir,
+					   .log_file = log_file,
+					   .guard = guard,
+					   .route = route,
+					   .replay = replay,
+					   .repaired = repaired,
+					   .looked = looked,
+					   .patience_ms = PATIENCE_MS,
+					   .ctx = g };
+
+	snprintf(log_file, sizeof log_file, "%s/wireguard-" DEVICE ".log", env->run_dir);
+	return wg_tunnel_new(env->loop, env->rtnl, &config, &g->tunnel, why);
+}
+
+static int make_peers(struct gateway *g)
+{
+	const struct peers_parts parts = { .env = g->env,
+					   .wg = wg_tunnel_wg(g->tunnel),
+					   .own_key = wg_tunnel_public_key(g->tunnel),
+					   .ways = &ways_ops,
+					   .ways_ctx = &g->ways,
+					   .answers = answers,
+					   .ctx = g };
+	struct rtnl_link lo;
+	int e = rtnl_link_by_name(g->env->rtnl, "lo", &lo);
+
+	g->ways = (struct ways){ .rtnl = g->env->rtnl, .device = wg_tunnel_ifindex(g->tunnel), .loopback = lo.ifindex };
+	return e == 0 ? peers_new(&parts, &g->peers) : e;
+}
+
+/* Key and port of a device that an earlier daemon set up are compared with the first look: setting them anew costs sessions. */
+static int bring_up(struct gateway *g)
+{
+	bool started;
+	int e = wg_tunnel_up(g->tunnel, &started);
+
+	return e == 0 && started ? wg_tunnel_set_device(g->tunnel) : e;
+}
 
 static int gateway_start(const struct role_env *env, void **ret_role, struct why *why)
 {
-	struct gateway *g = calloc(1, sizeof *g);
+	struct gateway *g;
+	int e;
 
-	(void)why;
+	if (!env->gateway_key)
+		return why_set(why, "gateway_key", "roles", "there is no key for " DEVICE);
+	g = calloc(1, sizeof *g);
 	if (!g)
 		return -ENOMEM;
 	g->env = env;
+	e = make_tunnel(g, why);
+	if (e == 0)
+		e = make_peers(g);
+	if (e == 0)
+		e = bring_up(g);
+	if (e) {
+		gateway_free(g);
+		return e < 0 ? why_set(why, "gateway", "", DEVICE " cannot be brought up: %s", strerror(-e)) : e;
+	}
 	*ret_role = g;
 	return 0;
 }
 
 static void gateway_sync(void *role, const struct role_desired *desired)
 {
-	(void)role;
-	log_debug("gateway", "%zu peers in %zu networks", desired->n_peers, desired->n_networks);
+	peers_sync(((struct gateway *)role)->peers, desired);
+}
+
+static void repair_programs(struct gateway *g)
+{
+	const struct role_env *env = g->env;
+	unsigned missing = 0;
+	int e = bpf_attach_missing(env->datapath, g->ways.device, BPF_DEVICE_PEERS, &missing);
+
+	if (e == 0 && !missing)
+		return;
+	if (e == 0)
+		e = bpf_attach(env->datapath, g->ways.device, DEVICE, BPF_DEVICE_PEERS);
+	env->ops->repaired(env->node, REPAIR_PEERS_PROGRAM,
+			   missing == BPF_MISSING_INGRESS ? "peer_ingress of " DEVICE :
+			   missing == BPF_MISSING_EGRESS  ? "peer_egress of " DEVICE :
+							    "both programs of " DEVICE,
+			   e);
+}
+
+/* Programs before the ways that lead past them. */
+static void gateway_repair(void *role)
+{
+	struct gateway *g = role;
+
+	if (!wg_tunnel_repair(g->tunnel))
+		return;
+	repair_programs(g);
+	peers_compare_ways(g->peers);
+	if (clock_mono_ms(&g->env->clock) < g->look_due_ms)
+		return;
+	if (wg_tunnel_look(g->tunnel) == 0)
+		g->changes_at_look = peers_changes(g->peers);
+}
+
+static void gateway_numbers(void *role, struct role_numbers *ret_numbers)
+{
+	const struct gateway *g = role;
+
+	*ret_numbers = (struct role_numbers){ .is_gateway = true,
+					      .peers = peers_count(g->peers),
+					      .online = g->stats.online,
+					      .offline = g->stats.offline,
+					      .never = g->stats.never,
+					      .handshakes = g->stats.handshakes,
+					      .process_restarts = wg_tunnel_restarts(g->tunnel),
+					      .backend = wg_tunnel_wg(g->tunnel)->ops->name,
+					      .looks = g->looks,
+					      .look_ms = g->look_took_ms,
+					      .changes = peers_changes(g->peers),
+					      .change_us = peers_change_us(g->peers) };
 }
 
 static void gateway_stop(void *role)
 {
-	free(role);
+	gateway_free(role);
 }
 
 static void gateway_wipe(void *role)
 {
-	(void)role;
+	struct gateway *g = role;
+
+	peers_wipe(g->peers);
+	wg_tunnel_wipe(g->tunnel);
 }
 
 const struct role_ops gateway_role = {
@@ -42,6 +242,8 @@ const struct role_ops gateway_role = {
 	.bit = ROLE_GATEWAY,
 	.start = gateway_start,
 	.sync = gateway_sync,
+	.repair = gateway_repair,
+	.numbers = gateway_numbers,
 	.stop = gateway_stop,
 	.wipe = gateway_wipe,
 };

@@ -512,6 +512,19 @@ static void role_peer_error(void *ctx, uint32_t kind, const uint8_t peer[8], uin
 		sync_nudge(node->sync);
 }
 
+static void role_self_error(void *ctx, const char *text)
+{
+	struct node *node = ctx;
+	uint8_t key[4];
+
+	put_u32(key, node->identity.host);
+	node->apply_errors++;
+	node_errors_add(&node->errors, RECORD_NODE, key, sizeof key, node->replica.v, text);
+	apply_later(node);
+	if (!node->applying && node->sync)
+		sync_nudge(node->sync);
+}
+
 static void role_peer_stats(void *ctx, const struct role_peer_stats *stats, size_t n)
 {
 	struct node *node = ctx;
@@ -580,6 +593,7 @@ const struct role_node_ops node_role_ops = {
 	.report = role_report,
 	.record_error = role_record_error,
 	.peer_error = role_peer_error,
+	.self_error = role_self_error,
 	.peer_stats = role_peer_stats,
 	.await_presence = role_await_presence,
 	.forget_await = role_forget_await,

@@ -112,6 +112,8 @@ struct role_node_ops {
 	void (*record_error)(void *node, uint32_t kind, const char *instance_id, uint64_t v, const char *text);
 	/* The same of a peer; kind is RECORD_PEER or RECORD_PEER_KEY. */
 	void (*peer_error)(void *node, uint32_t kind, const uint8_t peer[8], uint64_t v, const char *text);
+	/* Something that concerns all of the role: told as an error of this node's own record, and the records are applied again soon. */
+	void (*self_error)(void *node, const char *text);
 	/* What differs from what was said before, told to the controller in batches. */
 	void (*peer_stats)(void *node, const struct role_peer_stats *stats, size_t n);
 	/* Calls done(arg, timed_out) once every node has applied the presence of (network, this host), or after 1 s. May call it
@@ -137,6 +139,17 @@ struct role_env {
 	void *node;
 };
 
+/* For metrics and status. */
+struct role_numbers {
+	bool is_gateway;
+	size_t peers, online, offline, never; /* by their last handshake, as of the last look */
+	uint64_t handshakes;                  /* since our start */
+	uint64_t process_restarts;
+	const char *backend;
+	uint64_t looks, look_ms;              /* how many, and how long the last one took */
+	uint64_t changes, change_us;          /* rounds that changed WireGuard, and how long all of them took */
+};
+
 struct role_ops {
 	const char *name; /* "host", "gateway" */
 	uint32_t bit;     /* ROLE_HOST, ROLE_GATEWAY */
@@ -146,6 +159,7 @@ struct role_ops {
 	/* Called by a timer, not within a sync: compares what the role made in the kernel with what is there, puts right what differs and
 	 * tells of each. Cheap when all is well. May be NULL. */
 	void (*repair)(void *role);
+	void (*numbers)(void *role, struct role_numbers *ret_numbers); /* may be NULL */
 	/* Ends the daemon's part only: links, programs, instances stay (a restart drops no packet). */
 	void (*stop)(void *role);
 	/* Removes everything this role made on the machine: `sixpn node leave`. */

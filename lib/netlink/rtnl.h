@@ -108,6 +108,9 @@ int rtnl_route_replace(struct rtnl *rtnl, const struct rtnl_route *route);
 int rtnl_route_del(struct rtnl *rtnl, const struct rtnl_route *route);
 /* A route with several next hops is delivered once per next hop. */
 int rtnl_route_list(struct rtnl *rtnl, uint32_t table, int (*each)(void *ctx, const struct rtnl_route *route), void *ctx);
+/* Only those of this protocol (0 = any) through this device (0 = any): the kernel leaves out the others. */
+int rtnl_route_list_of(struct rtnl *rtnl, uint32_t table, uint8_t protocol, uint32_t oif,
+		       int (*each)(void *ctx, const struct rtnl_route *route), void *ctx);
 /* The route that a packet to dst takes, as it stands in its table; without a list of all. -ENETUNREACH: none. */
 int rtnl_route_get(struct rtnl *rtnl, const struct in6_addr *dst, struct rtnl_route *ret_route);
 /* As rtnl_route_add compares: fields of `wanted` that are 0 match anything. */

@@ -163,6 +163,14 @@ int rtnl_route_list(struct rtnl *rtnl, uint32_t table, int (*each)(void *ctx, co
 	return list_filtered(rtnl, &only, table, 0, each, ctx);
 }
 
+int rtnl_route_list_of(struct rtnl *rtnl, uint32_t table, uint8_t protocol, uint32_t oif,
+		       int (*each)(void *ctx, const struct rtnl_route *route), void *ctx)
+{
+	const struct rtmsg only = { .rtm_family = AF_INET6, .rtm_protocol = protocol };
+
+	return list_filtered(rtnl, &only, table, oif, each, ctx);
+}
+
 int rtnl_route_there(struct rtnl *rtnl, const struct rtnl_route *route, bool *ret_there)
 {
 	const struct rtmsg only = { .rtm_family = AF_INET6, .rtm_type = route->type };

@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #define RESTART_MS 100
+#define LOOK_SILENCE_MS 3000 /* 65,536 peers, the most that wireguard-go takes, are dumped in 1.2 s */
+#define LOOK_TIMEOUT_MS 30000
 #define UNANSWERED_MAX 3 /* a process that misses one look may only be short of processor time */
 
 struct wg_tunnel {
@@ -35,6 +37,7 @@ struct wg_tunnel {
 	struct wg wg;
 	uint32_t ifindex;
 	uint64_t restarts;
+	struct wg_look *look;
 	unsigned unanswered; /* looks in a row that the process did not answer */
 };
 
@@ -151,6 +154,34 @@ static void end_process(struct wg_tunnel *t)
 		log_err(t->config.area, "no memory for a timer");
 }
 
+/* ---- looking ---- */
+
+/* In a thread of its own, with nothing of the loop's but the name. */
+static int dump_apart(void *ctx, const atomic_bool *cancelled, struct wg_observed *ret_observed)
+{
+	const struct wg_tunnel *t = ctx;
+	struct wg_uapi uapi = t->uapi;
+	struct wg wg = wg_uapi_backend(&uapi);
+
+	uapi.silence_ms = LOOK_SILENCE_MS;
+	uapi.timeout_ms = LOOK_TIMEOUT_MS;
+	uapi.cancelled = cancelled;
+	return wg_observe(&wg, ret_observed);
+}
+
+static void look_done(void *ctx, struct wg_look_result *result)
+{
+	struct wg_tunnel *t = ctx;
+
+	wg_tunnel_looked(t, result->error, &result->observed.device);
+	t->config.looked(t->config.ctx, result);
+}
+
+int wg_tunnel_look(struct wg_tunnel *t)
+{
+	return wg_look_start(t->look);
+}
+
 /* ---- life ---- */
 
 int wg_tunnel_new(struct loop *loop, struct rtnl *rtnl, const struct wg_tunnel_config *config, struct wg_tunnel **ret_tunnel, struct why *why)
@@ -167,12 +198,17 @@ int wg_tunnel_new(struct loop *loop, struct rtnl *rtnl, const struct wg_tunnel_c
 	memcpy(t->private_key, config->private_key, WG_KEY_LEN);
 	crypto_x25519_public(t->private_key, t->public_key);
 	t->process_config = (struct wg_process_config){ .name = t->name, .run_dir = t->run_dir, .log_file = t->log_file[0] ? t->log_file : NULL };
+	t->config.run_dir = t->config.log_file = t->config.name = NULL; /* ours are copies */
 	e = make_device(t);
 	if (e < 0)
 		e = why_set(why, "device", "", "device %s cannot be made: %s", t->name, strerror(-e));
 	if (e == 0)
 		e = wg_uapi_init(&t->uapi, t->name, NULL);
+	if (config->patience_ms)
+		t->uapi.silence_ms = config->patience_ms;
 	t->wg = wg_uapi_backend(&t->uapi);
+	if (e == 0 && config->looked)
+		e = wg_look_new(loop, dump_apart, look_done, t, &t->look);
 	if (e)
 		wg_tunnel_free(t);
 	else
@@ -194,6 +230,7 @@ struct wg_tunnel *wg_tunnel_free(struct wg_tunnel *t)
 {
 	if (!t)
 		return NULL;
+	wg_look_free(t->look);
 	loop_remove_io(&t->death);
 	loop_cancel_timer(&t->restart);
 	wg_process_release(&t->process);

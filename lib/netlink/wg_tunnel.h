@@ -6,7 +6,7 @@
  * the device has none that can die. */
 #pragma once
 #include "lib/base/loop.h"
-#include "lib/netlink/wg.h"
+#include "lib/netlink/wg_look.h"
 
 struct rtnl;
 struct wg_tunnel;
@@ -29,6 +29,10 @@ struct wg_tunnel_config {
 	/* It is there again, has key and port, and knows nobody: all peers. -errno, or positive with why: tried again later. */
 	int (*replay)(void *ctx, struct why *why);
 	void (*repaired)(void *ctx, enum wg_tunnel_repair what, const char *object, int error);
+	/* What came of wg_tunnel_look. NULL: it is never called. */
+	void (*looked)(void *ctx, const struct wg_look_result *result);
+	/* How long what is behind the device may be silent before a call of the loop gives up; 0 = the backend's default. */
+	uint32_t patience_ms;
 	void *ctx;
 };
 
@@ -55,3 +59,5 @@ bool wg_tunnel_repair(struct wg_tunnel *tunnel);
 /* What came of the caller's dump: 0 with the device as it was found (key and port are put right), or the error. A process that does not
  * answer for three looks is ended, and comes back as after a death. */
 void wg_tunnel_looked(struct wg_tunnel *tunnel, int error, const struct wg_device *device);
+/* A dump that nobody waits for (wg_look.h): judged as by wg_tunnel_looked, then given to config.looked. -EBUSY: one is under way. */
+int wg_tunnel_look(struct wg_tunnel *tunnel);

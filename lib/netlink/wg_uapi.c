@@ -15,7 +15,10 @@
 #define REPLY_MAX (64u << 20)  /* 65,536 peers, the most wireguard-go takes, are 21 MB */
 #define BATCH_BYTES (64u << 10)
 
+#define CANCEL_MS 100 /* how soon a call notices that it is not wanted any more */
+
 struct connection {
+	const struct wg_uapi *uapi;
 	int fd;
 	struct clock clock;
 	uint64_t until_ms;
@@ -25,22 +28,40 @@ int wg_uapi_init(struct wg_uapi *uapi, const char *ifname, const char *dir)
 {
 	int n = snprintf(uapi->socket_path, sizeof(uapi->socket_path), "%s/%s.sock", dir ? dir : WG_UAPI_DIR, ifname);
 
+	uapi->silence_ms = WG_UAPI_SILENCE_MS;
+	uapi->timeout_ms = WG_UAPI_TIMEOUT_MS;
+	uapi->cancelled = NULL;
 	return n < 0 || (size_t)n >= sizeof(uapi->socket_path) ? -ENAMETOOLONG : 0;
+}
+
+static bool is_cancelled(const struct connection *connection)
+{
+	return connection->uapi->cancelled && atomic_load(connection->uapi->cancelled);
 }
 
 static int wait_for(const struct connection *connection, short events)
 {
 	struct pollfd pollfd = { .fd = connection->fd, .events = events };
-	uint64_t now = clock_mono_ms(&connection->clock), left;
-	int r;
+	uint64_t silent_until = clock_mono_ms(&connection->clock) + connection->uapi->silence_ms;
+	uint64_t until = connection->until_ms < silent_until ? connection->until_ms : silent_until;
 
-	if (now >= connection->until_ms)
-		return -ETIMEDOUT;
-	left = connection->until_ms - now;
-	r = poll(&pollfd, 1, left < WG_UAPI_SILENCE_MS ? (int)left : WG_UAPI_SILENCE_MS);
-	if (r < 0)
-		return errno == EINTR ? 0 : -errno;
-	return r ? 0 : -ETIMEDOUT;
+	for (;;) {
+		uint64_t now = clock_mono_ms(&connection->clock), left;
+		int r;
+
+		if (is_cancelled(connection))
+			return -ECANCELED;
+		if (now >= until)
+			return -ETIMEDOUT;
+		left = until - now;
+		if (connection->uapi->cancelled && left > CANCEL_MS)
+			left = CANCEL_MS;
+		r = poll(&pollfd, 1, (int)left);
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return -errno;
+	}
 }
 
 static int open_connection(const struct wg_uapi *uapi, struct connection *ret)
@@ -57,6 +78,7 @@ static int open_connection(const struct wg_uapi *uapi, struct connection *ret)
 		close(fd);
 		return r;
 	}
+	ret->uapi = uapi;
 	ret->fd = fd;
 	ret->clock = clock_real();
 	return 0;
@@ -119,7 +141,7 @@ static int exchange(struct connection *connection, const struct buf *request,
 	struct buf reply = BUF_INIT(REPLY_MAX);
 	int answer, r;
 
-	connection->until_ms = clock_mono_ms(&connection->clock) + WG_UAPI_TIMEOUT_MS;
+	connection->until_ms = clock_mono_ms(&connection->clock) + connection->uapi->timeout_ms;
 	r = send_all(connection, request->data, request->len);
 	if (r == 0)
 		r = receive_reply(connection, &reply);

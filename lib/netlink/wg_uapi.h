@@ -9,12 +9,16 @@
 #include "lib/base/buf.h"
 #include "lib/netlink/wg.h"
 
+#include <stdatomic.h>
+
 #define WG_UAPI_SILENCE_MS 500
 #define WG_UAPI_TIMEOUT_MS 5000
 #define WG_UAPI_DIR "/run/wireguard" /* wireguard-go's own folder is /var/run/wireguard, the same place on Debian */
 
 struct wg_uapi {
 	char socket_path[108];
+	uint32_t silence_ms, timeout_ms; /* of a call; wg_uapi_init sets those above */
+	const atomic_bool *cancelled;    /* true = give up now (-ECANCELED); NULL = never */
 };
 
 /* dir NULL = WG_UAPI_DIR. -ENAMETOOLONG. */
