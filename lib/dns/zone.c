@@ -160,14 +160,58 @@ static void no_data(const struct dns_zone *z, enum dns_tree tree, bool instances
 	negative(z, tree, DNS_NOERROR, r);
 }
 
+/* The app below which the name is `prefix`; NULL: it is something else. */
+static const struct zone_node *find_app_below(const struct dns_zone *z, const char *prefix, size_t prefix_len, const uint8_t *key,
+					      size_t key_len)
+{
+	const struct zone_node *app;
+
+	if (key_len <= prefix_len || memcmp(key, prefix, prefix_len))
+		return NULL;
+	app = find_node(z, key + prefix_len, key_len - prefix_len);
+	return app && app->app ? app : NULL;
+}
+
+#define OF_APP "\2of"
+#define NEAREST_OF_APP "\7nearest" OF_APP
+#define PROCESS_APP "\7process"
+#define BELOW(prefix) prefix, sizeof(prefix) - 1
+
+/* Names that have others below them, but nothing of their own (RFC 8020). */
+static bool is_between(const struct dns_zone *z, const uint8_t *key, size_t key_len)
+{
+	return find_app_below(z, BELOW(OF_APP), key, key_len) || find_app_below(z, BELOW(NEAREST_OF_APP), key, key_len) ||
+	       find_app_below(z, BELOW(PROCESS_APP), key, key_len);
+}
+
+/* The N of a label `top<N>`, written as one writes numbers; 0 = it is none. */
+static unsigned top_of_label(const uint8_t *label)
+{
+	unsigned n = 0;
+
+	if (label[0] < 4 || label[0] > 6 || memcmp(label + 1, "top", 3) || label[4] == '0')
+		return 0;
+	for (size_t i = 4; i <= label[0]; i++) {
+		if (label[i] < '0' || label[i] > '9')
+			return 0;
+		n = n * 10 + (label[i] - '0');
+	}
+	return n;
+}
+
 /* A name that no table has. */
 static void answer_nameless(const struct dns_zone *z, enum dns_tree tree, struct dns_reply *r)
 {
 	const uint8_t *key = r->query->key;
-	bool region_like = tree == DNS_TREE_INTERNAL && is_below_app_like_region(z, key, r->query->name_len);
+	size_t key_len = r->query->name_len;
+	bool region_like = tree == DNS_TREE_INTERNAL && is_below_app_like_region(z, key, key_len);
 
 	if (region_like && zone_region_known(z, key + 1)) {
 		no_data(z, tree, true, r);
+		return;
+	}
+	if (tree == DNS_TREE_INTERNAL && is_between(z, key, key_len)) {
+		no_data(z, tree, false, r);
 		return;
 	}
 	if (region_like)
@@ -225,13 +269,9 @@ static void put_near(struct dns_reply *r, const struct zone_node *n, const struc
 		put_turned(r, a + n->n_own, n_others, DNS_SAMPLE_NEAR - own, turn);
 }
 
-static void put_everywhere(struct dns_reply *r, const struct zone_node *n, const struct zone_address *a, uint32_t turn)
+/* The first so many, at most as many as there are; of equal ones others each time. */
+static void put_first(struct dns_reply *r, const struct zone_node *n, const struct zone_address *a, size_t left, uint32_t turn)
 {
-	size_t room = dns_reply_left(r) / ZONE_AAAA_LEN, left = n->n_addresses;
-
-	/* A sample is a whole answer by definition, so one that is cut needs no TC: old musl could not ask again by TCP. */
-	left = left > DNS_SAMPLE_ALL ? DNS_SAMPLE_ALL : left;
-	left = left > room ? room : left;
 	for (size_t at = 0; left;) {
 		size_t run = n->n_addresses == 1 ? 1 : a[at].run_len, take = run > left ? left : run;
 
@@ -241,16 +281,52 @@ static void put_everywhere(struct dns_reply *r, const struct zone_node *n, const
 	}
 }
 
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A sample is a whole answer by definition, so one that is cut needs no TC: old musl could not ask again by TCP. */
+static void put_everywhere(struct dns_reply *r, const struct zone_node *n, const struct zone_address *a, uint32_t turn)
+{
+	size_t room = dns_reply_left(r) / ZONE_AAAA_LEN;
+
+	put_first(r, n, a, least(room, least(DNS_SAMPLE_ALL, n->n_addresses)), turn);
+}
+
+static uint32_t next_turn(const struct dns_zone *z, const struct zone_node *n)
+{
+	return n->n_addresses > 1 ? atomic_fetch_add_explicit(&z->turns[n - z->nodes], 1, memory_order_relaxed) : 0;
+}
+
+/* Of an app, the nearest: exactly so many, or all. */
+static void answer_nearest(const struct dns_zone *z, const struct zone_node *app, unsigned n, struct dns_reply *r)
+{
+	if (r->query->type == DNS_TYPE_AAAA && app->n_addresses)
+		put_first(r, app, z->addresses + app->address_at, least(n, app->n_addresses), next_turn(z, app));
+	else if (r->query->type == DNS_TYPE_ANY)
+		put_any(r);
+	else
+		no_data(z, DNS_TREE_INTERNAL, true, r);
+}
+
+/* top<N>.nearest.of.<app>: there are too many N for a table. */
+static const struct zone_node *find_nearest(const struct dns_zone *z, const uint8_t *key, size_t key_len, unsigned *ret_n)
+{
+	size_t label = 1u + key[0];
+
+	*ret_n = top_of_label(key);
+	return *ret_n ? find_app_below(z, BELOW(NEAREST_OF_APP), key + label, key_len - label) : NULL;
+}
+
 static void answer_node(const struct dns_zone *z, enum dns_tree tree, const struct zone_node *n, struct dns_reply *r)
 {
 	uint16_t type = r->query->type;
 
 	if (type == DNS_TYPE_AAAA && n->n_addresses) {
 		const struct zone_address *a = z->addresses + n->address_at;
-		uint32_t turn = 0;
+		uint32_t turn = next_turn(z, n);
 
-		if (n->n_addresses > 1)
-			turn = atomic_fetch_add_explicit(&z->turns[n - z->nodes], 1, memory_order_relaxed);
 		if (n->n_near > DNS_SAMPLE_NEAR)
 			put_near(r, n, a, turn);
 		else
@@ -330,6 +406,7 @@ void dns_zone_answer(const struct dns_zone *z, enum dns_tree tree, struct dns_re
 	const uint8_t *key = r->query->key;
 	size_t key_len = r->query->name_len;
 	const struct zone_node *n;
+	unsigned top;
 
 	r->authoritative = true;
 	if (key_len == trees[tree].apex_len) {
@@ -338,6 +415,8 @@ void dns_zone_answer(const struct dns_zone *z, enum dns_tree tree, struct dns_re
 		answer_reverse(z, r);
 	} else if (tree == DNS_TREE_INTERNAL && (n = find_node(z, key, key_len))) {
 		answer_node(z, tree, n, r);
+	} else if (tree == DNS_TREE_INTERNAL && (n = find_nearest(z, key, key_len, &top))) {
+		answer_nearest(z, n, top, r);
 	} else {
 		answer_nameless(z, tree, r);
 	}

@@ -1,14 +1,15 @@
 /* zone - all names of one network, precompiled and immutable: pure functions from plain structs to answers.
  *
- * Names of app A (all below `internal`): A, global.A, <region>.A, <id>.vm.A (AAAA); A, regions.A, vms.A, all.regions.A,
+ * Names of app A (all below `internal`): A, global.A, <region>.A, <id>.vm.A, <group>.process.A, top<N>.nearest.of.A (AAAA); A, regions.A, vms.A, all.regions.A,
  * all.vms.A (TXT); _apps, _instances, all._instances, and what freshness.h makes (TXT); reverse names of the network's own addresses (PTR). TTL 5.
  *   Names of a peer: <label>._peer (AAAA); _peer lists the labels (TXT). A suspended one: NODATA, and not in the list.
- *   An app without a started instance, `vm.A` and a known region without an instance: NODATA. Anything else: NXDOMAIN.
+ *   An app without a started instance, `vm.A`, `process.A`, `of.A`, `nearest.of.A` and a known region without an instance: NODATA. Anything else: NXDOMAIN.
  *   Lists are sorted and comma-separated (`_instances`: ';'), broken before a separator when a string would pass 255 bytes, so
  * joining the strings gives the list. A list above DNS_TEXT_PAGE bytes continues at p2.<name>, p3.<name> ...; the first page is
  * then sent with TC, since it is not all.
  *   AAAA answers are samples: DESIGN's rule (nearest region has <= 3: everybody, nearest first, at most 16; else 3 of it in
- * rotation with the asker's own host among them), cut to what fits, never TC.
+ * rotation with the asker's own host among them), cut to what fits, never TC. top<N>.nearest.of is no sample: the N nearest (1 to 999), all
+ * there are if there are fewer, by TCP where they do not fit; equal ones take turns.
  *
  * The SOA serial is v: give the version up to which all changes of this network are in it, raised by its own changes alone, or orgs
  * could see each other's activity. */
@@ -19,6 +20,7 @@
 
 #define DNS_SAMPLE_NEAR 3
 #define DNS_SAMPLE_ALL 16
+#define DNS_NEAREST_MAX 999
 #define DNS_TEXT_PAGE 60000
 
 struct dns_instance {

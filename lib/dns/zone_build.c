@@ -135,23 +135,36 @@ static bool same_run(const struct zone_candidate *a, const struct zone_candidate
 	return a->own == b->own && !strcmp(a->in->region, b->in->region);
 }
 
-/* The answering ones of all[from, to), which share an app, become records in the same order. */
-static void add_addresses(struct zone_build *b, size_t from, size_t to)
+void zone_add_addresses(struct zone_build *b, const struct zone_candidate *c, size_t n)
 {
 	struct dns_zone *z = b->z;
 	const struct zone_candidate *last = NULL;
 	size_t run = z->n_addresses;
 
-	for (size_t i = from; i < to; i++) {
-		const struct zone_candidate *c = &b->all[i];
-
-		if (!zone_candidate_answers(c))
+	for (size_t i = 0; i < n; i++) {
+		if (!zone_candidate_answers(&c[i]))
 			continue;
-		if (!last || !same_run(last, c))
+		if (!last || !same_run(last, &c[i]))
 			run = z->n_addresses;
-		zone_fill_record(z->addresses[z->n_addresses++].record, &c->in->address);
+		zone_fill_record(z->addresses[z->n_addresses++].record, &c[i].in->address);
 		z->addresses[run].run_len++;
-		last = c;
+		last = &c[i];
+	}
+}
+
+void zone_count_near(const struct zone_candidate *c, size_t n, size_t *ret_near, size_t *ret_own)
+{
+	const char *region = NULL;
+
+	*ret_near = *ret_own = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!zone_candidate_answers(&c[i]))
+			continue;
+		if (region && strcmp(region, c[i].in->region))
+			break;
+		region = c[i].in->region;
+		++*ret_near;
+		*ret_own += c[i].own;
 	}
 }
 
@@ -171,13 +184,10 @@ int zone_name_addresses(struct zone_build *b, const char *prefix, const char *ap
 }
 
 /* <app> and global.<app>: the whole range; <region>.<app>: each region's part of it; <id>.vm.<app>: one. */
-static int add_region_names(struct zone_build *b, const char *app, size_t from, size_t to, size_t address_at, size_t *ret_near,
-			    size_t *ret_own)
+static int add_region_names(struct zone_build *b, const char *app, size_t from, size_t to, size_t address_at)
 {
 	size_t at = address_at;
-	bool first = true;
 
-	*ret_near = *ret_own = 0;
 	for (size_t i = from; i < to;) {
 		const char *region = b->all[i].in->region;
 		char prefix[NAME_REGION_SIZE + 1];
@@ -195,11 +205,6 @@ static int add_region_names(struct zone_build *b, const char *app, size_t from, 
 		r = zone_name_addresses(b, prefix, app, at, n, n, own);
 		if (r < 0)
 			return r;
-		if (first) {
-			*ret_near = n;
-			*ret_own = own;
-		}
-		first = false;
 		at += n;
 	}
 	return 0;
@@ -239,18 +244,22 @@ static int add_instance_names(struct zone_build *b, const char *app, size_t from
 static int add_app(struct zone_build *b, const char *app, size_t from, size_t to, const struct zone_candidate *by_id)
 {
 	struct dns_zone *z = b->z;
-	size_t address_at = z->n_addresses, n_near, n_own;
+	size_t address_at = z->n_addresses, n, n_near, n_own;
 	struct zone_node *node;
 	int r;
 
-	add_addresses(b, from, to);
-	r = add_region_names(b, app, from, to, address_at, &n_near, &n_own);
+	zone_add_addresses(b, b->all + from, to - from);
+	n = z->n_addresses - address_at;
+	zone_count_near(b->all + from, to - from, &n_near, &n_own);
+	r = add_region_names(b, app, from, to, address_at);
 	if (r == 0)
-		r = zone_name_addresses(b, "", app, address_at, z->n_addresses - address_at, n_near, n_own);
+		r = zone_name_addresses(b, "", app, address_at, n, n_near, n_own);
 	if (r == 0)
-		r = zone_name_addresses(b, "global.", app, address_at, z->n_addresses - address_at, n_near, n_own);
+		r = zone_name_addresses(b, "global.", app, address_at, n, n_near, n_own);
 	if (r == 0)
 		r = add_instance_names(b, app, from, to, address_at);
+	if (r == 0)
+		r = zone_add_groups(b, app, from, to, address_at);
 	if (r == 0)
 		r = zone_add_node(z, "vm.", app, &node); /* nothing of its own, but instances are below it */
 	if (r == 0)
@@ -390,13 +399,13 @@ static void collect_regions(struct zone_build *b)
 static int build_all(struct zone_build *b)
 {
 	struct dns_zone *z = b->z;
-	size_t n = b->in->n_instances, n_addresses = n + b->in->n_peers;
+	size_t n = b->in->n_instances, n_names = n + b->in->n_peers;
 	int r;
 
 	b->all = calloc(n + 1, sizeof *b->all);
 	b->apps = calloc(n + b->in->n_apps + 1, sizeof *b->apps);
-	z->addresses = calloc(n_addresses + 1, sizeof *z->addresses);
-	z->reverses = calloc(n_addresses + 1, sizeof *z->reverses);
+	z->addresses = calloc(n_names + n + 1, sizeof *z->addresses); /* of its app, and of its group */
+	z->reverses = calloc(n_names + 1, sizeof *z->reverses);
 	z->regions = calloc(n + b->here->n_regions + 2, sizeof *z->regions);
 	if (!b->all || !b->apps || !z->addresses || !z->reverses || !z->regions)
 		return -ENOMEM;

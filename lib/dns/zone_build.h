@@ -27,6 +27,15 @@ int zone_compare_regions(const void *a, const void *b); /* for qsort over char[N
 /* The node of "<prefix><app>.internal" (or "<prefix>internal" without an app), new or as it was. It may move with the next one. */
 int zone_add_node(struct dns_zone *z, const char *prefix, const char *app, struct zone_node **ret_node);
 
+/* The answering ones of c[0, n) become records in the same order: regions one after the other, the nearest first, and in each the own
+ * host's first. */
+void zone_add_addresses(struct zone_build *b, const struct zone_candidate *c, size_t n);
+/* How many of c[0, n), in that order, answer in the first region that has one; and how many of those are on the own host. */
+void zone_count_near(const struct zone_candidate *c, size_t n, size_t *ret_near, size_t *ret_own);
+
+/* <group>.process.<app> of all[from, to), which share it; their addresses are the zone's last, from address_at on. */
+int zone_add_groups(struct zone_build *b, const char *app, size_t from, size_t to, size_t address_at);
+
 /* The name's addresses: n of the zone's, beginning with `at`. */
 int zone_name_addresses(struct zone_build *b, const char *prefix, const char *app, size_t at, size_t n, size_t n_near, size_t n_own);
 void zone_fill_record(uint8_t record[ZONE_AAAA_LEN], const struct in6_addr *address);

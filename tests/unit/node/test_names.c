@@ -147,6 +147,8 @@ static void each_network_has_its_own_names(void **state)
 	assert_string_equal(aaaa(rig, MADE_NET2, "nrt.webs.internal"), "ok 9.3");
 	assert_string_equal(aaaa(rig, MADE_NET, "nrt.webs.internal"), "ok");
 	assert_string_equal(ask(rig, MADE_NET2, "regions.webs.internal", DNS_TYPE_TXT), "ok nrt,ord");
+	assert_string_equal(aaaa(rig, MADE_NET2, "app.process.webs.internal"), "ok 7.4 9.3");
+	assert_string_equal(aaaa(rig, MADE_NET2, "top1.nearest.of.webs.internal"), "ok 7.4");
 	assert_string_equal(ask(rig, MADE_NET, "regions.webs.internal", DNS_TYPE_TXT), "ok ord");
 	assert_string_equal(aaaa(rig, 0x00020003u, "webs.internal"), "no zone");
 	assert_int_equal(dns_views_count(rig->views), 2);

@@ -23,6 +23,7 @@ static struct dns_views *make_views(void)
 		memcpy(all[i].region, i % 2 ? "ord" : "nrt", 4);
 		all[i].address = addr_instance(0x12345678, 0xA1110001, 0x10000 + i);
 		all[i].answers = i % 5;
+		memcpy(all[i].group, i % 7 ? "w" : "x", 2);
 	}
 	if (dns_views_new(&views) < 0 || dns_zone_build(&in, &here, &zone) < 0 || dns_views_replace(views, zone) < 0)
 		abort();

@@ -301,6 +301,109 @@ static void everybody_means_at_most_sixteen(void **state)
 	dns_zone_free(z);
 }
 
+static struct dns_instance in_group(struct dns_instance i, const char *group)
+{
+	snprintf(i.group, sizeof i.group, "%s", group);
+	return i;
+}
+
+/* web: 2 in nrt, 1 in ord, 1 stopped in lhr; work: 4 in iad; db: stopped; one of another app with a group of that name. */
+static struct dns_zone *zone_of_groups(void)
+{
+	const struct dns_instance all[] = {
+		in_group(instance(1, "a", "nrt", 0xA2220001, true, false), "web"),
+		in_group(instance(2, "a", "iad", 0xA3330002, true, false), "work"),
+		in_group(instance(3, "a", "ord", 0xA1110005, true, false), "web"),
+		in_group(instance(4, "a", "lhr", 0xA5550001, false, false), "web"),
+		in_group(instance(5, "a", "iad", 0xA3330005, true, false), "work"),
+		in_group(instance(6, "a", "iad", 0xA3330006, true, false), "work"),
+		in_group(instance(7, "a", "iad", 0xA3330007, true, false), "work"),
+		in_group(instance(8, "a", "nrt", 0xA2220002, true, false), "web"),
+		in_group(instance(9, "a", "nrt", 0xA2220002, false, false), "db"),
+		in_group(instance(10, "a", "nrt", 0xA2220002, true, true), "skips"),
+		in_group(instance(11, "b", "nrt", 0xA2220003, true, false), "web"),
+		in_group(instance(12, "b", "nrt", 0xA2220003, true, false), "x.y"),
+	};
+
+	return zone_of(all, ARRAY_LEN(all), NULL, 1);
+}
+
+static void a_process_group_is_named_by_the_rule_of_its_app(void **state)
+{
+	struct dns_zone *z = zone_of_groups();
+	bool seen[64] = { false };
+	char text[1024];
+
+	(void)state;
+	for (int turn = 0; turn < 8; turn++) {
+		unsigned got[64];
+
+		assert_int_equal(sample(z, "web.process.a.internal", got), 3); /* one in the nearest: all, nearest first */
+		assert_int_equal(got[0], 3);
+		assert_true((got[1] == 1 && got[2] == 8) || (got[1] == 8 && got[2] == 1));
+		assert_int_equal(sample(z, "WORK.Process.a.internal", got), 3); /* four in the nearest: three of them */
+		for (size_t i = 0; i < 3; i++)
+			seen[got[i]] = true;
+		assert_int_equal(sample(z, "web.process.b.internal", got), 1);
+		assert_int_equal(got[0], 11);
+		assert_int_equal(sample(z, "a.internal", got), 7); /* the app itself as ever: one in ord, then all */
+	}
+	assert_true(seen[2] && seen[5] && seen[6] && seen[7]);
+	assert_string_equal(ask_zone(z, "db.process.a.internal", DNS_TYPE_AAAA, text, sizeof text), NOTHING);
+	assert_string_equal(ask_zone(z, "web.process.a.internal", DNS_TYPE_A, text, sizeof text), NOTHING);
+	assert_string_equal(ask_zone(z, "process.a.internal", DNS_TYPE_AAAA, text, sizeof text), NOTHING);
+	assert_string_equal(ask_zone(z, "work.process.b.internal", DNS_TYPE_AAAA, text, sizeof text), NEVER);
+	assert_string_equal(ask_zone(z, "skips.process.a.internal", DNS_TYPE_AAAA, text, sizeof text), NEVER);
+	assert_string_equal(ask_zone(z, "x.web.process.a.internal", DNS_TYPE_AAAA, text, sizeof text), NEVER);
+	assert_string_equal(ask_zone(z, "nrt.process.a.internal", DNS_TYPE_AAAA, text, sizeof text), NEVER);
+	assert_string_equal(ask_zone(z, "process.nobody.internal", DNS_TYPE_AAAA, text, sizeof text), NEVER);
+	assert_string_equal(ask_zone(z, "web.process.internal", DNS_TYPE_AAAA, text, sizeof text), NEVER);
+	dns_zone_free(z);
+}
+
+static void the_nearest_n_are_exactly_these(void **state)
+{
+	struct dns_zone *z = zone_of_groups();
+	static const struct {
+		const char *name, *answer;
+	} others[] = {
+		{ "nearest.of.a.internal", NOTHING },	  { "of.a.internal", NOTHING },		   { "top0.nearest.of.a.internal", NEVER },
+		{ "top.nearest.of.a.internal", NEVER },	  { "top01.nearest.of.a.internal", NEVER }, { "top1000.nearest.of.a.internal", NEVER },
+		{ "topx.nearest.of.a.internal", NEVER },  { "top1x.nearest.of.a.internal", NEVER }, { "tip1.nearest.of.a.internal", NEVER },
+		{ "top1.nearest.a.internal", NEVER },	  { "top1.of.a.internal", NEVER },	   { "top1.a.internal", NEVER },
+		{ "top1.nearest.of.internal", NEVER },	  { "nearest.of.internal", NEVER },	   { "top1.nearest.of.nobody.internal", NEVER },
+		{ "x.top1.nearest.of.a.internal", NEVER }, { "top1.nearest.of.vm.a.internal", NEVER },
+		{ "top1.nearest.of.global.a.internal", NEVER },
+	};
+	unsigned got[64];
+	bool second[64] = { false };
+	char text[1024];
+
+	(void)state;
+	for (int turn = 0; turn < 8; turn++) {
+		assert_int_equal(sample(z, "top2.Nearest.of.a.internal", got), 2);
+		assert_int_equal(got[0], 3);
+		second[got[1]] = true;
+	}
+	for (int turn = 0; turn < 8; turn++) {
+		assert_int_equal(sample(z, "top1.nearest.of.a.internal", got), 1);
+		assert_int_equal(got[0], 3);
+		assert_int_equal(sample(z, "top5.nearest.of.a.internal", got), 5); /* more than three of a region, if that is the nearest */
+		for (size_t i = 1; i < 5; i++)
+			assert_true(got[i] == 2 || (got[i] >= 5 && got[i] <= 7));
+		assert_int_equal(sample(z, "top999.nearest.of.a.internal", got), 7);
+		assert_true(got[5] == 1 || got[5] == 8);
+	}
+	assert_true(second[2] && second[5] && second[6] && second[7]); /* equal ones take turns */
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (strcmp(ask_zone(z, others[i].name, DNS_TYPE_AAAA, text, sizeof text), others[i].answer))
+			fail_msg("%s: %s", others[i].name, text);
+	assert_string_equal(ask_zone(z, "top2.nearest.of.a.internal", DNS_TYPE_A, text, sizeof text), NOTHING);
+	assert_string_equal(ask_zone(z, "top2.nearest.of.a.internal", DNS_TYPE_TXT, text, sizeof text), NOTHING);
+	assert_string_equal(ask_zone(z, "top2.nearest.of.a.internal", DNS_TYPE_ANY, text, sizeof text), "NOERROR HINFO \"RFC8482\" \"\"");
+	dns_zone_free(z);
+}
+
 /* n in ord of which `own` on our host, and one in nrt that must never be seen. */
 static void check_near(unsigned n, unsigned own, const char *name)
 {
@@ -508,6 +611,8 @@ int main(void)
 		cmocka_unit_test(the_tree_of_a_name_is_found_by_labels),
 		cmocka_unit_test(up_to_three_in_the_nearest_region_gives_everybody_nearest_first),
 		cmocka_unit_test(everybody_means_at_most_sixteen),
+		cmocka_unit_test(a_process_group_is_named_by_the_rule_of_its_app),
+		cmocka_unit_test(the_nearest_n_are_exactly_these),
 		cmocka_unit_test(more_than_three_in_the_nearest_region_gives_three_of_it_in_rotation),
 		cmocka_unit_test(the_askers_own_host_is_always_in_the_sample),
 		cmocka_unit_test(a_far_region_is_sampled_by_the_same_rule),
