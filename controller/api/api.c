@@ -164,6 +164,8 @@ void api_end(struct api_call *call, int result)
 		succeed(call, call->route->success ? call->route->success : 200);
 }
 
+static void put_to_store(struct api_call *call);
+
 /* ---- waiting ---- */
 
 static unsigned success_status(const struct api_call *call)
@@ -176,6 +178,13 @@ static void waited(void *ctx, const struct api_wait_result *result)
 	struct api_call *call = ctx;
 
 	call->api->n_waits--;
+	if (result->lost && call->route->again && call->tries < API_TRIES_MAX && call->route->again(call)) {
+		call->tries++;
+		op_deinit(&call->op);
+		free(TAKE(call->live));
+		put_to_store(call);
+		return;
+	}
 	api_add_wait_result(call->reply, &call->wait, result);
 	succeed(call, result->applied ? success_status(call) : 202);
 }
@@ -338,7 +347,7 @@ static int take_live(struct api_call *call)
 
 static void put_to_store(struct api_call *call)
 {
-	if (store_thread_waiting(call->api->env.store) >= API_STORE_QUEUE_MAX) {
+	if (!call->tries && store_thread_waiting(call->api->env.store) >= API_STORE_QUEUE_MAX) {
 		refuse_busy(call, "too many requests wait for the store");
 		return;
 	}

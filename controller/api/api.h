@@ -15,6 +15,7 @@
 #define API_STORE_QUEUE_MAX 2048
 #define API_WAIT_MAX_MS 120000u
 #define API_WAIT_DEFAULT_MS 10000u
+#define API_TRIES_MAX 3 /* gateways that fall silent one after the other under one request */
 
 struct api;
 
@@ -36,6 +37,9 @@ struct api_call {
 	bool want_wait, dry_run, dry_run_worked;
 	uint32_t *live;
 	size_t n_live;
+	unsigned tries; /* runs before this one that were in vain */
+	uint8_t made[ID_LEN]; /* what they made, to be undone */
+	char lost[NAME_SIZE]; /* the gateway for which they were in vain */
 };
 
 int api_new(const struct api_env *env, struct api **ret_api) MUST_CHECK;

@@ -44,6 +44,7 @@ struct api_wait {
 	char instance[NAME_INSTANCE_ID_SIZE]; /* "" = none */
 	uint32_t desired;
 	uint64_t generation;
+	char gateway[NAME_SIZE]; /* this one too, known or unknown: without it the change is worth nothing; "" = none */
 	bool foreign;  /* not all of those versions are the asker's: only what is about the instance is told by name */
 	bool released; /* with `on`: until that node holds no delete back any more */
 };
@@ -58,7 +59,8 @@ struct api_wait_record {
 };
 
 struct api_wait_result {
-	bool applied; /* false = the time was up */
+	bool applied; /* false = the time was up, or: */
+	bool lost;    /* the gateway that had to apply it has fallen silent */
 	uint64_t v, v_observed; /* v_observed 0 = no report was waited for or none came */
 	uint64_t withdrawn_ms;  /* of stop and delete: after which time the first change was applied everywhere; 0 = not known */
 	uint32_t nodes;         /* that were asked for */
@@ -67,6 +69,16 @@ struct api_wait_result {
 	uint32_t n_errors, n_held;
 	struct api_wait_record errors[API_WAIT_RECORDS_MAX], held[API_WAIT_RECORDS_MAX];
 	char observed[24];           /* instance_state_name, "" = not asked */
+};
+
+/* What the gateway of a peer last said of it. */
+struct api_peer_state {
+	bool known; /* else nothing was heard since this controller started, and only gateway_live is set */
+	bool gateway_live, online;
+	uint64_t last_handshake_ms; /* Unix time; 0 = none since the gateway's device has it */
+	uint64_t rx_bytes, tx_bytes; /* as the gateway counts: rx came from the peer */
+	uint64_t reported_ms;
+	char endpoint[ADDR_ENDPOINT_TEXT_LEN];
 };
 
 struct api_env_ops {
@@ -91,6 +103,8 @@ struct api_env_ops {
 	/* Tells the node to let go the deletes that it holds back: how many those are, 0 = none. -ENOENT: no such node;
 	 * -EOPNOTSUPP: its version cannot. */
 	int (*release_held)(void *ctx, uint32_t host);
+	/* False: there is no such peer. May be NULL: nothing is known of any. */
+	bool (*peer_state)(void *ctx, const uint8_t id[8], struct api_peer_state *ret);
 };
 
 struct store_thread;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PRUNE_DEFAULT_S 86400
 #define EXPIRY_MAX_S (3650ll * 86400)
 
 /* ---- what a peer looks like ---- */
@@ -153,6 +154,64 @@ static int status(struct store *store, struct api_call *call)
 	return r;
 }
 
+/* ---- what its gateway sees, from memory ---- */
+
+static struct api_peer_state state_of(const struct api_call *call, const json_t *peer)
+{
+	const struct api_env *env = api_get_env(call->api);
+	struct api_peer_state state = { .known = false };
+	uint8_t id[ID_LEN];
+
+	if (env->ops->peer_state && id_parse(json_string_value(json_object_get(peer, "id")), id) == 0)
+		(void)env->ops->peer_state(env->ctx, id, &state);
+	return state;
+}
+
+/* After a start of the controller nothing is known until the gateway says it again: that is not "never". */
+static const char *state_name(const struct api_peer_state *s, const json_t *peer)
+{
+	if (!s->known)
+		return "unknown";
+	if (s->online)
+		return "online";
+	return s->last_handshake_ms || !json_is_null(json_object_get(peer, "first_used_at")) ? "offline" : "never";
+}
+
+static json_t *age_json(uint64_t now, uint64_t since, uint64_t unit)
+{
+	return since ? json_integer((json_int_t)((now > since ? now - since : 0) / unit)) : json_null();
+}
+
+static void finish_list(struct api_call *call)
+{
+	json_t *peer;
+	size_t i;
+
+	json_array_foreach(json_object_get(call->reply, "items"), i, peer) {
+		struct api_peer_state s = state_of(call, peer);
+
+		json_object_set_new(peer, "state", json_string(state_name(&s, peer)));
+		json_object_set_new(peer, "last_handshake_at", api_json_time(s.last_handshake_ms));
+	}
+}
+
+static void finish_status(struct api_call *call)
+{
+	struct api_peer_state s = state_of(call, call->reply);
+	uint64_t now = clock_real_ms(&api_get_env(call->api)->clock);
+	json_t *r = call->reply;
+
+	json_object_set_new(r, "state", json_string(state_name(&s, r)));
+	json_object_set_new(r, "endpoint", api_json_str(s.endpoint));
+	json_object_set_new(r, "last_handshake_at", api_json_time(s.last_handshake_ms));
+	json_object_set_new(r, "handshake_age_s", age_json(now, s.last_handshake_ms, 1000));
+	json_object_set_new(r, "rx_bytes", s.known ? json_integer((json_int_t)s.rx_bytes) : json_null());
+	json_object_set_new(r, "tx_bytes", s.known ? json_integer((json_int_t)s.tx_bytes) : json_null());
+	json_object_set_new(r, "gateway_live", json_boolean(s.gateway_live));
+	json_object_set_new(r, "reported_at", api_json_time(s.reported_ms));
+	json_object_set_new(r, "state_age_ms", age_json(now, s.reported_ms, 1));
+}
+
 /* ---- writing ---- */
 
 static int parse_keys(const struct api_call *call, uint8_t ret_public[CRYPTO_KEY_LEN], uint8_t ret_preshared[CRYPTO_KEY_LEN],
@@ -186,12 +245,52 @@ static uint64_t expiry(const struct api_call *call)
 	return s ? clock_real_ms(&api_get_env(call->api)->clock) + (uint64_t)s * 1000 : 0;
 }
 
+/* With wait=applied, its gateway must have it: else the file that is made of the reply opens no tunnel. */
+static void wait_for_gateway(struct api_call *call, const struct store_peer *peer)
+{
+	memcpy(call->wait.gateway, peer->gateway_name, sizeof call->wait.gateway);
+	memcpy(call->made, peer->record.id, sizeof call->made);
+}
+
+/* The gateway fell silent between placement and acknowledgement: nobody has seen the reply yet, so the peer is made again, elsewhere. */
+static bool create_again(struct api_call *call)
+{
+	memcpy(call->lost, call->wait.gateway, sizeof call->lost);
+	return true;
+}
+
+/* The refusal of a second try says that the first left nothing behind. */
+static void explain(const struct api_call *call, struct why *why)
+{
+	char text[sizeof why->text];
+
+	snprintf(text, sizeof text, "%s", why->text);
+	snprintf(why->text, sizeof why->text, "gateway \"%s\" fell silent before it knew of the peer, which was taken back: %.200s", call->lost,
+		 text);
+}
+
+static json_t *warnings_json(const struct api_call *call, const struct store_peer *peer, const char *warning)
+{
+	char text[240];
+	json_t *list = json_array();
+
+	if (warning[0])
+		json_array_append_new(list, json_string(warning));
+	if (call->tries) {
+		snprintf(text, sizeof text, "gateway \"%s\" fell silent before it knew of the peer, so it ends at \"%s\" instead", call->lost,
+			 peer->gateway_name);
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
 static int create(struct store *store, struct api_call *call)
 {
 	struct store_peer_new in = { .org = api_str(call, "org"), .network = api_str(call, "network"), .name = api_str(call, "name"),
 				     .region = api_str(call, "region"), .gateway = api_str(call, "gateway"),
 				     .strict = api_bool(call, "strict", false), .ephemeral = api_bool(call, "ephemeral", false),
-				     .expires_ms = expiry(call), .live = call->live, .n_live = call->n_live };
+				     .expires_ms = expiry(call), .live = call->live, .n_live = call->n_live,
+				     .instead_of = call->tries ? call->made : NULL };
 	char warning[STORE_PEER_WARNING_SIZE] = "";
 	struct store_peer peer;
 	int r = parse_keys(call, in.public_key, in.preshared_key, &in.has_preshared_key, &call->op.why);
@@ -201,7 +300,10 @@ static int create(struct store *store, struct api_call *call)
 	crypto_wipe(in.preshared_key, sizeof in.preshared_key);
 	if (r == 0) {
 		call->reply = api_peer_json(&peer);
-		json_object_set_new(call->reply, "warnings", warning[0] ? json_pack("[s]", warning) : json_array());
+		json_object_set_new(call->reply, "warnings", warnings_json(call, &peer, warning));
+		wait_for_gateway(call, &peer);
+	} else if (r == E_REFUSED && call->op.keep_refusal) {
+		explain(call, &call->op.why);
 	}
 	return r;
 }
@@ -229,8 +331,10 @@ static int rekey(struct store *store, struct api_call *call)
 	if (r == 0)
 		r = store_peer_rekey(store, &call->op, api_query(call, "org"), call->params[0], public_key, has ? preshared : NULL, &peer);
 	crypto_wipe(preshared, sizeof preshared);
-	if (r == 0)
+	if (r == 0) {
 		call->reply = api_peer_json(&peer);
+		wait_for_gateway(call, &peer);
+	}
 	return r;
 }
 
@@ -244,6 +348,54 @@ static int delete(struct store *store, struct api_call *call)
 	return r;
 }
 
+struct pruned {
+	json_t *names;
+	unsigned n;
+};
+
+static void add_pruned(void *arg, const struct store_peer *peer)
+{
+	struct pruned *p = arg;
+
+	json_array_append_new(p->names, json_string(peer->record.name));
+	p->n++;
+}
+
+static int prune(struct store *store, struct api_call *call)
+{
+	struct store_peer_prune in = { .org = api_str(call, "org"),
+				       .older_than_ms = (uint64_t)api_int(call, "older_than_s", PRUNE_DEFAULT_S) * 1000 };
+	const char *network = api_str(call, "network");
+	struct pruned pruned = { .n = 0 };
+	struct store_network row;
+	bool more = false;
+	int r = network ? store_network_find(store, api_who(call), in.org, network, &row, &call->op.why) : 0;
+
+	if (r)
+		return r;
+	in.network = network ? row.id : 0;
+	pruned.names = json_array();
+	r = store_peer_prune(store, &call->op, &in, add_pruned, &pruned, &more);
+	if (r == 0)
+		call->reply = json_pack("{s:O,s:i,s:b}", "pruned", pruned.names, "count", (int)pruned.n, "more", more);
+	json_decref(pruned.names);
+	return r;
+}
+
+static int check_prune(struct api_call *call, struct why *why)
+{
+	if (!api_bool(call, "never_used", true))
+		return why_set(why, "value_invalid", "never_used", "never_used is false: only peers that were never used can be pruned");
+	return 0;
+}
+
+static const struct route_field prune_fields[] = {
+	{ "org", FIELD_STR, 1, 63, false, "of this organization; may be left out if the token sees only one" },
+	{ "network", FIELD_STR, 1, 130, false, "only in this network" },
+	{ "never_used", FIELD_BOOL, 0, 0, false, "those without a handshake in their life: the only ones there are to prune (true)" },
+	{ "older_than_s", FIELD_INT, 0, EXPIRY_MAX_S, false, "and made so many seconds ago at least (86400)" },
+	{ 0 },
+};
 static const struct route_field create_fields[] = {
 	{ "org", FIELD_STR, 1, 63, false, "its organization; may be left out if the token sees only one" },
 	{ "name", FIELD_STR, 1, 255, true, "letters, digits and dashes; unique in the organization, whatever its case" },
@@ -270,15 +422,19 @@ static const struct route_field rekey_fields[] = {
 };
 
 const struct route api_peer_routes[] = {
-	{ "GET", "/v1/peers", ROUTE_TOKEN, .list = true, .query = "org network region gateway", .run = list, .help = "list WireGuard peers" },
+	{ "GET", "/v1/peers", ROUTE_TOKEN, .list = true, .query = "org network region gateway", .run = list,
+	  .finish = finish_list, .help = "list WireGuard peers" },
 	{ "POST", "/v1/peers", ROUTE_TOKEN, .write = true, .success = 201, .fields = create_fields, .check = check_keys, .run = create,
-	  .help = "create a WireGuard peer" },
+	  .again = create_again, .help = "create a WireGuard peer" },
 	{ "GET", "/v1/peers/{peer}", ROUTE_TOKEN, .query = "org", .run = show, .help = "show a peer: name, org/name or id" },
-	{ "GET", "/v1/peers/{peer}/status", ROUTE_TOKEN, .query = "org", .run = status, .help = "its handshake, endpoint and bytes" },
+	{ "GET", "/v1/peers/{peer}/status", ROUTE_TOKEN, .query = "org", .run = status,
+	  .finish = finish_status, .help = "what its gateway sees of it: handshake, endpoint, bytes" },
 	{ "PATCH", "/v1/peers/{peer}", ROUTE_TOKEN, .write = true, .query = "org", .fields = update_fields, .run = update,
 	  .help = "change expiry, ephemeral or suspended" },
 	{ "POST", "/v1/peers/{peer}/rekey", ROUTE_TOKEN, .write = true, .query = "org", .fields = rekey_fields, .check = check_keys,
 	  .run = rekey, .help = "give a peer another key; name and address stay" },
+	{ "POST", "/v1/peers/prune", ROUTE_TOKEN, .write = true, .frees = true, .fields = prune_fields, .check = check_prune, .run = prune,
+	  .help = "delete the peers of an organization that were never used; with dry_run it only names them" },
 	{ "DELETE", "/v1/peers/{peer}", ROUTE_TOKEN, .write = true, .frees = true, .query = "org", .run = delete, .help = "delete a peer" },
 	{ 0 },
 };

@@ -4,6 +4,7 @@
 #include "controller/store/store_log.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,8 @@ static json_t *continue_json(const struct api_wait *wait)
 		buf_printf(&path, "&instance=%s", wait->instance);
 	if (wait->on[0])
 		buf_printf(&path, "&on=%s", wait->on);
+	if (wait->gateway[0])
+		buf_printf(&path, "&gateway=%s", wait->gateway);
 	buf_add_str(&path, wait->strict ? "&strict=1" : "");
 	buf_add_str(&path, wait->released ? "&released=1" : "");
 	return json_string(buf_str(&path));
@@ -90,11 +93,16 @@ static int parse_v(const struct api_call *call, const char *field, uint64_t *ret
 
 static int check(struct api_call *call, struct why *why)
 {
-	const char *instance = api_query(call, "instance");
+	const char *instance = api_query(call, "instance"), *gateway = api_query(call, "gateway");
 
 	call->wait.released = api_query_true(call, "released");
 	if (parse_v(call, "v", &call->wait.v, why) || parse_v(call, "first_v", &call->wait.first_v, why))
 		return E_REFUSED;
+	if (gateway) {
+		if (name_check_node(gateway, why))
+			return E_REFUSED;
+		snprintf(call->wait.gateway, sizeof call->wait.gateway, "%s", gateway);
+	}
 	return instance ? name_check_instance_id(instance, why) : 0;
 }
 
@@ -126,7 +134,7 @@ static int run(struct store *store, struct api_call *call)
 }
 
 const struct route api_wait_routes[] = {
-	{ "GET", "/v1/wait", ROUTE_TOKEN, .waits = true, .query = "v first_v instance released", .check = check, .run = run,
+	{ "GET", "/v1/wait", ROUTE_TOKEN, .waits = true, .query = "v first_v instance gateway released", .check = check, .run = run,
 	  .help = "how far the change of version v (the last one) has come: answers when it is applied everywhere, or with 202 when the "
 		  "time is up; with instance, also until that is as it was wanted" },
 	{ 0 },

@@ -60,6 +60,9 @@ struct route {
 	int (*start)(struct api_call *call, struct why *why);
 	/* Loop thread, with the result of `run` (after the records are in memory), to add what only memory knows; may be NULL. */
 	void (*finish)(struct api_call *call);
+	/* Loop thread, when the gateway of call->wait fell silent before it had the change: prepares another `run` (true), or lets it be.
+	 * May be NULL. */
+	bool (*again)(struct api_call *call);
 };
 
 /* All nouns, each a list ended by a NULL method; the list of lists ends with NULL. */

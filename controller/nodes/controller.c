@@ -71,6 +71,14 @@ bool controller_is_unknown(const struct controller *c, const struct node_entry *
 	return !node->from_start || clock_mono_ms(&c->clock) - c->started_mono_ms >= controller_patience_ms(c, NULL);
 }
 
+uint64_t controller_unknown_from(const struct controller *c, const struct node_entry *node)
+{
+	uint64_t at = node->polled_ms == NODE_NEVER ? 0 : node->polled_ms + controller_patience_ms(c, node);
+	uint64_t grace = node->from_start ? c->started_mono_ms + controller_patience_ms(c, NULL) : 0;
+
+	return at > grace ? at : grace;
+}
+
 void controller_set_handle(struct controller *c, struct node_entry *node, uint64_t handle)
 {
 	if (node->handle)
@@ -231,6 +239,8 @@ static void committed(void *arg, struct record *record, uint64_t committed_ms)
 		note_node(c, record);
 	if (record->kind == RECORD_INSTANCE)
 		wait_note_instance(c, record);
+	if (record->kind == RECORD_PEER)
+		peers_note_record(c, record);
 	if (c->waits) { /* nodes that were not touched may be done now */
 		c->waits_due = true;
 		controller_wake_now(c);
@@ -305,6 +315,7 @@ static void set_defaults(struct controller_config *config)
 {
 	config->window_bytes = config->window_bytes ? config->window_bytes : 32u << 20;
 	config->window_changes = config->window_changes ? config->window_changes : 65536;
+	config->peer_idle_ms = config->peer_idle_ms ? config->peer_idle_ms : PEERS_IDLE_MS;
 	config->batch_bytes = config->batch_bytes ? config->batch_bytes : (256u << 10) - 4096; /* leaves room for the rest of a reply */
 	config->snapshots_max = config->snapshots_max ? config->snapshots_max : SNAPSHOTS_PER_CPU * (unsigned)get_nprocs();
 }
@@ -366,6 +377,7 @@ int controller_new(const struct controller_config *config, const struct controll
 	c->started_mono_ms = clock_mono_ms(&c->clock);
 	events_init(&c->event_log, clock_real_ms(&c->clock));
 	c->seen_due_ms = c->started_mono_ms + SESSION_SEEN_MS;
+	peers_init(c);
 	r = start(c);
 	crypto_wipe(c->config.link_key, sizeof c->config.link_key);
 	if (r < 0) {
@@ -426,6 +438,8 @@ void controller_tick(struct controller *c)
 	next = at < next ? at : next;
 	at = snapshot_expire(c);
 	next = at < next ? at : next;
+	at = peers_run(c);
+	next = at < next ? at : next;
 	at = events_run(c); /* last: it tells what all of the above made of it */
 	next = at < next ? at : next;
 	controller_wake(c, next);
@@ -463,6 +477,7 @@ struct controller *controller_free(struct controller *c)
 	c->link = link_server_free(c->link);
 	map_deinit(&c->parked);
 	node_table_deinit(&c->nodes);
+	peers_deinit(&c->peers);
 	ring_deinit(&c->ring);
 	memory_deinit(&c->memory);
 	scopes_deinit(&c->scopes);

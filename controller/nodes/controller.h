@@ -23,6 +23,7 @@ struct controller_config {
 	size_t window_bytes;    /* of the ring; 0 = 32 MiB */
 	size_t window_changes;  /* 0 = 65536 */
 	size_t batch_bytes;     /* of a delta or a part of a snapshot; 0 = 256 KiB */
+	uint64_t peer_idle_ms;  /* ephemeral peers without a handshake for so long are deleted; 0 = a day */
 	unsigned snapshots_max; /* at the same time; 0 = 4 per processor */
 };
 
@@ -52,6 +53,7 @@ struct controller_stats {
 	uint64_t drifts;      /* equal V, unequal digest */
 	uint64_t bad_requests; /* what no node of ours would say */
 	uint64_t roll_backs, gaps;
+	uint64_t foreign_peers; /* reported by a node that is not, or no more, their gateway */
 	size_t snapshots_now, waits_now;
 };
 const struct controller_stats *controller_stats(const struct controller *c);

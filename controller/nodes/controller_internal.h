@@ -4,6 +4,7 @@
 #include "controller/nodes/events.h"
 #include "controller/nodes/memory.h"
 #include "controller/nodes/node_table.h"
+#include "controller/nodes/peers.h"
 #include "controller/nodes/ring.h"
 #include "controller/nodes/scope.h"
 
@@ -41,6 +42,7 @@ struct controller {
 	uint64_t started_mono_ms, wake_ms, seen_due_ms, ours_due_ms;
 	struct controller_stats stats;
 	struct event_log event_log;
+	struct peers peers;
 };
 
 /* Makes sure of a tick at that time. */
@@ -66,6 +68,8 @@ uint64_t controller_patience_ms(const struct controller *c, const struct node_en
 bool controller_is_ready(const struct controller *c, const struct node_entry *node);
 /* Not ready, and not one of those that still have time to come back after our start. */
 bool controller_is_unknown(const struct controller *c, const struct node_entry *node);
+/* From when on it is that if it says nothing more. */
+uint64_t controller_unknown_from(const struct controller *c, const struct node_entry *node);
 /* Has it applied everything of its scope up to and including V? */
 static inline bool node_has_applied(const struct node_entry *node, uint64_t v)
 {

@@ -120,6 +120,11 @@ static int release_held(void *ctx, uint32_t host)
 	return (int)node->n_held;
 }
 
+static bool peer_state(void *ctx, const uint8_t id[ID_LEN], struct api_peer_state *ret)
+{
+	return peers_state(ctx, id, ret);
+}
+
 const struct api_env_ops controller_env_ops = {
 	.current_v = current_v,
 	.each_node = each_node,
@@ -131,4 +136,5 @@ const struct api_env_ops controller_env_ops = {
 	.watch = watch,
 	.metrics = metrics,
 	.release_held = release_held,
+	.peer_state = peer_state,
 };

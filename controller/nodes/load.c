@@ -29,6 +29,8 @@ static void take_current(void *arg, const struct record *record)
 	/* in order of V: the oldest record of a network on a node says since when at least it is there without a break */
 	if (!l->error)
 		l->error = scopes_note(&c->scopes, NULL, record, record->v, 0, true, &change);
+	if (!l->error && record->kind == RECORD_PEER)
+		peers_note_record(c, record);
 	memory_record_unref(old);
 	memory_record_unref(entry);
 }

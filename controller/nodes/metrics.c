@@ -267,6 +267,7 @@ static const struct metric table[] = {
 	{ "sixpn_link_heals_total", METRIC_COUNTER, "", "Snapshots begun of only the parts that differed.", STAT(heals) },
 	{ "sixpn_link_retry_after_total", METRIC_COUNTER, "", "Polls told to come back later.", STAT(retries) },
 	{ "sixpn_link_fenced_total", METRIC_COUNTER, "", "Polls refused because another controller, machine or log is meant.", STAT(fenced) },
+	{ "sixpn_link_foreign_peers_total", METRIC_COUNTER, "", "Peers in reports of a node that is not their gateway, or no more.", STAT(foreign_peers) },
 	{ "sixpn_link_clones_total", METRIC_COUNTER, "", "Times that a second machine came with the identity of a node.", STAT(clones) },
 	{ "sixpn_link_bad_requests_total", METRIC_COUNTER, "", "Requests in a good session that no node of ours would send.", STAT(bad_requests) },
 	{ "sixpn_store_roll_backs_total", METRIC_COUNTER, "", "Times that a node proved that the store had been rolled back.", STAT(roll_backs) },

@@ -5,6 +5,7 @@
 #include "controller/nodes/convergence.h"
 #include "controller/nodes/health.h"
 #include "controller/store/store_node.h"
+#include "lib/base/crypto.h"
 #include "lib/base/map.h"
 
 #define NODE_AWAITS_MAX 64
@@ -47,6 +48,8 @@ struct node_entry {
 	bool from_start; /* known since the controller started: it gets time to come back */
 	struct addr_endpoint endpoints[RECORD_ENDPOINTS_MAX];
 	size_t n_endpoints;
+
+	uint8_t gateway_said[CRYPTO_HASH_LEN]; /* of what it last said where customers find it */
 
 	/* its session */
 	uint32_t session;

@@ -33,6 +33,10 @@ struct poll_request {
 	size_t n_parts;
 	struct addr_endpoint endpoints[RECORD_ENDPOINTS_MAX];
 	size_t n_endpoints;
+	bool has_gateway; /* it says where customers find it */
+	char gateway_host[254];
+	uint16_t gateway_port;
+	uint8_t gateway_key[32];
 	const struct Sixpn__Health *health; /* in the arena; NULL = it said nothing of it */
 };
 

@@ -134,6 +134,21 @@ static int read_parts(const Sixpn__PollRequest *m, struct pb_arena *arena, struc
 	return 0;
 }
 
+static int read_gateway(const Sixpn__Gateway *m, struct poll_request *ret, struct why *why)
+{
+	if (!m)
+		return 0;
+	if (m->key.len != sizeof ret->gateway_key || !m->port || m->port > 65535)
+		return bad(why, "gateway", "has no key of 32 bytes or no port");
+	if (pb_text(&m->host, "gateway.host", ret->gateway_host, sizeof ret->gateway_host, why) ||
+	    name_check_hostname("gateway.host", ret->gateway_host, why))
+		return E_REFUSED;
+	ret->has_gateway = true;
+	ret->gateway_port = (uint16_t)m->port;
+	memcpy(ret->gateway_key, m->key.data, sizeof ret->gateway_key);
+	return 0;
+}
+
 static int read_fields(const Sixpn__PollRequest *m, struct pb_arena *arena, struct poll_request *ret, struct why *why)
 {
 	bool has_digest;
@@ -155,6 +170,8 @@ static int read_fields(const Sixpn__PollRequest *m, struct pb_arena *arena, stru
 		r = read_parts(m, arena, ret, why);
 	if (r == 0)
 		r = poll_read_endpoints(m->endpoints, m->n_endpoints, ret->endpoints, &ret->n_endpoints, why);
+	if (r == 0)
+		r = read_gateway(m->gateway, ret, why);
 	if (r)
 		return r;
 	tame(ret->version);

@@ -2,6 +2,7 @@
 #include "controller/nodes/report.h"
 
 #include "controller/nodes/allowance.h"
+#include "controller/store/store_peer_move.h"
 #include "lib/base/log.h"
 #include "lib/sixpn/pb.h"
 #include "proto/sixpn.pb-c.h"
@@ -17,14 +18,15 @@ struct report_op {
 	struct op op;
 	struct controller *c;
 	uint64_t handle;
-	struct store_report *reports;
+	struct report_read in;
 	struct store_report_refusal *refused;
-	size_t n, n_refused;
+	struct peers_news news; /* of peers, for the store */
+	size_t n_refused;
 	uint32_t host;
 	size_t may, made; /* records: what was taken of the node's allowance, and what came of it */
 };
 
-static int read_one(const Sixpn__InstanceReport *in, struct store_report *ret, struct why *why)
+static int read_instance(const Sixpn__InstanceReport *in, struct store_report *ret, struct why *why)
 {
 	if (pb_text(&in->instance, "instance", ret->id, sizeof ret->id, why) || name_check_instance_id(ret->id, why))
 		return E_REFUSED;
@@ -33,35 +35,79 @@ static int read_one(const Sixpn__InstanceReport *in, struct store_report *ret, s
 	return observed_from_pb(in->observed, &ret->observed, why);
 }
 
-int report_read(const void *bytes, size_t len, struct store_report **ret_reports, size_t *ret_n, size_t *ret_n_bad, struct why *why)
+static int read_peer(const Sixpn__PeerStats *in, struct peer_seen *ret, struct why *why)
 {
-	CLEAN_FREE struct store_report *reports = NULL;
-	size_t n = 0, n_bad = 0;
+	struct addr_endpoint endpoint;
+
+	*ret = (struct peer_seen){ .last_handshake_ms = in->last_handshake_ms, .rx_bytes = in->rx_bytes, .tx_bytes = in->tx_bytes };
+	if (in->peer.len != sizeof ret->id)
+		return why_set(why, "report_invalid", "peer", "a report of a peer with an id of %zu bytes", in->peer.len);
+	memcpy(ret->id, in->peer.data, sizeof ret->id);
+	if (pb_text(&in->endpoint, "endpoint", ret->endpoint, sizeof ret->endpoint, why))
+		return E_REFUSED;
+	return ret->endpoint[0] && addr_endpoint_parse(ret->endpoint, &endpoint, why) ? E_REFUSED : 0;
+}
+
+static int check_counts(const Sixpn__ReportRequest *m, struct why *why)
+{
+	if (m->n_instances > STORE_REPORT_MAX)
+		return why_set(why, "report_invalid", "instances", "%zu reports at once, at most %d are allowed", m->n_instances,
+			       STORE_REPORT_MAX);
+	if (m->n_peer_stats > PEERS_REPORT_MAX)
+		return why_set(why, "report_invalid", "peer_stats", "%zu peers at once, at most %d are allowed", m->n_peer_stats,
+			       PEERS_REPORT_MAX);
+	return 0;
+}
+
+static int read_all(const Sixpn__ReportRequest *m, struct report_read *out, struct why *why)
+{
+	int r = 0;
+
+	out->reports = calloc(m->n_instances + 1, sizeof *out->reports);
+	out->seen = calloc(m->n_peer_stats + 1, sizeof *out->seen);
+	if (!out->reports || !out->seen)
+		return -ENOMEM;
+	for (size_t i = 0; r >= 0 && i < m->n_instances; i++) {
+		r = read_instance(m->instances[i], &out->reports[out->n], why);
+		out->n += r == 0;
+		out->n_bad += r > 0;
+	}
+	for (size_t i = 0; r >= 0 && i < m->n_peer_stats; i++) {
+		r = read_peer(m->peer_stats[i], &out->seen[out->n_seen], why);
+		out->n_seen += r == 0;
+		out->n_bad += r > 0;
+	}
+	return r < 0 ? r : 0;
+}
+
+int report_read(const void *bytes, size_t len, struct report_read *ret, struct why *why)
+{
+	struct report_read out = { 0 };
 	struct pb_arena arena;
 	Sixpn__ReportRequest *m;
-	int r = 0;
+	int r;
 
 	pb_arena_init(&arena, ARENA_LIMIT);
 	m = (Sixpn__ReportRequest *)pb_unpack(&arena, &sixpn__report_request__descriptor, bytes, len);
 	if (!m)
 		r = why_set(why, "report_invalid", "", "%zu bytes that are no ReportRequest", len);
-	else if (m->n_instances > STORE_REPORT_MAX)
-		r = why_set(why, "report_invalid", "instances", "%zu reports at once, at most %d are allowed", m->n_instances, STORE_REPORT_MAX);
-	else if (!(reports = calloc(m->n_instances + 1, sizeof *reports)))
-		r = -ENOMEM;
-	for (size_t i = 0; r == 0 && i < m->n_instances; i++) {
-		r = read_one(m->instances[i], &reports[n], why);
-		n += r == 0;
-		n_bad += r > 0;
-		r = r > 0 ? 0 : r;
-	}
-	if (r == 0) {
-		*ret_n = n;
-		*ret_n_bad = n_bad;
-		*ret_reports = TAKE(reports);
-	}
+	else
+		r = check_counts(m, why);
+	if (r == 0)
+		r = read_all(m, &out, why);
+	if (r == 0)
+		*ret = out;
+	else
+		report_deinit(&out);
 	pb_arena_deinit(&arena);
 	return r;
+}
+
+void report_deinit(struct report_read *r)
+{
+	free(r->reports);
+	free(r->seen);
+	*r = (struct report_read){ 0 };
 }
 
 static uint32_t later_ms(const struct store_report_refusal *refused, size_t n)
@@ -103,7 +149,8 @@ static void send_reply(struct controller *c, uint64_t handle, uint64_t v, const 
 static void op_free(struct report_op *o)
 {
 	op_deinit(&o->op);
-	free(o->reports);
+	report_deinit(&o->in);
+	peers_news_deinit(&o->news);
 	free(o->refused);
 	free(o);
 }
@@ -111,9 +158,14 @@ static void op_free(struct report_op *o)
 static int run(struct store *store, struct op *op)
 {
 	struct report_op *o = container_of(op, struct report_op, op);
+	int r = 0;
 
 	o->n_refused = o->made = 0;
-	return store_instance_report(store, op, o->reports, o->n, o->may, o->refused, &o->n_refused, &o->made);
+	for (size_t i = 0; r == 0 && i < o->news.n_arrived; i++)
+		r = store_peer_arrived(store, op, o->news.arrived[i]);
+	if (r == 0)
+		r = store_peer_note_used(store, op, (const uint8_t(*)[ID_LEN])o->news.used, o->news.n_used);
+	return r ? r : store_instance_report(store, op, o->in.reports, o->in.n, o->may, o->refused, &o->n_refused, &o->made);
 }
 
 /* What was not used is the node's again; who wanted more is named. */
@@ -139,31 +191,30 @@ static void done(struct op *op)
 
 	controller_op_done(o->c);
 	settle(o);
-	if (op->result == 0)
+	if (op->result == 0) {
+		peers_used_stored(o->c, (const uint8_t(*)[ID_LEN])o->news.used, o->news.n_used);
 		send_reply(o->c, o->handle, op->v, o->refused, o->n_refused);
-	else
+	} else {
 		log_limited(LOG_L_WARN, "report", "reports of %s are not stored: %s", op->principal.text,
 			    op->result > 0 ? op->why.text : strerror(-op->result));
+	}
 	op_free(o);
 }
 
-static void put(struct controller *c, struct node_entry *node, uint64_t handle, struct store_report *reports, size_t n)
+/* What was seen of peers goes into memory; only a first handshake, an arrival, or what is about instances goes to the store. */
+static void put(struct controller *c, struct node_entry *node, struct report_op *o)
 {
 	struct principal who = principal_node(node->host, node->name);
-	struct report_op *o = calloc(1, sizeof *o);
 
-	if (o) {
-		*o = (struct report_op){ .c = c, .handle = handle, .reports = reports, .n = n, .host = node->host };
-		o->refused = calloc(n + 1, sizeof *o->refused);
-	}
-	if (!o || !o->refused) {
-		free(reports);
-		free(o);
+	peers_take(c, node, o->in.seen, o->in.n_seen, &o->news);
+	if (!o->in.n && !o->news.n_used && !o->news.n_arrived) {
+		send_reply(c, o->handle, 0, NULL, 0);
+		op_free(o);
 		return;
 	}
 	op_init(&o->op, run, done, &who, NULL);
 	o->op.frees = true;
-	o->may = (size_t)allowance_take(&node->may_report, ALLOWANCE_REPORTS, clock_mono_ms(&c->clock), n);
+	o->may = (size_t)allowance_take(&node->may_report, ALLOWANCE_REPORTS, clock_mono_ms(&c->clock), o->in.n);
 	if (!controller_put(c, &o->op)) {
 		allowance_return(&node->may_report, o->may);
 		op_free(o);
@@ -173,19 +224,25 @@ static void put(struct controller *c, struct node_entry *node, uint64_t handle, 
 void report_take(struct controller *c, const struct link_request *request)
 {
 	struct node_entry *node = node_table_find(&c->nodes, request->host);
-	struct store_report *reports;
+	struct report_op *o;
 	struct why why = { .text = "" };
-	size_t n, n_bad = 0;
 	int r;
 
 	if (!node || node->revoked || request->clone || (node->boot_conflict && node->session == request->session))
 		return; /* its poll says why */
-	r = report_read(request->payload, request->len, &reports, &n, &n_bad, &why);
-	if (r > 0 || n_bad) {
+	o = calloc(1, sizeof *o);
+	if (!o)
+		return;
+	*o = (struct report_op){ .c = c, .handle = request->handle, .host = node->host };
+	r = report_read(request->payload, request->len, &o->in, &why);
+	if (r > 0 || o->in.n_bad) {
 		c->stats.bad_requests++;
 		log_limited(LOG_L_WARN, "report", "node %s: %s", node->name, why.text);
 	}
-	if (r)
-		return;
-	put(c, node, request->handle, reports, n);
+	if (r == 0)
+		o->refused = calloc(o->in.n + 1, sizeof *o->refused);
+	if (r == 0 && o->refused && peers_news_init(&o->news, o->in.n_seen) == 0)
+		put(c, node, o);
+	else
+		op_free(o);
 }

@@ -11,7 +11,7 @@
 
 #define SEEN_PER_OP 256
 
-/* One start of a node, or its endpoints. */
+/* One start of a node, its endpoints, or where customers find it. */
 struct session_op {
 	struct op op;
 	struct controller *c;
@@ -21,6 +21,9 @@ struct session_op {
 	char version[32];
 	struct addr_endpoint endpoints[RECORD_ENDPOINTS_MAX];
 	size_t n_endpoints;
+	char gateway_host[254];
+	uint16_t gateway_port;
+	uint8_t gateway_key[32];
 };
 
 static void put_session_op(struct controller *c, const struct node_entry *node, struct session_op *s,
@@ -134,6 +137,53 @@ static void note_endpoints(struct controller *c, struct node_entry *node, const 
 	put_session_op(c, node, s, run_endpoints, endpoints_done);
 }
 
+static int run_gateway(struct store *store, struct op *op)
+{
+	struct session_op *s = container_of(op, struct session_op, op);
+
+	return store_node_set_gateway(store, op, s->host, s->gateway_host, s->gateway_port, s->gateway_key);
+}
+
+static void gateway_done(struct op *op)
+{
+	struct session_op *s = container_of(op, struct session_op, op);
+	struct node_entry *node = node_table_find(&s->c->nodes, s->host);
+
+	controller_op_done(s->c);
+	if (op->result) {
+		log_warn("session", "where customers find gateway %08x is not stored: %s", s->host,
+			 op->result > 0 ? op->why.text : strerror(-op->result));
+		if (node)
+			memset(node->gateway_said, 0, sizeof node->gateway_said); /* it may say it again, and be heard */
+	}
+	op_deinit(op);
+	free(s);
+}
+
+static void note_gateway(struct controller *c, struct node_entry *node, const struct poll_request *q)
+{
+	uint8_t port[2], said[CRYPTO_HASH_LEN];
+	struct session_op *s;
+
+	if (!q->has_gateway)
+		return;
+	put_u16(port, q->gateway_port);
+	crypto_blake2b(NULL, 0,
+		       (struct crypto_part[]){ { q->gateway_key, sizeof q->gateway_key }, { port, sizeof port },
+					       { q->gateway_host, strlen(q->gateway_host) } },
+		       3, said);
+	if (!memcmp(said, node->gateway_said, sizeof said))
+		return;
+	s = calloc(1, sizeof *s);
+	if (!s)
+		return;
+	memcpy(node->gateway_said, said, sizeof said);
+	memcpy(s->gateway_host, q->gateway_host, sizeof s->gateway_host);
+	memcpy(s->gateway_key, q->gateway_key, sizeof s->gateway_key);
+	s->gateway_port = q->gateway_port;
+	put_session_op(c, node, s, run_gateway, gateway_done);
+}
+
 void session_note_poll(struct controller *c, struct node_entry *node, const struct link_request *request, const struct poll_request *poll)
 {
 	node->polled_ms = clock_mono_ms(&c->clock);
@@ -141,6 +191,7 @@ void session_note_poll(struct controller *c, struct node_entry *node, const stru
 	if (node->session != request->session)
 		note_session(c, node, request);
 	note_endpoints(c, node, poll);
+	note_gateway(c, node, poll);
 }
 
 /* ---- seen ---- */

@@ -53,9 +53,28 @@ void wait_note_instance(struct controller *c, const struct record *record)
 
 /* ---- the nodes ---- */
 
+static bool is_gateway(const struct wait *w, const struct node_entry *node)
+{
+	return w->want.gateway[0] && !strcmp(w->want.gateway, node->name);
+}
+
 static bool is_meant(const struct wait *w, const struct node_entry *node)
 {
-	return !node->revoked && (!w->want.on[0] || !strcmp(w->want.on, node->name));
+	return !node->revoked && (!w->want.on[0] || !strcmp(w->want.on, node->name) || is_gateway(w, node));
+}
+
+/* The gateway is gone or unknown, and has not applied what only it can. *ret_at (may be NULL): when it will be, if it stays silent. */
+static bool is_lost(const struct controller *c, const struct wait *w, uint64_t *ret_at)
+{
+	const struct node_entry *node = w->want.gateway[0] ? node_table_find_name(&c->nodes, w->want.gateway) : NULL;
+
+	if (ret_at)
+		*ret_at = UINT64_MAX;
+	if (!w->want.gateway[0] || (node && node_has_applied(node, w->want.v)))
+		return false;
+	if (node && ret_at)
+		*ret_at = controller_unknown_from(c, node);
+	return !node || controller_is_unknown(c, node);
 }
 
 void wait_record_text(uint32_t kind, const uint8_t *key, size_t key_len, char ret_text[80])
@@ -135,7 +154,7 @@ static void survey(const struct controller *c, const struct wait *w, uint64_t v,
 
 static bool is_applied(const struct wait *w, const struct api_wait_result *result)
 {
-	return !result->n_laggards && !(result->n_unknown && (w->want.strict || (w->want.on[0] && !result->nodes)));
+	return !result->lost && !result->n_laggards && !(result->n_unknown && (w->want.strict || (w->want.on[0] && !result->nodes)));
 }
 
 /* The same without names, and without the unknown if they are not waited for: cheap enough for every acknowledgement. */
@@ -162,6 +181,8 @@ static bool is_done(struct controller *c, struct wait *w)
 {
 	bool wants_instance = w->want.instance[0] != 0;
 
+	if (is_lost(c, w, NULL))
+		return true;
 	if (!all_have(c, w, w->want.v))
 		return false;
 	if (wants_instance && w->want.desired != DESIRED_STARTED && !w->withdrawn_ms) {
@@ -188,6 +209,7 @@ static void finish(struct controller *c, struct wait *w)
 		}
 	c->stats.waits_now--;
 	if (result) {
+		result->lost = is_lost(c, w, NULL);
 		survey(c, w, v, result);
 		result->applied = is_applied(w, result) && (!wants_instance || w->v_observed) && !(w->want.released && result->n_held);
 		result->v = w->want.v;
@@ -198,6 +220,14 @@ static void finish(struct controller *c, struct wait *w)
 	w->done(w->done_ctx, result ? result : &none);
 	free(result);
 	free(w);
+}
+
+static uint64_t next_look(const struct controller *c, const struct wait *w)
+{
+	uint64_t lost_at;
+
+	(void)is_lost(c, w, &lost_at);
+	return lost_at < w->deadline_ms ? lost_at : w->deadline_ms;
 }
 
 int wait_start(struct controller *c, const struct api_wait *want, void (*done)(void *done_ctx, const struct api_wait_result *result),
@@ -219,10 +249,11 @@ int wait_start(struct controller *c, const struct api_wait *want, void (*done)(v
 	w->next = c->waits;
 	c->waits = w;
 	c->stats.waits_now++;
-	if (is_done(c, w))
+	if (is_done(c, w)) {
 		finish(c, w);
-	else
-		controller_wake(c, w->deadline_ms);
+		return 0;
+	}
+	controller_wake(c, next_look(c, w));
 	return 0;
 }
 
@@ -235,10 +266,10 @@ uint64_t wait_run(struct controller *c)
 	c->waits_due = false;
 	for (w = c->waits; w; w = after) {
 		after = w->next;
-		if ((look && is_done(c, w)) || now >= w->deadline_ms)
+		if ((look && is_done(c, w)) || now >= w->deadline_ms || is_lost(c, w, NULL))
 			finish(c, w);
-		else if (w->deadline_ms < next)
-			next = w->deadline_ms;
+		else if (next_look(c, w) < next)
+			next = next_look(c, w);
 	}
 	return next;
 }

@@ -86,6 +86,8 @@ static const struct error_code table[] = {
 	{ "profile_invalid", INVALID, "" },
 	{ "quota_unknown", INVALID, "" },
 	{ "value_invalid", INVALID, "" },
+	{ "value_missing", INVALID, "" },
+	{ "host_invalid", INVALID, "" },
 	{ "cursor_invalid", INVALID, "give the cursor exactly as it came" },
 	{ "place_unknown", INVALID, "give city, latitude and longitude" },
 	{ "field_missing", INVALID, "" },

@@ -316,7 +316,7 @@ int store_node_delete(struct store *store, struct op *op, const char *ref, bool 
 
 /* ---- what nodes tell about themselves ---- */
 
-static int find_speaking(struct store *store, struct op *op, uint32_t host, struct store_node *ret)
+int node_find_speaking(struct store *store, struct op *op, uint32_t host, struct store_node *ret)
 {
 	const struct principal *who = &op->principal;
 	bool found = false;
@@ -333,7 +333,7 @@ int store_node_session(struct store *store, struct op *op, uint32_t host, const 
 		       const char *version)
 {
 	struct store_node node;
-	int r = find_speaking(store, op, host, &node);
+	int r = node_find_speaking(store, op, host, &node);
 
 	if (r == 0)
 		r = name_check_text("version", version, sizeof node.version - 1, &op->why);
@@ -349,7 +349,7 @@ int store_node_session(struct store *store, struct op *op, uint32_t host, const 
 int store_node_seen(struct store *store, struct op *op, uint32_t host, uint64_t last_seen_ms)
 {
 	struct store_node node;
-	int r = find_speaking(store, op, host, &node);
+	int r = node_find_speaking(store, op, host, &node);
 
 	return r ? r : sql_run(store, "UPDATE node SET last_seen_ms = ?2 WHERE host = ?1", "ui", host, (int64_t)last_seen_ms);
 }
@@ -359,7 +359,7 @@ int store_node_set_endpoints(struct store *store, struct op *op, uint32_t host, 
 	uint8_t now[RECORD_ENDPOINTS_MAX * NODE_ENDPOINT_BYTES], was[RECORD_ENDPOINTS_MAX * NODE_ENDPOINT_BYTES];
 	struct store_node node;
 	size_t len;
-	int r = find_speaking(store, op, host, &node);
+	int r = node_find_speaking(store, op, host, &node);
 
 	if (r != 0)
 		return r;

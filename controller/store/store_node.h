@@ -71,3 +71,6 @@ int store_node_seen(struct store *store, struct op *op, uint32_t host, uint64_t 
 /* Becomes a record if they differ. */
 int store_node_set_endpoints(struct store *store, struct op *op, uint32_t host, const struct addr_endpoint *endpoints,
 			     size_t n_endpoints) MUST_CHECK;
+/* Where customers find this gateway. Becomes a record if it differs. E_REFUSED "gateway_key_in_use", "host_invalid". */
+int store_node_set_gateway(struct store *store, struct op *op, uint32_t host, const char *gateway_host, uint16_t port,
+			   const uint8_t key[32]) MUST_CHECK;

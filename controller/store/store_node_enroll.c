@@ -73,35 +73,6 @@ static int judge_input(const struct store_enroll *in, struct why *why)
 	return 0;
 }
 
-/* NULL for the column if it has none. */
-static const uint8_t *gateway_key_of(const uint8_t key[32])
-{
-	static const uint8_t none[32];
-
-	return crypto_equal(key, none, sizeof none) ? NULL : key;
-}
-
-/* One key, one holder: else a handshake meant for one would be good at the other. */
-static int judge_gateway_key(struct store *store, const struct store_enroll *in, uint32_t own_host, struct why *why)
-{
-	int64_t n = 0;
-	int r;
-
-	if (!in->has_gateway_key)
-		return 0;
-	if (!gateway_key_of(in->gateway_key))
-		return why_set(why, "value_invalid", "gateway_key", "a gateway key of zeros is none");
-	if (crypto_equal(in->gateway_key, in->mesh_key, 32) || crypto_equal(in->gateway_key, in->link_key, 32))
-		return why_set(why, "value_invalid", "gateway_key", "the key for peers must be another than link key and mesh key");
-	r = sql_get_int(store, &n,
-			"SELECT (SELECT count(*) FROM node WHERE (gateway_key = ?1 OR mesh_key = ?1 OR link_key = ?1) AND host <> ?2) + "
-			"(SELECT count(*) FROM peer_key WHERE public_key = ?1)",
-			"ku", in->gateway_key, own_host);
-	if (r == 0 && n)
-		return why_set(why, "gateway_key_in_use", "gateway_key", "another node or a peer has this key already");
-	return r;
-}
-
 static int judge_keys(struct store *store, const struct store_enroll *in, uint32_t own_host, struct why *why)
 {
 	int64_t n = 0, revoked = 0;
@@ -115,7 +86,9 @@ static int judge_keys(struct store *store, const struct store_enroll *in, uint32
 	r = sql_get_int(store, &n, "SELECT count(*) FROM node WHERE mesh_key = ?1 AND host <> ?2", "ku", in->mesh_key, own_host);
 	if (r == 0 && n)
 		return why_set(why, "mesh_key_in_use", "mesh_key", "another node has this mesh key already");
-	return r ? r : judge_gateway_key(store, in, own_host, why);
+	if (r == 0 && in->has_gateway_key)
+		r = node_check_gateway_key(store, in->gateway_key, in->mesh_key, in->link_key, own_host, why);
+	return r;
 }
 
 /* ---- what a new node gets ---- */
@@ -178,7 +151,7 @@ static int insert_node(struct store *store, const struct store_node *node)
 		       "created_ms, gateway_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 		       "uttukkbtutik", node->host, node->name, node->region, node->roles, node->link_key, node->mesh_key, ends, len,
 		       node->gateway_host, (uint32_t)node->gateway_port, node->version, (int64_t)node->created_ms,
-		       gateway_key_of(node->gateway_key));
+		       node_gateway_key_or_null(node->gateway_key));
 }
 
 static void take_input(const struct store_enroll *in, struct store_node *node)
@@ -253,7 +226,7 @@ static int refresh_node(struct store *store, struct op *op, const struct store_e
 		    "UPDATE node SET mesh_key = ?2, endpoints = ?3, gateway_host = ?4, gateway_port = ?5, version = ?6, "
 		    "gateway_key = ?7 WHERE host = ?1",
 		    "ukbtutk", node->host, node->mesh_key, ends, len, node->gateway_host, (uint32_t)node->gateway_port, node->version,
-		    gateway_key_of(node->gateway_key));
+		    node_gateway_key_or_null(node->gateway_key));
 	return r ? r : node_emit(store, op, node);
 }
 

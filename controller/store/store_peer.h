@@ -75,3 +75,19 @@ int store_peer_update(struct store *store, struct op *op, const char *org_ref, c
 int store_peer_rekey(struct store *store, struct op *op, const char *org_ref, const char *ref, const uint8_t public_key[32],
 		     const uint8_t *preshared_key, struct store_peer *ret_peer) MUST_CHECK;
 int store_peer_delete(struct store *store, struct op *op, const char *org_ref, const char *ref, struct store_peer *ret_peer) MUST_CHECK;
+
+/* Those that were never used, of one org, at most STORE_PEER_PRUNE_MAX; each is told. *ret_more: there are others. */
+struct store_peer_prune {
+	const char *org;        /* as in store_org_find */
+	uint32_t network;       /* 0 = all */
+	uint64_t older_than_ms; /* made so long ago at least: who has just made one has not come to use it */
+};
+int store_peer_prune(struct store *store, struct op *op, const struct store_peer_prune *in,
+		     void (*each)(void *arg, const struct store_peer *peer), void *arg, bool *ret_more) MUST_CHECK;
+
+/* By the controller itself: those whose time is up; of `idle` those that are ephemeral and were made idle_ms ago or before; and those of
+ * networks that are being deleted. At most STORE_PEER_SWEEP_MAX of each. */
+int store_peer_sweep(struct store *store, struct op *op, const uint8_t (*idle)[ID_LEN], size_t n_idle, uint64_t idle_ms,
+		     size_t *ret_n) MUST_CHECK;
+/* Their gateway (op->principal) has seen a handshake of them. Once in a peer's life, and no record of it. */
+int store_peer_note_used(struct store *store, struct op *op, const uint8_t (*ids)[ID_LEN], size_t n) MUST_CHECK;

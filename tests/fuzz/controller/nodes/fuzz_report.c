@@ -1,4 +1,4 @@
-/* Reports of instances: what any host can send. */
+/* Reports of instances and peers: what any node can send. */
 #include "controller/nodes/report.h"
 
 #include <stdlib.h>
@@ -7,14 +7,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct store_report *reports = NULL;
+	struct report_read in;
+	struct addr_endpoint endpoint;
 	struct why why;
-	size_t n = 0, n_bad;
 
-	if (report_read(data, size, &reports, &n, &n_bad, &why) == 0)
-		for (size_t i = 0; i < n; i++)
-			if (name_check_instance_id(reports[i].id, NULL) || reports[i].observed.state > STATE_DESTROYED)
-				abort();
-	free(reports);
+	if (report_read(data, size, &in, &why) != 0)
+		return 0;
+	for (size_t i = 0; i < in.n; i++)
+		if (name_check_instance_id(in.reports[i].id, NULL) || in.reports[i].observed.state > STATE_DESTROYED)
+			abort();
+	for (size_t i = 0; i < in.n_seen; i++)
+		if (in.seen[i].endpoint[0] && addr_endpoint_parse(in.seen[i].endpoint, &endpoint, NULL))
+			abort();
+	report_deinit(&in);
 	return 0;
 }

@@ -247,6 +247,7 @@ static const struct {
 	{ "PATCH", "/v1/peers/{peer}", "/v1/peers/acme%2Fphone", "{\"expires_in_s\":60}" },
 	{ "POST", "/v1/peers/{peer}/rekey", "/v1/peers/phone/rekey?org=acme", "{\"public_key\":\"" KEY_B "\"}" },
 	{ "POST", "/v1/peers/{peer}/move", "/v1/peers/phone/move?org=acme", "{\"region\":\"ord\"}" },
+	{ "POST", "/v1/peers/prune", "/v1/peers/prune", "{\"org\":\"acme\"}" },
 	{ "DELETE", "/v1/peers/{peer}", "/v1/peers/phone?org=acme", NULL },
 	{ "DELETE", "/v1/peers/{peer}", "/v1/peers/laptop?org=acme", NULL },
 	{ "POST", "/v1/nodes/{node}/move-peers", "/v1/nodes/ord-1/move-peers", "{\"region\":\"ord\"}" },

@@ -51,9 +51,8 @@ static void request_free(struct request *q)
 static void one_that_is_wrong_costs_the_others_nothing(void **state)
 {
 	struct request *q = request_new();
-	struct store_report *reports = NULL;
+	struct report_read in = { 0 };
 	struct why why = { .text = "" };
-	size_t n = 0, n_bad = 0;
 
 	(void)state;
 	q->observed[0].message = pb_bytes("cut \xc3", 5);
@@ -61,24 +60,23 @@ static void one_that_is_wrong_costs_the_others_nothing(void **state)
 	q->reports[2].observed = NULL;
 	q->reports[3].instance.len = 3;
 	assert_int_equal(pb_pack(&q->m, &q->bytes), 0);
-	assert_int_equal(report_read(q->bytes.data, q->bytes.len, &reports, &n, &n_bad, &why), 0);
-	assert_int_equal(n, 1);
-	assert_int_equal(n_bad, 4);
-	assert_string_equal(reports[0].id, q->ids[4]);
+	assert_int_equal(report_read(q->bytes.data, q->bytes.len, &in, &why), 0);
+	assert_int_equal(in.n, 1);
+	assert_int_equal(in.n_bad, 4);
+	assert_string_equal(in.reports[0].id, q->ids[4]);
 	assert_string_not_equal(why.text, "");
-	free(reports);
+	report_deinit(&in);
 	request_free(q);
 }
 
 static void what_is_no_request_is_refused_as_a_whole(void **state)
 {
-	struct store_report *reports = NULL;
+	struct report_read in = { 0 };
 	struct why why = { .text = "" };
-	size_t n = 0, n_bad = 0;
 
 	(void)state;
-	assert_int_equal(report_read("\xff\xff", 2, &reports, &n, &n_bad, &why), E_REFUSED);
-	assert_null(reports);
+	assert_int_equal(report_read("\xff\xff", 2, &in, &why), E_REFUSED);
+	assert_null(in.reports);
 }
 
 int main(void)

@@ -63,6 +63,7 @@ struct test_node {
 	bool awaiting;
 	struct node_error error;
 	Sixpn__Health *health; /* that its polls carry; NULL = none */
+	Sixpn__Gateway *gateway; /* likewise */
 	struct node_held held;   /* said while held_total is not 0 */
 	uint32_t held_total;
 	uint64_t features;
@@ -673,6 +674,7 @@ static inline void send_poll(struct test_node *n)
 	n->at_once = false;
 	m.version = pb_bytes("0.1", 3);
 	m.health = n->health;
+	m.gateway = n->gateway;
 	assert_int_equal(pb_pack(&m, &bytes), 0);
 	assert_int_equal(link_client_call(n->client, LINK_POLL, bytes.data, bytes.len, poll_done, n), 0);
 }
