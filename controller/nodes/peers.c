@@ -2,6 +2,7 @@
 #include "controller/nodes/peers.h"
 
 #include "controller/nodes/controller_internal.h"
+#include "controller/nodes/peer_arrivals.h"
 #include "lib/base/log.h"
 
 #include <stdio.h>
@@ -131,41 +132,17 @@ static bool is_fresh(const struct controller *c, const struct peer_known *k)
 	return k->seen && k->last.last_handshake_ms && clock_real_ms(&c->clock) - k->last.last_handshake_ms < PEERS_ONLINE_MS;
 }
 
-int peers_news_init(struct peers_news *news, size_t room)
-{
-	*news = (struct peers_news){ .used = calloc(room + 1, sizeof *news->used), .arrived = calloc(room + 1, sizeof *news->arrived) };
-	return news->used && news->arrived ? 0 : -ENOMEM;
-}
-
-void peers_news_deinit(struct peers_news *news)
-{
-	free(news->used);
-	free(news->arrived);
-	*news = (struct peers_news){ .n_used = 0 };
-}
-
-/* It was given the key, so the peer is on its way there. */
-static bool has_key(const struct controller *c, const struct node_entry *node, const uint8_t id[ID_LEN])
-{
-	uint8_t key[RECORD_PEER_KEY_KEY_LEN];
-
-	peer_key_record_key(id, node->host, key);
-	return memory_find(&c->memory, RECORD_PEER_KEY, key, sizeof key) != NULL;
-}
-
-static void take_one(struct controller *c, const struct node_entry *node, const struct peer_seen *seen, struct peers_news *news)
+static void take_one(struct controller *c, const struct node_entry *node, const struct peer_seen *seen, uint8_t (*used)[ID_LEN],
+		     size_t *n_used)
 {
 	uint64_t now = clock_real_ms(&c->clock);
 	struct peer_record rec;
 	struct peer_known *k;
 
-	if (!read_peer(c, seen->id, &rec) || (rec.gateway != node->host && !has_key(c, node, seen->id))) {
-		c->stats.foreign_peers++; /* deleted or moved meanwhile, or none of its business */
-		return;
-	}
-	if (rec.gateway != node->host) {
-		if (seen->last_handshake_ms)
-			memcpy(news->arrived[news->n_arrived++], seen->id, ID_LEN);
+	if (!read_peer(c, seen->id, &rec) || rec.gateway != node->host) {
+		/* deleted or moved meanwhile, on its way there, or none of its business */
+		if (seen->last_handshake_ms && !peer_arrivals_note(c, node, seen->id))
+			c->stats.foreign_peers++;
 		return;
 	}
 	k = need(c, &rec);
@@ -179,17 +156,19 @@ static void take_one(struct controller *c, const struct node_entry *node, const 
 	k->seen = true;
 	k->reported_ms = now;
 	if (seen->last_handshake_ms && !k->used_stored)
-		memcpy(news->used[news->n_used++], seen->id, ID_LEN);
+		memcpy(used[(*n_used)++], seen->id, ID_LEN);
 	if (!k->online && is_fresh(c, k)) {
 		k->online = true;
 		tell(c, k, "online", seen->endpoint);
 	}
 }
 
-void peers_take(struct controller *c, const struct node_entry *node, const struct peer_seen *seen, size_t n, struct peers_news *news)
+void peers_take(struct controller *c, const struct node_entry *node, const struct peer_seen *seen, size_t n, uint8_t (*ret_used)[ID_LEN],
+		size_t *ret_n_used)
 {
+	*ret_n_used = 0;
 	for (size_t i = 0; i < n; i++)
-		take_one(c, node, &seen[i], news);
+		take_one(c, node, &seen[i], ret_used, ret_n_used);
 }
 
 void peers_used_stored(struct controller *c, const uint8_t (*ids)[ID_LEN], size_t n)

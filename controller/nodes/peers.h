@@ -36,16 +36,10 @@ void peers_init(struct controller *c);
 void peers_deinit(struct peers *p);
 /* A record of kind PEER became current, or was deleted. */
 void peers_note_record(struct controller *c, const struct record *record);
-/* What of a report the store must be told. */
-struct peers_news {
-	uint8_t (*used)[ID_LEN];    /* their first handshake, as far as this controller knows */
-	uint8_t (*arrived)[ID_LEN]; /* were on their way to that gateway, and have made a handshake there */
-	size_t n_used, n_arrived;
-};
-int peers_news_init(struct peers_news *news, size_t room) MUST_CHECK; /* -ENOMEM; to be ended in any case */
-void peers_news_deinit(struct peers_news *news);
-/* A report of that node. Entries of peers that neither end there nor are on their way there are left out and counted. */
-void peers_take(struct controller *c, const struct node_entry *node, const struct peer_seen *seen, size_t n, struct peers_news *news);
+/* A report of that node. Entries of peers that do not end there are left out and counted; one that was on its way there has arrived
+ * (peer_arrivals.h). *ret_used (room for n): those whose first handshake this is, as far as this controller knows. */
+void peers_take(struct controller *c, const struct node_entry *node, const struct peer_seen *seen, size_t n, uint8_t (*ret_used)[ID_LEN],
+		size_t *ret_n_used);
 /* That was stored. */
 void peers_used_stored(struct controller *c, const uint8_t (*ids)[ID_LEN], size_t n);
 /* As api_env_ops.peer_state. False: no such peer. */

@@ -2,7 +2,6 @@
 #include "controller/nodes/report.h"
 
 #include "controller/nodes/allowance.h"
-#include "controller/store/store_peer_move.h"
 #include "lib/base/log.h"
 #include "lib/sixpn/pb.h"
 #include "proto/sixpn.pb-c.h"
@@ -20,8 +19,8 @@ struct report_op {
 	uint64_t handle;
 	struct report_read in;
 	struct store_report_refusal *refused;
-	struct peers_news news; /* of peers, for the store */
-	size_t n_refused;
+	uint8_t (*used)[ID_LEN]; /* peers that were used for the first time */
+	size_t n_refused, n_used;
 	uint32_t host;
 	size_t may, made; /* records: what was taken of the node's allowance, and what came of it */
 };
@@ -150,7 +149,7 @@ static void op_free(struct report_op *o)
 {
 	op_deinit(&o->op);
 	report_deinit(&o->in);
-	peers_news_deinit(&o->news);
+	free(o->used);
 	free(o->refused);
 	free(o);
 }
@@ -158,13 +157,10 @@ static void op_free(struct report_op *o)
 static int run(struct store *store, struct op *op)
 {
 	struct report_op *o = container_of(op, struct report_op, op);
-	int r = 0;
+	int r;
 
 	o->n_refused = o->made = 0;
-	for (size_t i = 0; r == 0 && i < o->news.n_arrived; i++)
-		r = store_peer_arrived(store, op, o->news.arrived[i]);
-	if (r == 0)
-		r = store_peer_note_used(store, op, (const uint8_t(*)[ID_LEN])o->news.used, o->news.n_used);
+	r = store_peer_note_used(store, op, (const uint8_t(*)[ID_LEN])o->used, o->n_used);
 	return r ? r : store_instance_report(store, op, o->in.reports, o->in.n, o->may, o->refused, &o->n_refused, &o->made);
 }
 
@@ -192,7 +188,7 @@ static void done(struct op *op)
 	controller_op_done(o->c);
 	settle(o);
 	if (op->result == 0) {
-		peers_used_stored(o->c, (const uint8_t(*)[ID_LEN])o->news.used, o->news.n_used);
+		peers_used_stored(o->c, (const uint8_t(*)[ID_LEN])o->used, o->n_used);
 		send_reply(o->c, o->handle, op->v, o->refused, o->n_refused);
 	} else {
 		log_limited(LOG_L_WARN, "report", "reports of %s are not stored: %s", op->principal.text,
@@ -201,13 +197,13 @@ static void done(struct op *op)
 	op_free(o);
 }
 
-/* What was seen of peers goes into memory; only a first handshake, an arrival, or what is about instances goes to the store. */
+/* What was seen of peers goes into memory; only a first handshake, or what is about instances, goes to the store. */
 static void put(struct controller *c, struct node_entry *node, struct report_op *o)
 {
 	struct principal who = principal_node(node->host, node->name);
 
-	peers_take(c, node, o->in.seen, o->in.n_seen, &o->news);
-	if (!o->in.n && !o->news.n_used && !o->news.n_arrived) {
+	peers_take(c, node, o->in.seen, o->in.n_seen, o->used, &o->n_used);
+	if (!o->in.n && !o->n_used) {
 		send_reply(c, o->handle, 0, NULL, 0);
 		op_free(o);
 		return;
@@ -239,9 +235,11 @@ void report_take(struct controller *c, const struct link_request *request)
 		c->stats.bad_requests++;
 		log_limited(LOG_L_WARN, "report", "node %s: %s", node->name, why.text);
 	}
-	if (r == 0)
+	if (r == 0) {
 		o->refused = calloc(o->in.n + 1, sizeof *o->refused);
-	if (r == 0 && o->refused && peers_news_init(&o->news, o->in.n_seen) == 0)
+		o->used = calloc(o->in.n_seen + 1, sizeof *o->used);
+	}
+	if (r == 0 && o->refused && o->used)
 		put(c, node, o);
 	else
 		op_free(o);
