@@ -2,6 +2,9 @@
 else they send arrives nowhere. One cluster: a gateway, a machine that is gateway and host, a host."""
 import json
 import re
+import signal
+import socket
+import struct
 import subprocess
 import time
 
@@ -73,3 +76,94 @@ def test_a_peer_reaches_its_network_on_every_machine(lab):
 def test_the_resolver_of_the_network_answers_ping(lab):
     for peer in peers.values():
         peer.reaches(peer.resolver)
+
+
+# ---- names
+
+AAAA, TXT, PTR = 28, 16, 12
+QUESTIONS = [("web.internal", AAAA), ("WEB.internal", AAAA), ("dev.web.internal", AAAA), ("web.internal", 1), ("regions.web.internal", TXT),
+             ("laptop._peer.internal", AAAA), ("_peer.internal", TXT), ("_instances.internal", TXT), ("_version.internal", TXT),
+             ("nobody.internal", AAAA), ("internal", 6), ("top1.nearest.of.web.internal", AAAA), ("localhost", AAAA)]
+
+
+def ask(place, server, name, kind, tcp=False, patience=2):
+    """The bytes of the answer; None: there was none."""
+    labels = b"".join(bytes([len(x)]) + x.encode() for x in name.split(".")) + b"\0"
+    query = struct.pack(">6H", 7, 0x100, 1, 0, 0, 1) + labels + struct.pack(">2H", kind, 1) + b"\0\0\x29\4\xd0\0\0\0\0\0\0"
+    with place.socket(socket.AF_INET6, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as s:
+        s.settimeout(patience)
+        try:
+            s.connect((server, 53))
+            if not tcp:
+                s.send(query)
+                return s.recv(65536)
+            s.sendall(struct.pack(">H", len(query)) + query)
+            length, = struct.unpack(">H", s.recv(2, socket.MSG_WAITALL))
+            return s.recv(length, socket.MSG_WAITALL)
+        except (OSError, struct.error):
+            return None
+
+
+def answered(place, server, *question, **how):
+    """Until there is an answer: the first packet of a tunnel may be lost to its handshake."""
+    said = []
+    wait_until(lambda: said.append(ask(place, server, *question, **how)) or said[-1], PATIENCE, f"an answer of {server} to {question}")
+    return said[-1]
+
+
+def knows_itself(peer, tcp=False):
+    """Its own network answers at its resolver."""
+    answer = answered(peer, peer.resolver, f"{peer.short}._peer.internal", AAAA, tcp=tcp)
+    assert answer[:-11].endswith(socket.inet_pton(socket.AF_INET6, peer.address))  # behind it is the OPT
+
+
+def test_the_resolver_gives_the_octets_that_instances_hear(lab):
+    office, here = peers["office"], lab.instance("acme", "web", "dev-1")
+    for tcp in (False, True):
+        for question in QUESTIONS:
+            heard = answered(office, office.resolver, *question, tcp=tcp)
+            assert heard == answered(here, "fdaa::3", *question, tcp=tcp), question
+            assert heard == answered(here, office.resolver, *question, tcp=tcp), question
+
+
+def test_peers_have_names_everywhere_and_backwards(lab):
+    laptop, there = peers["laptop"], lab.instance("acme", "web", "nrt-1")
+    for name in ("laptop", "phone", "office"):
+        assert there.dig(f"{name}._peer.internal", "AAAA") == [peers[name].address]
+        assert there.dig("-x", peers[name].address) == [f"{name}._peer.internal."]
+    wait_until(lambda: laptop.out("dig", "+short", "+tries=1", f"@{laptop.resolver}", "_peer.internal", "TXT").strip() == '"laptop,office,phone"',
+               PATIENCE, "the list of peers")
+    assert lab.instance("globex", "web").dig("_peer.internal", "TXT") == []
+
+
+def test_another_organizations_resolver_is_silent(lab):
+    spy = peers["spy"] = Peer(lab, "globex", "spy", "dev-1").connect()
+    office = peers["office"]
+    knows_itself(spy)
+    for tcp in (False, True):
+        assert ask(spy, office.resolver, "web.internal", AAAA, tcp=tcp, patience=1) is None
+        assert ask(office, spy.resolver, "web.internal", AAAA, tcp=tcp, patience=1) is None
+        assert ask(office, office.resolver, "web.internal", AAAA, tcp=tcp)
+
+
+def test_a_gateway_killed_and_started_answers_its_peers(lab):
+    office = peers["office"]
+    before = answered(office, office.resolver, "web.internal", AAAA)
+    lab.restart_node("dev-1", signal.SIGKILL)
+    for tcp in (False, True):
+        assert answered(office, office.resolver, "web.internal", AAAA, tcp=tcp) == before
+
+
+def test_the_resolver_comes_and_goes_with_the_peers_of_its_network(lab):
+    def listened():
+        return lab.node_status("gw-ord")["dns"]["networks_listened"]
+
+    assert listened() == 1
+    guest = Peer(lab, "globex", "guest", "gw-ord")  # applied: its name server is there before the tunnel is
+    assert listened() == 2 and lab.node_status("gw-ord")["dns"]["networks_unserved"] == 0
+    guest.connect()
+    knows_itself(guest, tcp=True)
+    lab.sixpn("peer", "delete", "guest", "--org", "globex", "--yes")
+    wait_until(lambda: listened() == 1, PATIENCE, "nobody to listen for a network without peers")
+    laptop = peers["laptop"]
+    assert answered(laptop, laptop.resolver, "web.internal", AAAA)
