@@ -18,6 +18,9 @@
 #define LOOK_PAUSE 50
 #define LOOK_MIN_MS 2000
 #define LOOK_MAX_MS 60000
+/* While a peer is on its way here its handshake is waited for by everybody who wants to reach it. */
+#define ARRIVAL_PAUSE 20
+#define ARRIVAL_MIN_MS 500
 
 struct gateway {
 	const struct role_env *env;
@@ -27,6 +30,8 @@ struct gateway {
 	struct stats stats;
 	uint64_t look_due_ms, look_took_ms, looks;
 	uint64_t changes_at_look; /* peers_changes() when the look under way began */
+	struct loop_timer arrivals; /* the next look for somebody who arrives */
+	bool somebody_arrives, arrivals_armed;
 };
 
 /* ---- what the tunnel calls ---- */
@@ -66,6 +71,31 @@ static void tell_stats(void *ctx, const struct role_peer_stats *told, size_t n)
 	env->ops->peer_stats(env->node, told, n);
 }
 
+static void look(struct gateway *g)
+{
+	if (wg_tunnel_look(g->tunnel) == 0)
+		g->changes_at_look = peers_changes(g->peers);
+}
+
+static void arm_arrivals(struct gateway *g, uint64_t in_ms)
+{
+	if (!g->somebody_arrives || g->arrivals_armed)
+		return;
+	g->arrivals_armed = loop_set_timer_in(g->env->loop, &g->arrivals, in_ms > ARRIVAL_MIN_MS ? in_ms : ARRIVAL_MIN_MS) == 0;
+	if (!g->arrivals_armed)
+		log_err(AREA, "no memory for a timer: who arrives is noticed by the next look at all peers");
+}
+
+static void arrivals_expired(struct loop_timer *timer)
+{
+	struct gateway *g = container_of(timer, struct gateway, arrivals);
+
+	g->arrivals_armed = false;
+	if (wg_tunnel_answers(g->tunnel))
+		look(g);
+	arm_arrivals(g, g->look_took_ms * ARRIVAL_PAUSE);
+}
+
 static void looked(void *ctx, const struct wg_look_result *result)
 {
 	struct gateway *g = ctx;
@@ -91,6 +121,7 @@ static bool answers(void *ctx)
 
 static void *gateway_free(struct gateway *g)
 {
+	loop_cancel_timer(&g->arrivals);
 	g->tunnel = wg_tunnel_free(g->tunnel);
 	g->peers = peers_free(g->peers);
 	free(g);
@@ -156,6 +187,7 @@ static int gateway_start(const struct role_env *env, void **ret_role, struct why
 	if (!g)
 		return -ENOMEM;
 	g->env = env;
+	g->arrivals.expired = arrivals_expired;
 	e = make_tunnel(g, why);
 	if (e == 0)
 		e = make_peers(g);
@@ -171,7 +203,13 @@ static int gateway_start(const struct role_env *env, void **ret_role, struct why
 
 static void gateway_sync(void *role, const struct role_desired *desired)
 {
-	peers_sync(((struct gateway *)role)->peers, desired);
+	struct gateway *g = role;
+
+	peers_sync(g->peers, desired);
+	g->somebody_arrives = false;
+	for (size_t i = 0; i < desired->n_peers && !g->somebody_arrives; i++)
+		g->somebody_arrives = desired->peers[i].record.gateway != g->env->host && !desired->peers[i].suspended;
+	arm_arrivals(g, 0);
 }
 
 static void repair_programs(struct gateway *g)
@@ -202,8 +240,7 @@ static void gateway_repair(void *role)
 	peers_compare_ways(g->peers);
 	if (clock_mono_ms(&g->env->clock) < g->look_due_ms)
 		return;
-	if (wg_tunnel_look(g->tunnel) == 0)
-		g->changes_at_look = peers_changes(g->peers);
+	look(g);
 }
 
 static void gateway_numbers(void *role, struct role_numbers *ret_numbers)

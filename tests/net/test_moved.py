@@ -1,0 +1,259 @@
+"""A peer moves to another gateway and keeps its address: the old tunnel works until the new one is used, then everybody reaches it there,
+the old gateway knows it no longer, and nobody else can play it. Elsewhere twice, home again, and on when the home is gone."""
+import json
+import re
+import signal
+import socket
+import struct
+import time
+
+from fixture.api import Api
+from fixture.cluster import API_NAME, API_PORT, Instance, wait_until
+from fixture.judge import Judge
+from fixture.packet import probe, token
+from fixture.peer import DEVICE, Peer
+
+NODES = [("gw-a", "ord"), ("gw-b", "dev"), ("ord-1", "ord")]
+GATEWAYS = {name: "host,gateway" for name, _ in NODES}
+PINS = "/sys/fs/bpf/sixpn"
+PATIENCE = 15
+
+# Whoever connects gets numbered lines, and every one of them, as long as the connection lives.
+SERVER = """
+import socket, threading, time
+s = socket.create_server(("::", 7000), family=socket.AF_INET6)
+def serve(c):
+    n = 0
+    while True:
+        c.sendall(b"%d\\n" % n)
+        n += 1
+        time.sleep(0.02)
+while True:
+    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+"""
+# Writes how far it is; ends at a gap or with the connection.
+CLIENT = """
+import os, socket, sys
+f, n = socket.create_connection((sys.argv[1], 7000), 10).makefile(), 0
+for line in f:
+    assert int(line) == n
+    n += 1
+    with open(sys.argv[2] + ".new", "w") as out:
+        out.write(str(n))
+    os.rename(sys.argv[2] + ".new", sys.argv[2])
+"""
+SPEC = {"schema": 1, "command": ["/usr/bin/python3", "-c", SERVER], "drain_ms": 0}
+
+
+class Mover(Peer):
+    """A peer that moves: its device stays, what it says of the gateway changes."""
+
+    def ask(self, **wanted):
+        """Its new record; nothing is changed at the peer."""
+        status, _, record = Api(self.cluster).ask("POST", f"/v1/peers/{self.record['name']}/move?org={self.org}&wait=applied&timeout=20s",
+                                                  wanted)
+        assert status == 200, (status, record)
+        return record
+
+    def switch(self, record):
+        """As if the new file were put in the place of the old one."""
+        self.out("wg", "set", DEVICE, "peer", self.record["gateway_public_key"], "remove")
+        self.record = record
+        return self.up()
+
+    def now(self):
+        return Api(self.cluster).ask("GET", f"/v1/peers/{self.record['name']}?org={self.org}")[2]
+
+    def move(self, gateway):
+        self.switch(self.ask(gateway=gateway))
+        wait_until(lambda: self.now()["gateway"] == gateway and not self.now()["moving_to"], PATIENCE, f"{self.name} has arrived at {gateway}")
+        applied(self.cluster)
+
+
+def applied(lab):
+    """Everybody has everything that was written so far."""
+    api = Api(lab)
+    version = api.ask("GET", "/v1/peers?org=acme")[1]
+    reply = api.ask("GET", f"/v1/wait?v={version}&timeout=20s")
+    assert reply[0] == 200, reply
+
+
+def answers(place, address, tries=1):
+    return place.run("ping", "-6", "-n", f"-c{tries}", "-i0.1", "-W1", address).returncode == 0
+
+
+def keys_at(lab, name):
+    return lab.nodes[name].out("wg", "show", "sixpn-peers", "peers").split()
+
+
+def moved_entries(lab, name):
+    return [json.loads(lab.nodes[name].out("bpftool", "-j", "map", "dump", "pinned", f"{PINS}/sixpn_v1_moved_{which}"))
+            for which in ("here", "away")]
+
+
+def moved_routes(lab, name):
+    return re.findall(r"^\S+/120 dev \S+", lab.nodes[name].out("ip", "-6", "route", "show", "table", "6000"), re.M)
+
+
+def all_reach(lab, peer):
+    for record in lab.instances("acme", "web"):
+        instance = Instance(lab, record)
+        wait_until(lambda: answers(peer, instance.address), PATIENCE, f"{peer.name} reaches {instance.name}")
+        assert answers(instance, peer.address, 3), f"{instance.name} does not reach {peer.name}"
+    assert peer.dig("laptop._peer.internal", "AAAA") == [peer.address]
+
+
+class Stream:
+    """One TCP connection from the peer to an instance."""
+
+    def __init__(self, peer, instance):
+        self.path = peer.cell.path("/run/stream")
+        self.process = peer.popen("python3", "-c", CLIENT, instance.address, "/run/stream")
+        self.goes_on()
+
+    def lines(self):
+        return int(self.path.read_text()) if self.path.exists() else 0
+
+    def goes_on(self):
+        """The same connection has more to say, and nothing between was lost."""
+        before = self.lines()
+        wait_until(lambda: self.lines() > before + 5, PATIENCE, "the stream goes on")
+        assert self.process.poll() is None
+
+
+def prepare(lab):
+    lab.deploy("acme", "web", ["ord", "ord", "dev"], SPEC)
+    lab.deploy("globex", "web", ["dev"], SPEC)
+    lab.settle()
+    assert len({i["host"] for i in lab.instances("acme", "web")}) == 3
+    machine = {name: lab.internet.customer(name) for name in ("laptop", "phone", "stranger", "late")}
+    lab.laptop = Mover(lab, machine["laptop"], org="acme", name="laptop", gateway="gw-a").up()
+    lab.phone = Mover(lab, machine["phone"], org="acme", name="phone", gateway="gw-b").up()
+    lab.stranger = Mover(lab, machine["stranger"], org="globex", name="stranger", gateway="gw-b").up()
+    lab.late = Mover(lab, machine["late"], org="acme", name="late", gateway="gw-a").up()
+    lab.address = lab.laptop.address
+    lab.stream = Stream(lab.laptop, lab.instance("acme", "web", "ord-1"))
+
+
+def test_a_new_file_differs_in_endpoint_and_public_key_alone(lab):
+    owner = lab.phone.cell
+    owner.log_in(lab.secret("token", "create", "--org", "acme", "--profile", "peers", "--name", "owner"), f"http://{API_NAME}:{API_PORT}")
+    done = owner.sixpn("peer", "create", "tablet", "--gateway", "gw-a", "-o", "tablet.conf")
+    assert done.returncode == 0, done.stderr
+    done = owner.sixpn("peer", "move", "tablet", "--gateway", "gw-b", "--from", "tablet.conf", "-o", "new.conf")
+    assert done.returncode == 0, done.stderr
+    old, new = ([line for line in owner.file(name).splitlines() if not line.startswith("#")] for name in ("tablet.conf", "new.conf"))
+    differ = [(a, b) for a, b in zip(old, new) if a != b]
+    assert len(old) == len(new) and sorted(a.split(" = ")[0] for a, _ in differ) == ["Endpoint", "PublicKey"], differ
+    assert owner.sixpn("peer", "delete", "tablet", "--yes").returncode == 0
+
+
+def test_the_old_tunnel_works_until_the_new_one_is_used(lab):
+    new = lab.laptop.ask(gateway="gw-b")
+    assert (new["gateway"], new["moving_to"], new["address"]) == ("gw-a", "gw-b", lab.address)
+    assert lab.laptop.public in keys_at(lab, "gw-a") and lab.laptop.public in keys_at(lab, "gw-b")
+    all_reach(lab, lab.laptop)
+    lab.stream.goes_on()
+    assert moved_entries(lab, "gw-b") == [[], []], "a gateway that only waits for it carries nothing of it"
+    lab.old_record = lab.laptop.record
+    lab.laptop.switch(new)
+    wait_until(lambda: lab.laptop.now()["gateway"] == "gw-b", PATIENCE, "it has arrived")
+
+
+def test_it_is_reached_where_it_is_now_under_the_same_address_and_its_connection_lives(lab):
+    applied(lab)
+    all_reach(lab, lab.laptop)
+    assert lab.laptop.now()["address"] == lab.address
+    assert answers(lab.phone, lab.address, 3) and answers(lab.laptop, lab.late.address, 3), "peers of both gateways"
+    lab.stream.goes_on()
+
+
+def test_the_old_gateway_accepts_nothing_of_it_any_more(lab):
+    assert lab.laptop.public not in keys_at(lab, "gw-a")
+    assert [len(m) for m in moved_entries(lab, "gw-a")] == [0, 1] and [len(m) for m in moved_entries(lab, "gw-b")] == [1, 0]
+    assert len(moved_routes(lab, "gw-a")) == 1
+    twin = Mover.__new__(Mover)  # the old file, on another machine
+    twin.__dict__.update(lab.laptop.__dict__, cell=lab.internet.customer("twin"))
+    twin.pid, twin.namespaces, twin.record = twin.cell.pid, twin.cell.namespaces, lab.old_record
+    twin.up()
+    assert not answers(twin, lab.instance("acme", "web", "gw-a").address, 2) and not twin.handshaken()
+    lab.stream.goes_on()
+
+
+def send_as_home(lab, source, destination):
+    """As the old gateway could, taken over: past its own programs' origin checks, with the mark."""
+    def work():
+        with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 0x6b)
+            mark = token()
+            s.sendto(probe("udp", source, destination, mark, 7777), (destination, 0))
+            return mark
+    return lab.nodes["gw-a"].call(work)
+
+
+def test_nobody_else_plays_it_neither_other_peers_nor_other_orgs_nor_its_home(lab):
+    targets = [lab.instance("acme", "web", name) for name in ("gw-a", "gw-b", "ord-1")]
+    beside = lab.instance("acme", "web", "gw-a")
+    with Judge(lab) as judge:
+        for target in targets:
+            capture, forged = judge.listen(target), []
+            for origin in [lab.phone, lab.stranger, lab.late] + ([beside] if target.id != beside.id else []):
+                forged += [judge.send(origin, lab.address, target.address, kind) for kind in ("udp", "icmp") for _ in range(3)]
+            if target.id != beside.id:
+                forged += [send_as_home(lab, lab.address, target.address) for _ in range(3)]
+            assert judge.arrives(lab.laptop, target), "the true one"
+            packets = b"".join(capture.drain())
+            assert not [f for f in forged if f in packets], f"somebody played it at {target.name}"
+    assert lab.drops("gw-b").get("source_is_self", 0) >= 3, lab.drops("gw-b")
+
+
+def test_restarts_of_both_gateways_lose_nothing_of_it(lab):
+    there = lab.instance("acme", "web", "ord-1")
+    ping = lab.laptop.popen("ping", "-6", "-n", "-q", "-i0.05", "-W5", "-c100", there.address, stdout=-1, text=True)
+    for name in ("gw-b", "gw-a"):
+        lab.restart_node(name, signal.SIGKILL)
+    text = ping.communicate(timeout=60)[0]
+    assert " 0% packet loss" in text, text
+    lab.stream.goes_on()
+    assert [len(m) for m in moved_entries(lab, "gw-b")] == [1, 0]
+
+
+def test_what_is_taken_away_in_the_kernel_comes_back(lab):
+    home = lab.nodes["gw-a"]
+    home.out("sh", "-c", "ip -6 route del $(ip -6 route show table 6000 | grep -o '^[^ ]*/120') table 6000")
+    wait_until(lambda: len(moved_routes(lab, "gw-a")) == 1, PATIENCE, "the way from its home")
+    key = " ".join(f"{b:#04x}" for b in socket.inet_pton(socket.AF_INET6, lab.address)[:15] + b"\0")
+    lab.nodes["gw-b"].out("sh", "-c", f"bpftool map delete pinned {PINS}/sixpn_v1_moved_here key {key}")
+    wait_until(lambda: [len(m) for m in moved_entries(lab, "gw-b")] == [1, 0], PATIENCE, "the entry at its carrier")
+    all_reach(lab, lab.laptop)
+
+
+def test_it_moves_on_and_home_again(lab):
+    lab.laptop.move("ord-1")
+    all_reach(lab, lab.laptop)
+    lab.stream.goes_on()
+    assert moved_entries(lab, "gw-b") == [[], []] and lab.laptop.public not in keys_at(lab, "gw-b")
+    lab.laptop.move("gw-a")
+    all_reach(lab, lab.laptop)
+    lab.stream.goes_on()
+    for name in lab.nodes:
+        assert moved_entries(lab, name) == [[], []] and not moved_routes(lab, name), name
+
+
+def test_it_lives_on_when_its_home_is_dead_and_deleted(lab):
+    lab.laptop.move("ord-1")
+    lab.stop_node("gw-a", signal.SIGKILL)
+    lab.nodes["gw-a"].out("ip", "link", "set", "eth0", "down")
+    wait_until(lambda: next(n for n in lab.json("status")["nodes"] if n["name"] == "gw-a")["state"] == "unknown", 30, "gw-a is unknown")
+    lab.late.switch(lab.late.ask(gateway="gw-b"))  # nobody is left to wait for: it has moved at once
+    assert lab.late.now()["gateway"] == "gw-b" and not lab.late.now()["moving_to"]
+    lab.sixpn("node", "delete", "gw-a", "--force", "--yes")
+    applied(lab)
+    for peer in (lab.laptop, lab.late):
+        for name in ("ord-1", "gw-b"):
+            instance = lab.instance("acme", "web", name)
+            wait_until(lambda: answers(peer, instance.address), PATIENCE, f"{peer.name} reaches {name}")
+            assert answers(instance, peer.address, 3), f"{name} does not reach {peer.name}"
+    lab.restart_node("ord-1", signal.SIGKILL)
+    assert answers(lab.instance("acme", "web", "gw-b"), lab.address, 3)
+    lab.stream.goes_on()
