@@ -35,6 +35,7 @@ int cli_peer_rekey(struct cli *cli);
 int cli_peer_move(struct cli *cli);
 int cli_peer_config(struct cli *cli);
 int cli_peer_prune(struct cli *cli);
+int cli_doctor_peer(struct cli *cli);
 int cli_token_create(struct cli *cli);
 int cli_backup_create(struct cli *cli);
 int cli_backup_verify(struct cli *cli);

@@ -240,10 +240,27 @@ static int parse_pair(struct peer_file *file, enum section section, const char *
 	return 0;
 }
 
+/* "# peer NAME of ORG, network ..." as peer_file_write says it: whose file this is. */
+static void parse_comment(struct peer_file *file, const char *line)
+{
+	static const char begin[] = "# peer ";
+	const char *of = strstr(line, " of ");
+
+	if (file->name[0] || strncmp(line, begin, sizeof begin - 1) || !of)
+		return;
+	line += sizeof begin - 1;
+	snprintf(file->name, sizeof file->name, "%.*s", (int)(of > line ? of - line : 0), line);
+	snprintf(file->org, sizeof file->org, "%.*s", (int)strcspn(of + 4, ", \t\r"), of + 4);
+	name_tame(file->name);
+	name_tame(file->org);
+}
+
 static int parse_line(struct peer_file *file, enum section *section, unsigned *n_peers, char *line, struct why *why)
 {
 	char *equals;
 
+	if (line[0] == '#')
+		parse_comment(file, line);
 	line[strcspn(line, "#")] = 0;
 	line = trim(line);
 	if (!line[0])

@@ -30,7 +30,7 @@ struct peer_prefix {
 };
 
 struct peer_file {
-	char name[PEER_FILE_NAME_SIZE], org[64], network[64], region[64], gateway[64]; /* only in comments; "" = not known */
+	char name[PEER_FILE_NAME_SIZE], org[64], network[64], region[64], gateway[64]; /* of comments; "" = not known */
 	bool has_private, has_preshared, has_gateway_key;
 	bool lacks_preshared; /* there is one, but not here: a placeholder stands for it */
 	uint8_t private_key[CRYPTO_KEY_LEN], preshared[CRYPTO_KEY_LEN], gateway_key[CRYPTO_KEY_LEN];

@@ -16,6 +16,7 @@ struct connection {
 	CURL *curl;
 	struct context context;
 	struct curl_slist *headers;
+	time_t date; /* of the last answer; -1 = it said none */
 };
 
 void request_add_encoded(struct buf *path, const char *text)
@@ -109,6 +110,7 @@ static CURLcode perform(struct cli *cli, const char *method, const char *path, c
 {
 	struct connection *c = cli->connection;
 	bool local = !strncmp(c->context.url, "unix:", 5);
+	struct curl_header *date;
 	char url[4096];
 	CURLcode code;
 
@@ -134,6 +136,7 @@ static CURLcode perform(struct cli *cli, const char *method, const char *path, c
 	if (body)
 		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body);
 	code = curl_easy_perform(c->curl);
+	c->date = curl_easy_header(c->curl, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK ? curl_getdate(date->value, NULL) : -1;
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, ret_status);
 	return code;
 }
@@ -219,6 +222,11 @@ int request_send(struct cli *cli, const char *method, const char *path, json_t *
 	r = reply.status == 404 && quiet_404 ? EXIT_NOT_FOUND : tell_refusal(cli, reply.status, reply.body);
 	request_reply_deinit(&reply);
 	return r;
+}
+
+int64_t request_date(const struct cli *cli)
+{
+	return cli->connection ? (int64_t)cli->connection->date : -1;
 }
 
 void request_reply_deinit(struct request_reply *reply)

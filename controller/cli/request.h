@@ -15,4 +15,6 @@ void request_reply_deinit(struct request_reply *reply);
 void request_add_encoded(struct buf *path, const char *text);
 /* Appends ?name=value or &name=value; nothing for NULL. */
 void request_add_query(struct buf *path, const char *name, const char *value);
+/* Unix time by the clock of who answered last; -1 = not known. */
+int64_t request_date(const struct cli *cli);
 void request_disconnect(struct cli *cli);

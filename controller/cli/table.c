@@ -94,9 +94,10 @@ static const struct cli_noun backup = {
 	"name v",
 };
 static const struct cli_noun store = { "store", NULL, NULL, "the controller's database", NULL, "" };
+static const struct cli_noun doctor = { "doctor", NULL, NULL, "what is wrong, and what to do next", NULL, "" };
 static const struct cli_noun dns = { "dns", NULL, NULL, "names in .internal", NULL, "" };
 
-const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &app, &instance, &peer, &token, &backup, &store, &dns, NULL };
+const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &app, &instance, &peer, &token, &backup, &store, &dns, &doctor, NULL };
 
 const struct cli_command cli_commands[] = {
 	{ NULL, "init", "", CLI_HERE,
@@ -254,5 +255,9 @@ const struct cli_command cli_commands[] = {
 		{ "tcp", NULL, false, "by TCP" }, { "as", "INSTANCE", false, "ask as that instance would (not in this version)" },
 		{ "at", "NODE", false, "ask that node (not in this version)" }),
 	  "ask a name server", "sixpn dns query my-database.internal AAAA", cli_dns_query },
+
+	{ &doctor, "peer", "[NAME]", CLI_HERE, FLAGS(FLAG_ORG),
+	  "the tunnel of a peer, on the machine that has it (NAME: of the peer, or its file); exit 1 if something fails",
+	  "sixpn doctor peer ./laptop.conf", cli_doctor_peer },
 	{ 0 },
 };

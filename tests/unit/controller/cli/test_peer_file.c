@@ -206,6 +206,8 @@ static void what_is_written_reads_back_in_every_form(void **state)
 		assert_int_equal(back.port, 51820);
 		assert_int_equal(back.has_dns_line, form != PEER_FORM_LINUX);
 		assert_int_equal(back.has_post_up, form == PEER_FORM_LINUX);
+		assert_string_equal(back.name, form % 2 ? "laptop" : ""); /* the comment says it */
+		assert_string_equal(back.org, form % 2 ? "acme" : "");
 	}
 }
 
