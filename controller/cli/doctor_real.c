@@ -184,17 +184,20 @@ static FILE *hush(struct cli *cli, char **text, size_t *len)
 	return old;
 }
 
-static void unhush(struct cli *cli, FILE *old, char *text, struct why *why)
+static void unhush(struct cli *cli, FILE *old, char **text, struct why *why)
 {
+	static const char begin[] = "error: ";
+	const char *said;
+
 	if (cli->err != old) {
-		fclose(cli->err);
+		fclose(cli->err); /* sets *text */
 		cli->err = old;
 	}
-	if (why && text)
-		why_set(why, "api", "", "%.*s", (int)strcspn(text, "\n"), !strncmp(text, "error: ", 7) ? text + 7 : text);
+	said = *text ? *text : "";
+	said += !strncmp(said, begin, sizeof begin - 1) ? sizeof begin - 1 : 0;
 	if (why)
-		why->text[strcspn(why->text, "\n")] = 0;
-	free(text);
+		why_set(why, "api", "", "%.*s", (int)strcspn(said, "\n"), said);
+	free(*text);
 }
 
 static bool is_known(struct cli *cli)
@@ -218,7 +221,7 @@ static int real_clock_ahead_s(void *ctx, int64_t *ret_s)
 
 	if (known && request_send(cli, "GET", "/v1/whoami", NULL, true, &reply) == 0)
 		request_reply_deinit(&reply);
-	unhush(cli, err, text, NULL);
+	unhush(cli, err, &text, NULL);
 	if (!known)
 		return -ENOTCONN;
 	if (request_date(cli) <= 0)
@@ -244,8 +247,7 @@ static int real_look_up(void *ctx, const char *ref, json_t **ret_peer, json_t **
 		*ret_peer = reply.body;
 	if (r == 0)
 		r = cli_peer_status_get(cli, ref, ret_status);
-	fflush(cli->err);
-	unhush(cli, err, text, why);
+	unhush(cli, err, &text, why);
 	return !known ? -ENOTCONN : r ? -EACCES : 0;
 }
 

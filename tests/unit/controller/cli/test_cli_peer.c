@@ -517,6 +517,30 @@ static void a_full_disk_shows_before_anything_is_asked_for(void **state)
 	assert_int_equal(f->n_requests, 1); /* of the second try; the first asked nothing */
 }
 
+/* With the machine that this runs on: no interface is called so, and nobody else's is looked at. */
+static void the_doctor_says_what_fails_what_to_do_and_never_the_key(void **state)
+{
+	static const char text[] = "[Interface]\nPrivateKey = " GATEWAY_KEY "\nAddress = fdaa:1:2a:ae03:2:0:a:102/120\n[Peer]\nPublicKey = " GATEWAY_KEY
+				   "\nAllowedIPs = fdaa:1:2a::/48\nEndpoint = 127.0.0.1:51820\n";
+	struct fixture *f = *state;
+	char path[160];
+	CLEAN_JSON json_t *json = NULL;
+
+	assert_int_equal(file_create(path_of(f, "nonesuch.conf", path), text, strlen(text), 0644), 0);
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(run_with(f, "doctor peer", "nonesuch.conf"), 1);
+	has(f->out, "FAIL  ");
+	has(f->out, "can be read by others (mode 0644)");
+	has(f->out, "        next: chmod 600 it");
+	has(f->out, "interface nonesuch is not there");
+	assert_null(strstr(f->out, GATEWAY_KEY));
+	assert_null(strstr(f->err, GATEWAY_KEY));
+	assert_int_equal(run_with(f, "doctor peer --json", "nonesuch.conf"), 1);
+	json = json_loads(f->out, 0, NULL);
+	assert_true(json_integer_value(json_object_get(json, "fail")) >= 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "findings"), 0), "check")), "file-mode");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -546,6 +570,7 @@ int main(void)
 		T(a_dry_run_makes_no_file),
 		T(a_key_that_was_made_elsewhere_stays_elsewhere),
 		T(a_full_disk_shows_before_anything_is_asked_for),
+		T(the_doctor_says_what_fails_what_to_do_and_never_the_key),
 	};
 
 	crypto_init();
