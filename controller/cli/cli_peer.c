@@ -371,19 +371,15 @@ int cli_peer_move(struct cli *cli)
 {
 	struct job job = job_new("POST", "moved");
 	bool file = cli_has(cli, "from");
-	int r = 0;
+	int r;
 
-	if (!cli_has(cli, "region") && !cli_has(cli, "gateway"))
-		r = cli_fail(cli, EXIT_USAGE, "usage", "sixpn region list shows them", "--region REGION (or --gateway NODE) is missing");
-	else if (!file && (cli_has(cli, "o") || cli_has(cli, "qr")))
+	r = cli_peer_add_target(cli, job.body);
+	if (r == 0 && !file && (cli_has(cli, "o") || cli_has(cli, "qr")))
 		r = cli_fail(cli, EXIT_USAGE, "usage", NULL, "-o and --qr want the key from --from FILE");
-	else if (file)
+	else if (r == 0 && file)
 		r = peer_place_choose(cli, &job.place);
 	if (r == 0)
 		r = resolve_for(cli, &job, "/move");
-	cli_body_strings(cli, job.body, (const char *const[]){ "region", "gateway", NULL });
-	if (cli_has(cli, "strict"))
-		json_object_set_new(job.body, "strict", json_true());
 	if (r == 0)
 		r = take_from(cli, &job);
 	if (r == 0)

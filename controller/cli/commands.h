@@ -16,6 +16,7 @@ int cli_node_errors(struct cli *cli);
 int cli_node_release_held(struct cli *cli);
 int cli_node_drain(struct cli *cli);
 int cli_node_undrain(struct cli *cli);
+int cli_node_move_peers(struct cli *cli);
 int cli_node_token_create(struct cli *cli);
 int cli_org_create(struct cli *cli);
 int cli_org_update(struct cli *cli);
@@ -52,3 +53,5 @@ int cli_peer_status_get(struct cli *cli, const char *ref, json_t **ret_status);
 void peer_age_text(long long s, struct buf *ret_text);
 /* "30m", "12h", "7d" of a flag as a number of seconds in the body; "never" is 0, or nothing for a new one. 0 or an exit status. */
 int cli_peer_add_time(struct cli *cli, json_t *body, const char *flag, const char *field);
+/* --region, --gateway, --strict and --now of a move. 0 or an exit status. */
+int cli_peer_add_target(struct cli *cli, json_t *body);

@@ -79,7 +79,7 @@ static const struct cli_noun instance = {
 static const struct cli_noun peer = {
 	"peer", "/v1/peers", "name", "people and other networks that come in by WireGuard",
 	COLUMNS({ "NAME", "name" }, { "ORG", "org" }, { "NETWORK", "network" }, { "REGION", "region" }, { "GATEWAY", "gateway" },
-		{ "PREFIX", "prefix" }, { "STATE", "state" }, { "LAST HANDSHAKE", "last_handshake_at" }, { "EXPIRES", "expires_at" }),
+		{ "MOVING TO", "moving_to" }, { "PREFIX", "prefix" }, { "STATE", "state" }, { "EXPIRES", "expires_at" }),
 	"name prefix gateway",
 };
 static const struct cli_noun token = {
@@ -135,6 +135,11 @@ const struct cli_command cli_commands[] = {
 	  "sixpn node release-held ord-1 --yes", cli_node_release_held },
 	{ &node, "drain", "NAME", CLI_WRITE, NULL, "give it no new work", "sixpn node drain ord-1", cli_node_drain },
 	{ &node, "undrain", "NAME", CLI_WRITE, NULL, "give it new work again", "sixpn node undrain ord-1", cli_node_undrain },
+	{ &node, "move-peers", "NAME", CLI_WRITE,
+	  FLAGS({ "region", "REGION", false, "where they go" }, { "gateway", "NODE", false, "instead: to this gateway" },
+		{ "strict", NULL, false, "an error instead of the nearest region that has a gateway" },
+		{ "now", NULL, false, "their old tunnels end at once, not when the new ones are used" }),
+	  "let all peers of a gateway move to others; their addresses stay", "sixpn node move-peers gw-ord-1 --region ord", cli_node_move_peers },
 	{ &node, "delete", "NAME", CLI_DESTROY, FLAGS({ "force", NULL, false, "with the instances that run there" }),
 	  "revoke a node for ever", "sixpn node delete ord-1 --yes", cli_delete },
 	{ &node_token, "create", "", CLI_WRITE,
@@ -216,6 +221,7 @@ const struct cli_command cli_commands[] = {
 	{ &peer, "move", "NAME", CLI_WRITE,
 	  FLAGS(FLAG_ORG, { "region", "REGION", false, "where its tunnel is to end" }, { "gateway", "NODE", false, "instead: this gateway" },
 		{ "strict", NULL, false, "an error instead of the nearest region that has a gateway" },
+		{ "now", NULL, false, "the old tunnel ends at once, not when the new one is used" },
 		{ "from", "FILE", false, "its file as it is, for the key" }, FLAGS_PEER_PLACE),
 	  "to another gateway; its address stays, Endpoint and PublicKey change", "sixpn peer move laptop --region ord --from laptop.conf -o laptop-ord.conf",
 	  cli_peer_move },

@@ -417,6 +417,25 @@ static void status_speaks_from_the_side_of_the_peer(void **state)
 	has(f->out, "laptop  never  no handshake yet  via ord-1 (the controller does not hear it)\n");
 }
 
+static void all_peers_of_a_gateway_move_by_the_hundred_until_none_is_left(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 200, "{\"name\":\"gw-1\"}");
+	answer(f, 200, "{\"node\":\"gw-1\",\"moved\":100,\"left\":3,\"on_their_way\":100" DONE "}");
+	answer(f, 200, "{\"node\":\"gw-1\",\"moved\":3,\"left\":0,\"on_their_way\":103" DONE "}");
+	assert_int_equal(run(f, "node move-peers gw-1 --region ord --now"), 0);
+	has(request(f, 2), "POST /v1/nodes/gw-1/move-peers?wait=applied");
+	has(request(f, 2), "{\"region\":\"ord\",\"now\":true}");
+	assert_string_equal(f->out, "node gw-1  103 peers told to move, 103 on their way, 0 stay\n");
+	assert_int_equal(f->n_requests, 3);
+	answer(f, 200, "{\"name\":\"gw-1\"}");
+	answer(f, 200, "{\"node\":\"gw-1\",\"moved\":0,\"left\":2,\"on_their_way\":0" DONE "}"); /* nowhere to go: no second try */
+	assert_int_equal(run(f, "node move-peers gw-1 --region ord"), 0);
+	assert_int_equal(f->n_requests, 5);
+	assert_int_equal(run(f, "node move-peers gw-1"), 2);
+}
+
 static void prune_wants_its_reason_its_org_and_a_yes(void **state)
 {
 	struct fixture *f = *state;
@@ -566,6 +585,7 @@ int main(void)
 		T(the_key_of_another_peer_is_not_merged),
 		T(a_move_writes_the_new_file_with_the_old_key_or_says_the_two_lines),
 		T(status_speaks_from_the_side_of_the_peer),
+		T(all_peers_of_a_gateway_move_by_the_hundred_until_none_is_left),
 		T(prune_wants_its_reason_its_org_and_a_yes),
 		T(a_dry_run_makes_no_file),
 		T(a_key_that_was_made_elsewhere_stays_elsewhere),
