@@ -202,6 +202,7 @@ static void start_wait(struct api_call *call)
 		wait.v = head(call->api);
 		wait.foreign = !principal_is_operator(api_who(call)); /* whoever wrote that */
 	}
+	wait.give_up = call->route->again && call->tries < API_TRIES_MAX;
 	call->wait = wait;
 	call->api->n_waits++;
 	r = env->ops->wait(env->ctx, &wait, waited, call);

@@ -75,6 +75,10 @@ void api_add_item(struct api_call *call, json_t *item);
 
 /* With wait=applied, also until this instance is as it is wanted. */
 struct store_instance;
+/* ... also until its gateway has it (the one that it is on its way to, if it moves), be that known or not: else the file that is made of
+ * the reply opens no tunnel. */
+struct store_peer;
+void api_wait_for_peer(struct api_call *call, const struct store_peer *peer);
 void api_wait_for_instance(struct api_call *call, const struct store_instance *instance);
 void api_add_wait_result(json_t *reply, const struct api_wait *wait, const struct api_wait_result *result);
 

@@ -45,6 +45,9 @@ struct api_wait {
 	uint32_t desired;
 	uint64_t generation;
 	char gateway[NAME_SIZE]; /* this one too, known or unknown: without it the change is worth nothing; "" = none */
+	uint64_t gateway_v;      /* which must have applied this much, if that is later than v */
+	bool give_up;            /* end as soon as that gateway has fallen silent, not only when the time is up */
+	char peer[17];           /* whose gateway that is (id), for whoever goes on waiting; "" = nobody's */
 	bool foreign;  /* not all of those versions are the asker's: only what is about the instance is told by name */
 	bool released; /* with `on`: until that node holds no delete back any more */
 };

@@ -245,10 +245,11 @@ static uint64_t expiry(const struct api_call *call)
 	return s ? clock_real_ms(&api_get_env(call->api)->clock) + (uint64_t)s * 1000 : 0;
 }
 
-/* With wait=applied, its gateway must have it: else the file that is made of the reply opens no tunnel. */
-static void wait_for_gateway(struct api_call *call, const struct store_peer *peer)
+void api_wait_for_peer(struct api_call *call, const struct store_peer *peer)
 {
-	memcpy(call->wait.gateway, peer->gateway_name, sizeof call->wait.gateway);
+	memcpy(call->wait.gateway, peer->next_gateway ? peer->next_name : peer->gateway_name, sizeof call->wait.gateway);
+	call->wait.gateway_v = peer->v;
+	id_text(peer->record.id, call->wait.peer);
 	memcpy(call->made, peer->record.id, sizeof call->made);
 }
 
@@ -301,7 +302,7 @@ static int create(struct store *store, struct api_call *call)
 	if (r == 0) {
 		call->reply = api_peer_json(&peer);
 		json_object_set_new(call->reply, "warnings", warnings_json(call, &peer, warning));
-		wait_for_gateway(call, &peer);
+		api_wait_for_peer(call, &peer);
 	} else if (r == E_REFUSED && call->op.keep_refusal) {
 		explain(call, &call->op.why);
 	}
@@ -333,7 +334,7 @@ static int rekey(struct store *store, struct api_call *call)
 	crypto_wipe(preshared, sizeof preshared);
 	if (r == 0) {
 		call->reply = api_peer_json(&peer);
-		wait_for_gateway(call, &peer);
+		api_wait_for_peer(call, &peer);
 	}
 	return r;
 }

@@ -26,6 +26,7 @@ static int move(struct store *store, struct api_call *call)
 	if (r != 0)
 		return r;
 	call->reply = api_peer_json(&peer);
+	api_wait_for_peer(call, &peer);
 	json_object_set_new(call->reply, "warnings", warning[0] ? json_pack("[s]", warning) : json_array());
 	return 0;
 }

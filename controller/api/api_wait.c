@@ -2,9 +2,9 @@
  * up. */
 #include "controller/api/api_nouns.h"
 #include "controller/store/store_log.h"
+#include "controller/store/store_peer.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,8 +41,8 @@ static json_t *continue_json(const struct api_wait *wait)
 		buf_printf(&path, "&instance=%s", wait->instance);
 	if (wait->on[0])
 		buf_printf(&path, "&on=%s", wait->on);
-	if (wait->gateway[0])
-		buf_printf(&path, "&gateway=%s", wait->gateway);
+	if (wait->peer[0])
+		buf_printf(&path, "&peer=%s", wait->peer);
 	buf_add_str(&path, wait->strict ? "&strict=1" : "");
 	buf_add_str(&path, wait->released ? "&released=1" : "");
 	return json_string(buf_str(&path));
@@ -93,16 +93,14 @@ static int parse_v(const struct api_call *call, const char *field, uint64_t *ret
 
 static int check(struct api_call *call, struct why *why)
 {
-	const char *instance = api_query(call, "instance"), *gateway = api_query(call, "gateway");
+	const char *instance = api_query(call, "instance"), *peer = api_query(call, "peer");
+	uint8_t id[ID_LEN];
 
 	call->wait.released = api_query_true(call, "released");
 	if (parse_v(call, "v", &call->wait.v, why) || parse_v(call, "first_v", &call->wait.first_v, why))
 		return E_REFUSED;
-	if (gateway) {
-		if (name_check_node(gateway, why))
-			return E_REFUSED;
-		snprintf(call->wait.gateway, sizeof call->wait.gateway, "%s", gateway);
-	}
+	if (peer && id_parse(peer, id) != 0)
+		return why_set(why, "id_invalid", "peer", "query parameter \"peer\" is \"%.30s\": it must be the id of a peer", peer);
 	return instance ? name_check_instance_id(instance, why) : 0;
 }
 
@@ -120,22 +118,29 @@ static int check_whose(struct store *store, struct api_call *call)
 	return r;
 }
 
-/* An instance that is gone, or another's, has nothing more to be waited for: both look the same. */
+/* An instance or a peer that is gone, or another's, has nothing more to be waited for: both look the same. */
 static int run(struct store *store, struct api_call *call)
 {
 	const char *id = api_query(call, "instance");
 	struct store_instance instance;
+	struct store_peer peer;
 	int r = id ? store_instance_find(store, api_who(call), id, &instance, &call->op.why) : 0;
 
 	if (id && r == 0)
 		api_wait_for_instance(call, &instance);
+	if (r >= 0 && api_query(call, "peer")) {
+		r = store_peer_find(store, api_who(call), NULL, api_query(call, "peer"), &peer, &call->op.why);
+		if (r == 0)
+			api_wait_for_peer(call, &peer);
+	}
 	call->op.why = (struct why){ .text = "" };
 	return r < 0 ? r : check_whose(store, call);
 }
 
 const struct route api_wait_routes[] = {
-	{ "GET", "/v1/wait", ROUTE_TOKEN, .waits = true, .query = "v first_v instance gateway released", .check = check, .run = run,
+	{ "GET", "/v1/wait", ROUTE_TOKEN, .waits = true, .query = "v first_v instance peer released", .check = check, .run = run,
 	  .help = "how far the change of version v (the last one) has come: answers when it is applied everywhere, or with 202 when the "
-		  "time is up; with instance, also until that is as it was wanted" },
+		  "time is up; with instance, also until that is as it was wanted; with peer, "
+		  "its gateway must have it" },
 	{ 0 },
 };

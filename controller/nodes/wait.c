@@ -58,6 +58,12 @@ static bool is_gateway(const struct wait *w, const struct node_entry *node)
 	return w->want.gateway[0] && !strcmp(w->want.gateway, node->name);
 }
 
+/* What that node has to have applied. */
+static uint64_t v_of(const struct wait *w, const struct node_entry *node, uint64_t v)
+{
+	return is_gateway(w, node) && w->want.gateway_v > v ? w->want.gateway_v : v;
+}
+
 static bool is_meant(const struct wait *w, const struct node_entry *node)
 {
 	return !node->revoked && (!w->want.on[0] || !strcmp(w->want.on, node->name) || is_gateway(w, node));
@@ -70,7 +76,7 @@ static bool is_lost(const struct controller *c, const struct wait *w, uint64_t *
 
 	if (ret_at)
 		*ret_at = UINT64_MAX;
-	if (!w->want.gateway[0] || (node && node_has_applied(node, w->want.v)))
+	if (!w->want.gateway[0] || (node && node_has_applied(node, v_of(w, node, w->want.v))))
 		return false;
 	if (node && ret_at)
 		*ret_at = controller_unknown_from(c, node);
@@ -140,7 +146,7 @@ static void survey(const struct controller *c, const struct wait *w, uint64_t v,
 			if (result->n_unknown < API_WAIT_NAMES_MAX)
 				memcpy(result->unknown[result->n_unknown], node->name, NAME_SIZE);
 			result->n_unknown++;
-		} else if (!node_has_applied(node, v)) {
+		} else if (!node_has_applied(node, v_of(w, node, v))) {
 			if (result->n_laggards < API_WAIT_NAMES_MAX)
 				memcpy(result->laggards[result->n_laggards], node->name, NAME_SIZE);
 			result->n_laggards++;
@@ -167,7 +173,7 @@ static bool all_have(const struct controller *c, const struct wait *w, uint64_t 
 		if (!is_meant(w, node))
 			continue;
 		n++;
-		if (!node_has_applied(node, v) && (w->want.strict || !controller_is_unknown(c, node)))
+		if (!node_has_applied(node, v_of(w, node, v)) && (w->want.strict || is_gateway(w, node) || !controller_is_unknown(c, node)))
 			return false;
 		if (w->want.released && node->n_held)
 			return false;
@@ -181,7 +187,7 @@ static bool is_done(struct controller *c, struct wait *w)
 {
 	bool wants_instance = w->want.instance[0] != 0;
 
-	if (is_lost(c, w, NULL))
+	if (w->want.give_up && is_lost(c, w, NULL))
 		return true;
 	if (!all_have(c, w, w->want.v))
 		return false;
@@ -224,9 +230,10 @@ static void finish(struct controller *c, struct wait *w)
 
 static uint64_t next_look(const struct controller *c, const struct wait *w)
 {
-	uint64_t lost_at;
+	uint64_t lost_at = UINT64_MAX;
 
-	(void)is_lost(c, w, &lost_at);
+	if (w->want.give_up)
+		(void)is_lost(c, w, &lost_at);
 	return lost_at < w->deadline_ms ? lost_at : w->deadline_ms;
 }
 
@@ -266,7 +273,7 @@ uint64_t wait_run(struct controller *c)
 	c->waits_due = false;
 	for (w = c->waits; w; w = after) {
 		after = w->next;
-		if ((look && is_done(c, w)) || now >= w->deadline_ms || is_lost(c, w, NULL))
+		if ((look && is_done(c, w)) || now >= w->deadline_ms || (w->want.give_up && is_lost(c, w, NULL)))
 			finish(c, w);
 		else if (next_look(c, w) < next)
 			next = next_look(c, w);

@@ -142,14 +142,15 @@ int store_peer_find(struct store *store, const struct principal *who, const char
 		memcpy(org.id, principal_only_org(who), ID_LEN);
 		has_org = true;
 	}
-	if (r == 0)
-		r = find_by_name(store, who, name, has_org ? org.id : NULL, &row, &n);
-	if (r == 0 && n == 0 && id_parse(name, id) == 0)
+	/* The id first: nobody can choose one, so nobody can put a name of his in front of another's peer. */
+	if (r == 0 && id_parse(name, id) == 0)
 		r = peer_get(store, id, &row, &found);
+	if (r == 0 && found)
+		found = principal_sees_org(who, row.org) && (!has_org || id_equal(org.id, row.org));
+	if (r == 0 && !found)
+		r = find_by_name(store, who, name, has_org ? org.id : NULL, &row, &n);
 	if (r != 0)
 		return r;
-	if (found)
-		found = principal_sees_org(who, row.org) && (!has_org || id_equal(org.id, row.org));
 	if (n > 1)
 		return why_set(why, "ambiguous_peer", "peer", "%u orgs have a peer \"%.63s\"; write org/name", n, name);
 	if (n == 0 && !found)

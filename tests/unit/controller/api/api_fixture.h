@@ -21,6 +21,9 @@ struct api_fixture {
 	struct api_wait_result wait_result; /* what the next waits end with */
 	struct api_wait last_wait;
 	int waits, releases;
+	int silent;      /* so many of the next waits end because the gateway fell silent */
+	bool none_lives; /* no node is live after that */
+	struct api_peer_state peer_state;
 	int held; /* what the node holds back; -EOPNOTSUPP: it is too old for that */
 	char operator_token[TOKEN_TEXT_SIZE], acme[TOKEN_TEXT_SIZE], acme_read[TOKEN_TEXT_SIZE], globex[TOKEN_TEXT_SIZE];
 	char acme_token_id[ID_TEXT_SIZE], instance[NAME_INSTANCE_ID_SIZE], app_id[ID_TEXT_SIZE], peer_id[ID_TEXT_SIZE], org_id[ID_TEXT_SIZE], network_id[16];
@@ -60,7 +63,14 @@ static inline size_t fake_live(void *ctx, uint32_t *ret_hosts, size_t max)
 {
 	assert_true(max >= 1);
 	ret_hosts[0] = ((struct api_fixture *)ctx)->host;
-	return 1;
+	return ((struct api_fixture *)ctx)->none_lives ? 0 : 1;
+}
+
+static inline bool fake_peer_state(void *ctx, const uint8_t id[8], struct api_peer_state *ret)
+{
+	(void)id;
+	*ret = ((struct api_fixture *)ctx)->peer_state;
+	return true;
 }
 
 static inline int fake_wait(void *ctx, const struct api_wait *wait, void (*done)(void *done_ctx, const struct api_wait_result *result),
@@ -71,6 +81,12 @@ static inline int fake_wait(void *ctx, const struct api_wait *wait, void (*done)
 	f->waits++;
 	f->last_wait = *wait;
 	f->wait_result.v = wait->v;
+	if (f->silent > 0 && f->silent-- > 0) {
+		struct api_wait_result silent = { .lost = true, .v = wait->v, .nodes = 1 };
+
+		done(done_ctx, &silent);
+		return 0;
+	}
 	done(done_ctx, &f->wait_result);
 	return 0;
 }
@@ -147,7 +163,7 @@ static inline int api_setup_with(void **state, bool world)
 	config.socket_path = f->socket;
 	f->wait_result = (struct api_wait_result){ .applied = true, .nodes = 1 };
 	f->ops = (struct api_env_ops){ .current_v = fake_v, .each_node = fake_each_node, .live_nodes = fake_live, .wait = fake_wait,
-				      .release_held = fake_release };
+				      .release_held = fake_release, .peer_state = fake_peer_state };
 	assert_int_equal(loop_new(&f->loop), 0);
 	assert_int_equal(store_thread_start(f->base->store, f->loop, &events, &f->thread), 0);
 	f->env = (struct api_env){ .ops = &f->ops, .ctx = f, .loop = f->loop, .clock = clock_virtual(&f->base->time), .store = f->thread,

@@ -122,7 +122,7 @@ static void waited(void *ctx, const struct api_wait_result *result)
 
 static void start_wait(struct world *w, const struct store_peer *peer, uint32_t timeout_ms, struct waited *ret)
 {
-	struct api_wait want = { .v = w->op_v, .timeout_ms = timeout_ms };
+	struct api_wait want = { .v = w->op_v, .timeout_ms = timeout_ms, .give_up = true };
 
 	snprintf(want.gateway, sizeof want.gateway, "%s", peer->gateway_name);
 	*ret = (struct waited){ 0 };
