@@ -146,7 +146,10 @@ static int make_tunnel(struct gateway *g, struct why *why)
 					   .looked = looked,
 					   .patience_ms = PATIENCE_MS,
 					   .ctx = g };
+	int e = wg_backend_parse(config_str(env->config, "backend"), &config.backend, why);
 
+	if (e)
+		return e;
 	snprintf(log_file, sizeof log_file, "%s/wireguard-" DEVICE ".log", env->run_dir);
 	return wg_tunnel_new(env->loop, env->rtnl, &config, &g->tunnel, why);
 }

@@ -115,6 +115,7 @@ int mesh_new(struct loop *loop, struct rtnl *rtnl, const struct mesh_config *con
 					   .area = "mesh",
 					   .private_key = config->private_key,
 					   .port = config->port,
+					   .backend = config->backend,
 					   .mtu = ADDR_MTU,
 					   .run_dir = config->run_dir,
 					   .log_file = config->log_file,

@@ -4,6 +4,7 @@
 #include "lib/base/loop.h"
 #include "lib/netlink/rtnl.h"
 #include "lib/netlink/wg.h"
+#include "lib/netlink/wg_backend.h"
 #include "node/moved.h"
 #include "node/replica.h"
 #include "node/role.h"
@@ -17,6 +18,7 @@ struct mesh_config {
 	const char *region;          /* LAN endpoints are used within it */
 	const uint8_t *private_key;  /* 32 bytes, copied */
 	uint16_t port;
+	enum wg_backend backend;     /* wanted */
 	const char *run_dir;         /* of the pid file */
 	const char *log_file;        /* of wireguard-go; NULL = none */
 	bool came_back; /* it was a node before: others may still hold sessions with a process that is no more */

@@ -26,8 +26,6 @@ static int lay(struct node *node, struct why *why)
 	struct bpf_config bpf = { .self_host = node->identity.host,
 				  .mark_value = (uint32_t)config_int(node->config, "mark"),
 				  .mark_mask = (uint32_t)config_int(node->config, "mark_mask") };
-	enum wg_backend backend;
-	char note[256];
 	int e = rtnl_open(&node->rtnl);
 
 	if (e == 0)
@@ -40,8 +38,6 @@ static int lay(struct node *node, struct why *why)
 	if (e < 0)
 		return why_set(why, "bpf", "pin_dir", "BPF programs cannot be loaded (pins in %s): %s", config_str(node->config, "pin_dir"),
 			       strerror(-e));
-	if (wg_backend_choose(node->rtnl, &backend, note, sizeof note) == 0)
-		log_info("mesh", "%s", note);
 	return 0;
 }
 
@@ -112,7 +108,9 @@ static int connect_mesh(struct node *node, struct why *why)
 	int e;
 
 	snprintf(log_file, sizeof log_file, "%s/wireguard-%s.log", config.run_dir, MESH_DEVICE);
-	e = mesh_new(node->loop, node->rtnl, &config, &node->mesh, why);
+	e = wg_backend_parse(config_str(node->config, "backend"), &config.backend, why);
+	if (e == 0)
+		e = mesh_new(node->loop, node->rtnl, &config, &node->mesh, why);
 	if (e == 0)
 		e = fill_maps(node);
 	if (e == 0)

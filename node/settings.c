@@ -2,6 +2,7 @@
 #include "node/settings.h"
 
 #include "lib/dns/upstreams.h"
+#include "lib/netlink/wg_backend.h"
 #include "lib/sixpn/addr.h"
 #include "lib/sixpn/name.h"
 #include "lib/sixpn/record.h"
@@ -21,6 +22,7 @@ static const struct config_key keys[] = {
 	{ "mesh", "port", CONFIG_INT, "51821", 1, 65535, "UDP port of the mesh" },
 	{ "gateway", "gateway_host", CONFIG_STR, "", 0, 253, "host name or address customers' WireGuard dials; must be set with the role gateway. A name can be led to another machine" },
 	{ "gateway", "gateway_port", CONFIG_INT, "51820", 1, 65535, "UDP port of customers' WireGuard" },
+	{ "wireguard", "backend", CONFIG_STR, "auto", 0, 16, "auto, kernel or userspace (wireguard-go); auto = the kernel's where it has one, but a device at work stays what it is" },
 	{ "bpf", "attach", CONFIG_STR, "auto", 0, 16, "auto, tcx or clsact" },
 	{ "bpf", "pin_dir", CONFIG_STR, "/sys/fs/bpf/sixpn", 0, 200, "folder of the pins, on a bpffs" },
 	{ "bpf", "mark", CONFIG_INT, "107", 1, 255, "nfmark of packets that our programs have judged (0x6b)" },
@@ -59,8 +61,12 @@ int settings_check(const struct config *config, struct why *why)
 	const char *forward = config_str(config, "forward"), *listen = config_str(config, "listen");
 	const char *host = config_str(config, "gateway_host");
 	struct dns_upstreams upstreams;
+	enum wg_backend backend;
 	struct in6_addr own;
+	int e = wg_backend_parse(config_str(config, "backend"), &backend, why);
 
+	if (e)
+		return e;
 	if (inet_pton(AF_INET6, listen, &own) != 1)
 		return why_set(why, "value_invalid", "listen", "listen = \"%s\" is not an IPv6 address", listen);
 	if (!is_resolver(&own))

@@ -1,14 +1,11 @@
 /* wg - see wg.h. */
 #include "lib/netlink/wg.h"
 #include "lib/base/crypto.h"
-#include "lib/netlink/rtnl.h"
 #include "lib/netlink/wg_plan.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PROBE_NAME "sxprobe"
 #define GREETING_KEEPALIVE_S 25
 
 struct wg_prefix wg_prefix_in6(const struct in6_addr *addr, uint8_t len)
@@ -72,33 +69,32 @@ static void free_statuses(struct wg_peer_status *peers, size_t n)
 }
 
 /* realloc would leave preshared keys behind. */
-static int grow_observed(struct wg_observed *observed)
+int wg_observed_add(struct wg_observed *observed, const struct wg_peer_status *status)
 {
-	size_t cap = observed->cap ? observed->cap * 2 : 64;
-	struct wg_peer_status *peers = calloc(cap, sizeof(*peers));
+	if (observed->n == observed->cap) {
+		size_t cap = observed->cap ? observed->cap * 2 : 64;
+		struct wg_peer_status *peers = calloc(cap, sizeof(*peers));
 
-	if (!peers)
-		return -ENOMEM;
-	if (observed->n)
-		memcpy(peers, observed->peers, observed->n * sizeof(*peers));
-	free_statuses(observed->peers, observed->n);
-	observed->peers = peers;
-	observed->cap = cap;
+		if (!peers)
+			return -ENOMEM;
+		if (observed->n)
+			memcpy(peers, observed->peers, observed->n * sizeof(*peers));
+		free_statuses(observed->peers, observed->n);
+		observed->peers = peers;
+		observed->cap = cap;
+	}
+	observed->peers[observed->n++] = *status;
 	return 0;
 }
 
 static void observe_peer(void *ctx, const struct wg_peer_status *status)
 {
 	struct observing *observing = ctx;
-	struct wg_observed *observed = observing->observed;
+	struct wg_peer_status copy = *status;
 	struct wg_prefix *allowed = NULL;
 
 	if (observing->error)
 		return;
-	if (observed->n == observed->cap && grow_observed(observed) < 0) {
-		observing->error = -ENOMEM;
-		return;
-	}
 	if (status->peer.n_allowed) {
 		allowed = malloc(status->peer.n_allowed * sizeof(*allowed));
 		if (!allowed) {
@@ -107,8 +103,11 @@ static void observe_peer(void *ctx, const struct wg_peer_status *status)
 		}
 		memcpy(allowed, status->peer.allowed, status->peer.n_allowed * sizeof(*allowed));
 	}
-	observed->peers[observed->n] = *status;
-	observed->peers[observed->n++].peer.allowed = allowed;
+	copy.peer.allowed = allowed;
+	observing->error = wg_observed_add(observing->observed, &copy);
+	if (observing->error)
+		free(allowed);
+	crypto_wipe(copy.peer.preshared_key, WG_KEY_LEN);
 }
 
 int wg_observe(const struct wg *wg, struct wg_observed *ret_observed)
@@ -177,26 +176,4 @@ int wg_greet(const struct wg *wg, const struct wg_peer *desired, size_t n)
 	free(peers);
 	free(steps);
 	return r;
-}
-
-int wg_backend_choose(struct rtnl *rtnl, enum wg_backend *ret_backend, char *ret_note, size_t note_size)
-{
-	struct rtnl_link probe;
-	int r = rtnl_link_add(rtnl, PROBE_NAME, "wireguard", 0);
-
-	if (r == 0) {
-		r = rtnl_link_by_name(rtnl, PROBE_NAME, &probe);
-		if (r == 0)
-			r = rtnl_link_del(rtnl, probe.ifindex);
-		if (r < 0)
-			return r;
-		snprintf(ret_note, note_size,
-			 "WireGuard: userspace (wireguard-go); this kernel has WireGuard, but the kernel backend is not in this version");
-	} else if (r == -EOPNOTSUPP) {
-		snprintf(ret_note, note_size, "WireGuard: userspace (wireguard-go); this kernel has none");
-	} else {
-		return r;
-	}
-	*ret_backend = WG_BACKEND_USERSPACE;
-	return 0;
 }

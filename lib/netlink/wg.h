@@ -90,6 +90,7 @@ struct wg_observed {
 	struct wg_device device;
 };
 int wg_observe(const struct wg *wg, struct wg_observed *ret_observed);
+int wg_observed_add(struct wg_observed *observed, const struct wg_peer_status *status); /* takes the (allocated) prefixes over */
 void wg_observed_deinit(struct wg_observed *observed);
 
 /* dump, plan, apply: brings the active set to the desired one. *ret_steps (may be NULL) = how many steps it took, 0 = nothing to
@@ -110,9 +111,3 @@ struct wg_prefix wg_prefix_in6(const struct in6_addr *addr, uint8_t len);
 bool wg_prefix_equal(const struct wg_prefix *a, const struct wg_prefix *b);
 /* Same family, address, port (and scope); IPv4 in its mapped IPv6 form equals IPv4. */
 bool wg_endpoint_equal(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
-
-/* Which backend this machine gets. This version has the userspace one only; `note` says in a sentence, for the log, what was
- * found in the kernel and what is used. The probe makes and deletes a device named "sxprobe" in rtnl's namespace. */
-enum wg_backend { WG_BACKEND_USERSPACE };
-struct rtnl;
-int wg_backend_choose(struct rtnl *rtnl, enum wg_backend *ret_backend, char *ret_note, size_t note_size);

@@ -33,7 +33,7 @@ struct nlmsghdr *wg_genl_write_lookup(void *bytes); /* asks for the number of th
 
 /* ---- what the kernel says ---- */
 
-/* Peers grow here over the messages of one dump, without any private or shared key. Starts as { 0 }. */
+/* Peers grow here over the messages of one dump, without the device's private key. Starts as { 0 }. */
 struct wg_genl_reader {
 	struct wg_observed observed;
 	struct wg_prefix *allowed; /* of the peer that came last, which the next message may go on with */

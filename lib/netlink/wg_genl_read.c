@@ -1,5 +1,6 @@
 /* wg_genl_read - see wg_genl_message.h: the door for what the kernel says of a device. Every length is looked at, unknown attributes are
- * passed over, and private and shared keys are not read at all. */
+ * passed over, and the private key is not read at all. */
+#include "lib/base/crypto.h"
 #include "lib/netlink/wg_genl_message.h"
 
 #include <libmnl/libmnl.h>
@@ -154,30 +155,20 @@ static int finish_peer(struct wg_genl_reader *reader)
 	return 0;
 }
 
-static int add_peer(struct wg_genl_reader *reader, const struct wg_peer_status *status)
+static int read_preshared(const struct attrs *attrs, struct wg_peer *ret)
 {
-	struct wg_observed *observed = &reader->observed;
-	int e = finish_peer(reader);
+	static const uint8_t none[WG_KEY_LEN];
 
-	if (e < 0)
-		return e;
-	if (observed->n == observed->cap) {
-		size_t cap = observed->cap ? 2 * observed->cap : 64;
-		struct wg_peer_status *peers = reallocarray(observed->peers, cap, sizeof(*peers));
-
-		if (!peers)
-			return -ENOMEM;
-		observed->peers = peers;
-		observed->cap = cap;
-	}
-	observed->peers[observed->n++] = *status;
+	if (read_bytes(attrs, WGPEER_A_PRESHARED_KEY, ret->preshared_key, WG_KEY_LEN) < 0)
+		return -EPROTO;
+	ret->has_preshared = !crypto_equal(ret->preshared_key, none, WG_KEY_LEN);
 	return 0;
 }
 
 static int read_status(const struct attrs *attrs, struct wg_peer_status *ret)
 {
 	if (read_bytes(attrs, WGPEER_A_PUBLIC_KEY, ret->peer.public_key, WG_KEY_LEN) < 0 ||
-	    read_endpoint(attrs->of[WGPEER_A_ENDPOINT], &ret->peer.endpoint) < 0 ||
+	    read_preshared(attrs, &ret->peer) < 0 || read_endpoint(attrs->of[WGPEER_A_ENDPOINT], &ret->peer.endpoint) < 0 ||
 	    read_bytes(attrs, WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, &ret->peer.keepalive_s, 2) < 0 ||
 	    read_handshake(attrs, &ret->last_handshake_s) < 0 || read_bytes(attrs, WGPEER_A_RX_BYTES, &ret->rx_bytes, 8) < 0 ||
 	    read_bytes(attrs, WGPEER_A_TX_BYTES, &ret->tx_bytes, 8) < 0)
@@ -186,21 +177,26 @@ static int read_status(const struct attrs *attrs, struct wg_peer_status *ret)
 }
 
 /* The first of a message may be the last of the one before, which goes on: then there is its key and the rest of its prefixes. */
+static bool goes_on(const struct wg_genl_reader *reader, const struct wg_peer_status *status, bool first)
+{
+	const struct wg_observed *observed = &reader->observed;
+
+	return first && observed->n && !memcmp(observed->peers[observed->n - 1].peer.public_key, status->peer.public_key, WG_KEY_LEN);
+}
+
 static int read_peer(struct wg_genl_reader *reader, const struct nlattr *nest, bool first)
 {
 	struct attrs attrs = read_nest(nest);
 	struct wg_peer_status status = { 0 };
-	const struct wg_peer *last = reader->observed.n ? &reader->observed.peers[reader->observed.n - 1].peer : NULL;
-	int e;
+	int e = attrs.of[WGPEER_A_PUBLIC_KEY] ? read_status(&attrs, &status) : -EPROTO;
 
-	if (!attrs.of[WGPEER_A_PUBLIC_KEY] || read_status(&attrs, &status) < 0)
-		return -EPROTO;
-	if (!first || !last || memcmp(last->public_key, status.peer.public_key, WG_KEY_LEN)) {
-		e = add_peer(reader, &status);
-		if (e < 0)
-			return e;
+	if (e == 0 && !goes_on(reader, &status, first)) {
+		e = finish_peer(reader);
+		if (e == 0)
+			e = wg_observed_add(&reader->observed, &status);
 	}
-	return attrs.of[WGPEER_A_ALLOWEDIPS] ? read_prefixes(reader, attrs.of[WGPEER_A_ALLOWEDIPS]) : 0;
+	crypto_wipe(status.peer.preshared_key, WG_KEY_LEN);
+	return e == 0 && attrs.of[WGPEER_A_ALLOWEDIPS] ? read_prefixes(reader, attrs.of[WGPEER_A_ALLOWEDIPS]) : e;
 }
 
 int wg_genl_read(struct wg_genl_reader *reader, const struct nlmsghdr *message)

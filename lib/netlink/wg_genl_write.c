@@ -86,6 +86,7 @@ static uint32_t flags_of(const struct wg_step *step, bool goes_on)
 /* True: the step is done. */
 static bool put_step(struct wg_genl_writer *writer, struct nlmsghdr *header)
 {
+	static const uint8_t none[WG_KEY_LEN];
 	const struct wg_step *step = &writer->steps[writer->at];
 	struct nlattr *nest = mnl_attr_nest_start(header, 0);
 	bool goes_on = writer->at_prefix > 0, done = true;
@@ -95,6 +96,8 @@ static bool put_step(struct wg_genl_writer *writer, struct nlmsghdr *header)
 	if (flags)
 		mnl_attr_put_u32(header, WGPEER_A_FLAGS, flags);
 	if (step->kind != WG_STEP_REMOVE) {
+		if (step->set_preshared && !goes_on)
+			mnl_attr_put(header, WGPEER_A_PRESHARED_KEY, WG_KEY_LEN, step->peer->has_preshared ? step->peer->preshared_key : none);
 		if (step->set_endpoint && !goes_on)
 			put_endpoint(header, &step->peer->endpoint);
 		if (step->set_keepalive && !goes_on)

@@ -361,18 +361,27 @@ static int adopt_late_server(const struct wg_process_config *config, const char 
 	return adopt_server(config, socket_path, ret_process);
 }
 
+int wg_process_find(const struct wg_process_config *config, struct wg_process *ret_process)
+{
+	struct wg_uapi uapi;
+	int r = wg_uapi_init(&uapi, config->name, config->socket_dir);
+
+	if (r == 0)
+		r = wg_process_adopt(config, ret_process);
+	return r == WG_PROCESS_E_ABSENT ? adopt_server(config, uapi.socket_path, ret_process) : r;
+}
+
 int wg_process_ensure(const struct wg_process_config *config, struct wg_process *ret_process, bool *ret_started)
 {
 	const char *dir = config->socket_dir ? config->socket_dir : WG_UAPI_DIR;
 	struct wg_uapi uapi;
-	int r = wg_uapi_init(&uapi, config->name, dir), first;
+	int r = wg_process_find(config, ret_process), first;
 
-	if (r == 0)
-		r = wg_process_adopt(config, ret_process);
-	if (r == WG_PROCESS_E_ABSENT)
-		r = adopt_server(config, uapi.socket_path, ret_process);
 	*ret_started = false;
 	if (r != WG_PROCESS_E_ABSENT)
+		return r;
+	r = wg_uapi_init(&uapi, config->name, dir);
+	if (r < 0)
 		return r;
 	first = wg_process_start(config, ret_process);
 	*ret_started = first == 0;

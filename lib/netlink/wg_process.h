@@ -34,8 +34,10 @@ int wg_process_device(const char *name, uint32_t *ret_ifindex);
 int wg_process_start(const struct wg_process_config *config, struct wg_process *ret_process);
 /* Finds the one that an earlier daemon started. WG_PROCESS_E_ABSENT: none is alive. */
 int wg_process_adopt(const struct wg_process_config *config, struct wg_process *ret_process);
-/* adopt, else whoever serves the socket for this device though no file names it (a daemon was killed between starting and noting it),
- * else start. *ret_started tells which. */
+/* adopt, else whoever serves the socket for this device though no file names it (a daemon was killed between starting and noting it).
+ * WG_PROCESS_E_ABSENT. */
+int wg_process_find(const struct wg_process_config *config, struct wg_process *ret_process);
+/* Finds, else starts. *ret_started tells which. */
 int wg_process_ensure(const struct wg_process_config *config, struct wg_process *ret_process, bool *ret_started);
 bool wg_process_alive(const struct wg_process *process);
 /* Ends it (SIGTERM, after 2 s SIGKILL) and removes the pid file; the device stays. */

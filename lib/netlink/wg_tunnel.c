@@ -1,4 +1,4 @@
-/* wg_tunnel - see wg_tunnel.h. The process behind the device may die: the device stays, its sessions go. Its pidfd tells the loop, which
+/* wg_tunnel - see wg_tunnel.h. A process behind the device may die: the device stays, its sessions go. Its pidfd tells the loop, which
  * starts another; the caller gives it the whole configuration again. */
 #include "lib/netlink/wg_tunnel.h"
 
@@ -6,6 +6,7 @@
 #include "lib/base/log.h"
 #include "lib/netlink/rtnl.h"
 #include "lib/netlink/sysctl.h"
+#include "lib/netlink/wg_genl.h"
 #include "lib/netlink/wg_process.h"
 #include "lib/netlink/wg_uapi.h"
 
@@ -33,7 +34,10 @@ struct wg_tunnel {
 	struct wg_process process;
 	struct loop_io death;
 	struct loop_timer restart;
-	struct wg_uapi uapi;
+	enum wg_backend backend;
+	bool made;             /* in the kernel: the device is new, and nobody was told yet */
+	struct wg_uapi uapi;   /* of the userspace backend */
+	struct wg_genl *genl;  /* of the kernel's */
 	struct wg wg;
 	uint32_t ifindex;
 	uint64_t restarts;
@@ -64,10 +68,28 @@ static int need_ipv6(struct wg_tunnel *t, bool *ret_was_off)
 	return *ret_was_off ? sysctl_write(name, "0") : e;
 }
 
+static int make_kernel_device(struct wg_tunnel *t)
+{
+	struct rtnl_link link;
+	int e = rtnl_link_by_name(t->rtnl, t->name, &link);
+
+	if (e == -ENODEV) {
+		e = rtnl_link_add(t->rtnl, t->name, "wireguard", t->config.mtu);
+		t->made = t->made || e == 0;
+		if (e == 0)
+			e = rtnl_link_by_name(t->rtnl, t->name, &link);
+	}
+	if (e == 0 && strcmp(link.kind, "wireguard"))
+		e = -EEXIST;
+	if (e == 0)
+		t->ifindex = link.ifindex;
+	return e;
+}
+
 static int make_device(struct wg_tunnel *t)
 {
 	bool was_off;
-	int e = wg_process_device(t->name, &t->ifindex);
+	int e = t->backend == WG_BACKEND_KERNEL ? make_kernel_device(t) : wg_process_device(t->name, &t->ifindex);
 
 	/* The kernel forgets this when wireguard-go lets go of the tun, and EINVAL here only says that it never made an address. */
 	if (e == 0 && rtnl_link_set_addrgenmode_none(t->rtnl, t->ifindex) < 0)
@@ -89,21 +111,31 @@ static void watch_process(struct wg_tunnel *t)
 		log_err(t->config.area, "wireguard-go cannot be watched: %s", strerror(-e));
 }
 
+static int bring_process(struct wg_tunnel *t, bool *ret_started)
+{
+	int e = wg_process_ensure(&t->process_config, &t->process, ret_started);
+
+	if (e < 0)
+		return e;
+	log_info(t->config.area, "%s: wireguard-go pid %d %s", t->name, (int)t->process.pid, *ret_started ? "started" : "adopted");
+	watch_process(t);
+	return 0;
+}
+
 /* Whatever of it is there already stays. A device that was made anew has its programs before it is up. */
 static int bring_up(struct wg_tunnel *t, bool *ret_started)
 {
 	int e = make_device(t);
 
-	*ret_started = false;
+	*ret_started = t->made;
+	t->made = false;
 	if (e == 0)
 		e = t->config.guard(t->config.ctx, t->ifindex);
-	if (e == 0)
-		e = wg_process_ensure(&t->process_config, &t->process, ret_started);
+	if (e == 0 && t->backend == WG_BACKEND_USERSPACE)
+		e = bring_process(t, ret_started);
 	if (e < 0)
 		return e;
-	log_info(t->config.area, "%s: wireguard-go pid %d %s", t->name, (int)t->process.pid, *ret_started ? "started" : "adopted");
 	t->unanswered = 0;
-	watch_process(t);
 	e = rtnl_link_set_up(t->rtnl, t->ifindex, true);
 	return e == 0 ? t->config.route(t->config.ctx, t->ifindex) : e;
 }
@@ -125,7 +157,7 @@ static void restart_expired(struct loop_timer *timer)
 	if (t->ifindex != before)
 		tell(t, WG_TUNNEL_DEVICE, ", which was gone", e);
 	if (e) {
-		log_err(t->config.area, "%s: wireguard-go cannot be brought back: %s; trying again", t->name, e > 0 ? why.text : strerror(-e));
+		log_err(t->config.area, "%s cannot be brought back: %s; trying again", t->name, e > 0 ? why.text : strerror(-e));
 		if (loop_set_timer_in(t->loop, &t->restart, 10 * RESTART_MS) < 0)
 			log_err(t->config.area, "no memory for a timer");
 		return;
@@ -145,7 +177,7 @@ static void process_died(struct loop_io *io, uint32_t revents)
 	restart_expired(&t->restart);
 }
 
-/* It comes back by its death, which the loop watches. */
+/* The process comes back by its death, which the loop watches; without one the device comes back by the timer. */
 static void end_process(struct wg_tunnel *t)
 {
 	if (t->process.pidfd >= 0)
@@ -156,13 +188,29 @@ static void end_process(struct wg_tunnel *t)
 
 /* ---- looking ---- */
 
-/* In a thread of its own, with nothing of the loop's but the name. */
+static int dump_kernel(const char *name, struct wg_observed *ret_observed)
+{
+	struct wg_genl *genl;
+	struct wg wg;
+	int e = wg_genl_open(name, &genl);
+
+	if (e < 0)
+		return e;
+	wg = wg_genl_backend(genl);
+	e = wg_observe(&wg, ret_observed);
+	wg_genl_free(genl);
+	return e;
+}
+
+/* In a thread of its own, with nothing of the loop's but the name and what never changes. */
 static int dump_apart(void *ctx, const atomic_bool *cancelled, struct wg_observed *ret_observed)
 {
 	const struct wg_tunnel *t = ctx;
 	struct wg_uapi uapi = t->uapi;
 	struct wg wg = wg_uapi_backend(&uapi);
 
+	if (t->backend == WG_BACKEND_KERNEL)
+		return dump_kernel(t->name, ret_observed);
 	uapi.silence_ms = LOOK_SILENCE_MS;
 	uapi.timeout_ms = LOOK_TIMEOUT_MS;
 	uapi.cancelled = cancelled;
@@ -184,14 +232,9 @@ int wg_tunnel_look(struct wg_tunnel *t)
 
 /* ---- life ---- */
 
-int wg_tunnel_new(struct loop *loop, struct rtnl *rtnl, const struct wg_tunnel_config *config, struct wg_tunnel **ret_tunnel, struct why *why)
+static void set_config(struct wg_tunnel *t, const struct wg_tunnel_config *config)
 {
-	struct wg_tunnel *t = calloc(1, sizeof *t);
-	int e;
-
-	if (!t)
-		return -ENOMEM;
-	*t = (struct wg_tunnel){ .loop = loop, .rtnl = rtnl, .config = *config, .process = WG_PROCESS_NONE, .restart.expired = restart_expired };
+	t->config = *config;
 	snprintf(t->name, sizeof t->name, "%s", config->name);
 	snprintf(t->run_dir, sizeof t->run_dir, "%s", config->run_dir);
 	snprintf(t->log_file, sizeof t->log_file, "%s", config->log_file ? config->log_file : "");
@@ -199,14 +242,37 @@ int wg_tunnel_new(struct loop *loop, struct rtnl *rtnl, const struct wg_tunnel_c
 	crypto_x25519_public(t->private_key, t->public_key);
 	t->process_config = (struct wg_process_config){ .name = t->name, .run_dir = t->run_dir, .log_file = t->log_file[0] ? t->log_file : NULL };
 	t->config.run_dir = t->config.log_file = t->config.name = NULL; /* ours are copies */
-	e = make_device(t);
+	t->config.private_key = NULL;
+}
+
+static int open_backend(struct wg_tunnel *t)
+{
+	int e = t->backend == WG_BACKEND_KERNEL ? wg_genl_open(t->name, &t->genl) : wg_uapi_init(&t->uapi, t->name, NULL);
+
+	if (e < 0)
+		return e;
+	if (t->config.patience_ms)
+		t->uapi.silence_ms = t->config.patience_ms;
+	t->wg = t->backend == WG_BACKEND_KERNEL ? wg_genl_backend(t->genl) : wg_uapi_backend(&t->uapi);
+	return 0;
+}
+
+int wg_tunnel_new(struct loop *loop, struct rtnl *rtnl, const struct wg_tunnel_config *config, struct wg_tunnel **ret_tunnel, struct why *why)
+{
+	struct wg_tunnel *t = calloc(1, sizeof *t);
+	int e;
+
+	if (!t)
+		return -ENOMEM;
+	*t = (struct wg_tunnel){ .loop = loop, .rtnl = rtnl, .process = WG_PROCESS_NONE, .restart.expired = restart_expired };
+	set_config(t, config);
+	e = wg_backend_settle(rtnl, config->backend, config->area, &t->process_config, &t->backend, why);
+	if (e == 0)
+		e = open_backend(t);
+	if (e == 0)
+		e = make_device(t);
 	if (e < 0)
 		e = why_set(why, "device", "", "device %s cannot be made: %s", t->name, strerror(-e));
-	if (e == 0)
-		e = wg_uapi_init(&t->uapi, t->name, NULL);
-	if (config->patience_ms)
-		t->uapi.silence_ms = config->patience_ms;
-	t->wg = wg_uapi_backend(&t->uapi);
 	if (e == 0 && config->looked)
 		e = wg_look_new(loop, dump_apart, look_done, t, &t->look);
 	if (e)
@@ -234,6 +300,7 @@ struct wg_tunnel *wg_tunnel_free(struct wg_tunnel *t)
 	loop_remove_io(&t->death);
 	loop_cancel_timer(&t->restart);
 	wg_process_release(&t->process);
+	wg_genl_free(t->genl);
 	crypto_wipe(t->private_key, sizeof t->private_key);
 	free(t);
 	return NULL;
@@ -310,7 +377,7 @@ bool wg_tunnel_repair(struct wg_tunnel *t)
 		e = up_again(t, link.ifindex);
 		tell(t, WG_TUNNEL_DEVICE, ", which was down", e);
 	}
-	return e == 0 && t->process.pidfd >= 0;
+	return e == 0 && (t->backend == WG_BACKEND_KERNEL || t->process.pidfd >= 0);
 }
 
 static void not_answered(struct wg_tunnel *t, int error)
@@ -318,6 +385,10 @@ static void not_answered(struct wg_tunnel *t, int error)
 	char object[96];
 
 	t->unanswered++;
+	if (t->backend == WG_BACKEND_KERNEL) {
+		log_limited(LOG_L_WARN, t->config.area, "%s: the kernel does not tell of its peers: %s", t->name, strerror(-error));
+		return;
+	}
 	log_limited(LOG_L_WARN, t->config.area, "%s: wireguard-go (pid %d) does not answer: %s", t->name, (int)t->process.pid,
 		    strerror(-error));
 	if (t->unanswered < UNANSWERED_MAX)

@@ -2,10 +2,11 @@
  * goes up, brought back when it or its process is gone. The mesh and the device of customers' peers are two of these.
  *
  * Which peers the device has is the caller's: it talks to wg_tunnel_wg() and is called back (replay) when a device came back empty.
- * Device and process outlive the daemon; only wg_tunnel_wipe ends them. Nothing here depends on the backend: who has no process behind
- * the device has none that can die. */
+ * Device and process outlive the daemon; only wg_tunnel_wipe ends them. Which backend the device has is decided when the tunnel is made
+ * (wg_backend.h), said in the log, and stays. In the kernel there is no process that can die. */
 #pragma once
 #include "lib/base/loop.h"
+#include "lib/netlink/wg_backend.h"
 #include "lib/netlink/wg_look.h"
 
 struct rtnl;
@@ -17,6 +18,7 @@ enum wg_tunnel_repair { WG_TUNNEL_DEVICE, WG_TUNNEL_PROCESS };
 struct wg_tunnel_config {
 	const char *name;           /* of the device; also in the object of each repair */
 	const char *area;           /* of log lines */
+	enum wg_backend backend;    /* wanted */
 	const uint8_t *private_key; /* 32 bytes, copied */
 	uint16_t port;
 	uint32_t mtu;
@@ -36,7 +38,7 @@ struct wg_tunnel_config {
 	void *ctx;
 };
 
-/* Makes the device (down), or finds it. E_REFUSED with why. */
+/* Makes the device (down), or finds it; one of the other backend's is removed first, if it must be. E_REFUSED with why. */
 int wg_tunnel_new(struct loop *loop, struct rtnl *rtnl, const struct wg_tunnel_config *config, struct wg_tunnel **ret_tunnel, struct why *why);
 /* Guard, process (adopted or started), up, route. *ret_started (may be NULL): what is behind the device is new and knows nobody. Key and
  * port are set by the caller with wg_tunnel_set_device, before its first peer. */

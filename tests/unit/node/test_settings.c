@@ -82,13 +82,14 @@ static void a_gateway_says_what_customers_dial(void **state)
 {
 	static const char *const wrong[][2] = {
 		{ "", "gateway_host" },
+		{ "[wireguard]\nbackend = kernal\n", "backend" },
 		{ "[gateway]\ngateway_host = gw.example:51820\n", "gateway_host" },
 		{ "[gateway]\ngateway_host = gw.example\ngateway_port = 51821\n", "gateway_port" },
 	};
 	struct why why;
 
 	(void)state;
-	assert_int_equal(check_gateway("[gateway]\ngateway_host = gw-ord.example.net\n", &why), 0);
+	assert_int_equal(check_gateway("[gateway]\ngateway_host = gw-ord.example.net\n[wireguard]\nbackend = kernel\n", &why), 0);
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
 		assert_int_equal(check_gateway(wrong[i][0], &why), E_REFUSED);
 		assert_string_equal(why.field, wrong[i][1]);

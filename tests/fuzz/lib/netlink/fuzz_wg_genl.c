@@ -1,4 +1,4 @@
-/* A dump of any bytes in any number of messages: what is read is in bounds, and no shared or private key is in it. */
+/* A dump of any bytes in any number of messages: what is read is in bounds. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -206,6 +206,31 @@ static void endpoints_go_out_in_the_family_that_can_send(void **state)
 	}
 }
 
+static void a_shared_key_is_set_or_taken_away(void **state)
+{
+	uint8_t none[WG_KEY_LEN] = { 0 };
+
+	(void)state;
+	for (int given = 0; given < 2; given++) {
+		struct wg_peer peer = peer_of(1);
+		struct wg_step steps[] = { { .kind = WG_STEP_UPDATE, .peer = &peer, .set_preshared = true },
+					   { .kind = WG_STEP_UPDATE, .peer = &peer, .set_keepalive = true } };
+		struct wg_genl_writer writer = { .ifname = "sx", .steps = steps, .n = 2 };
+		const struct nlmsghdr *message;
+		const uint8_t *at;
+		size_t len, inner;
+
+		peer.has_preshared = given;
+		memset(peer.preshared_key, 0x77, WG_KEY_LEN);
+		message = wg_genl_write_steps(&writer, FAMILY, out);
+		at = attr_find(peer_at(message, 0, &len), len, 2, &inner);
+		assert_non_null(at);
+		assert_int_equal(inner, WG_KEY_LEN);
+		assert_memory_equal(at, given ? peer.preshared_key : none, WG_KEY_LEN);
+		assert_false(has(message, 1, 2));
+	}
+}
+
 /* No message grows beyond its room, no peer is left out, none comes twice, and removals go in small numbers. */
 static void many_steps_are_many_messages(void **state)
 {
@@ -395,7 +420,7 @@ static bool holds(const void *bytes, size_t n, uint8_t value)
 	return false;
 }
 
-static void a_dump_is_read_without_its_secrets(void **state)
+static void a_dump_is_read_without_the_private_key(void **state)
 {
 	static struct message m;
 	struct wg_genl_reader reader = { 0 };
@@ -426,7 +451,8 @@ static void a_dump_is_read_without_its_secrets(void **state)
 	assert_int_equal(one->last_handshake_s, 1700000000);
 	assert_true(wg_endpoint_equal(&one->peer.endpoint, &at));
 	assert_int_equal(reader.observed.peers[1].peer.n_allowed, 0);
-	assert_false(holds(reader.observed.peers, 2 * sizeof(*one), 0x77));
+	assert_true(one->peer.has_preshared && one->peer.preshared_key[31] == 0x77); /* to be compared with what it must be */
+	assert_false(holds(reader.observed.peers, 2 * sizeof(*one), 0x55));
 	assert_false(holds(&reader.observed.device, sizeof(reader.observed.device), 0x55));
 	wg_genl_reader_deinit(&reader);
 }
@@ -489,6 +515,7 @@ static const struct {
 } wrong[] = {
 	{ "a short public key", 1, { 1 }, 31, OF_PEER },
 	{ "no public key", 0, { 0 }, 0, OF_PEER },
+	{ "a shared key of 16 bytes", 2, { 1 }, 16, OF_PEER },
 	{ "an endpoint of a size of no family", 4, { 2 }, 17, OF_PEER },
 	{ "an endpoint with the other family", 4, { AF_INET6 }, 16, OF_PEER },
 	{ "an endpoint with the other family", 4, { AF_INET }, 28, OF_PEER },
@@ -591,10 +618,11 @@ int main(void)
 		cmocka_unit_test(an_added_peer_is_these_bytes),
 		cmocka_unit_test(an_update_never_makes_a_peer_and_a_removal_says_no_more_than_the_key),
 		cmocka_unit_test(endpoints_go_out_in_the_family_that_can_send),
+		cmocka_unit_test(a_shared_key_is_set_or_taken_away),
 		cmocka_unit_test(many_steps_are_many_messages),
 		cmocka_unit_test(a_peer_with_more_prefixes_than_a_message_takes_goes_on_in_the_next),
 		cmocka_unit_test(a_device_message_sets_only_what_is_given),
-		cmocka_unit_test(a_dump_is_read_without_its_secrets),
+		cmocka_unit_test(a_dump_is_read_without_the_private_key),
 		cmocka_unit_test(a_peer_that_goes_on_in_the_next_message_is_one_peer),
 		cmocka_unit_test(a_device_without_a_key_has_none),
 		cmocka_unit_test(attributes_are_held_to_their_form),

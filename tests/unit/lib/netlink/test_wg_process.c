@@ -368,19 +368,6 @@ static void a_removed_device_is_gone(void **state)
 	assert_int_equal(netns_call(a->netns_fd, remove_device_here, a), 0);
 }
 
-static void the_backend_is_chosen_with_a_sentence_for_the_log(void **state)
-{
-	enum wg_backend backend = 42;
-	struct rtnl_link link;
-	char note[200] = "";
-
-	(void)state;
-	assert_int_equal(wg_backend_choose(ends[0].rtnl, &backend, note, sizeof(note)), 0);
-	assert_int_equal(backend, WG_BACKEND_USERSPACE);
-	assert_non_null(strstr(note, "userspace"));
-	assert_int_equal(rtnl_link_by_name(ends[0].rtnl, "sxprobe", &link), -ENODEV);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -395,7 +382,6 @@ int main(void)
 		T(a_program_that_is_not_there_is_enoent_and_one_that_ends_is_echild),
 		T(a_device_is_made_once_and_other_names_are_refused),
 		T(a_removed_device_is_gone),
-		T(the_backend_is_chosen_with_a_sentence_for_the_log),
 	};
 
 	sandbox_or_skip();
