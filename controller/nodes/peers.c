@@ -141,7 +141,7 @@ static void take_one(struct controller *c, const struct node_entry *node, const 
 
 	if (!read_peer(c, seen->id, &rec) || rec.gateway != node->host) {
 		/* deleted or moved meanwhile, on its way there, or none of its business */
-		if (seen->last_handshake_ms && !peer_arrivals_note(c, node, seen->id))
+		if (seen->last_handshake_ms && !peer_arrivals_note(c, node, seen))
 			c->stats.foreign_peers++;
 		return;
 	}

@@ -4,6 +4,7 @@
 
 #include "controller/nodes/peers.h"
 #include "controller/nodes/wait.h"
+#include "controller/store/store_peer_move.h"
 
 #define IDLE_MS 1800000ull /* a day, for us */
 
@@ -267,6 +268,51 @@ static void only_the_gateway_of_a_peer_is_believed(void **state)
 	world_free(w);
 }
 
+static struct store_peer peer_now(struct world *w, const char *name)
+{
+	struct principal who = principal_local("test");
+	struct store_peer peer;
+
+	assert_int_equal(store_peer_find(w->store, &who, "acme", name, &peer, NULL), 0);
+	return peer;
+}
+
+static void g15_a_peer_that_moves_is_everybodys_news_once_the_new_gateway_has_seen_it(void **state)
+{
+	struct gateway a, b;
+	struct world *w = gateways(&a, &b);
+	struct store_peer peer = make_peer(w, "laptop", 1, false, 0);
+	bool at_a = peer.record.gateway == a.node->host;
+	struct test_node *from = at_a ? a.node : b.node, *to = at_a ? b.node : a.node;
+	struct store_peer_move in = { .gateway = to->name };
+	char warning[STORE_PEER_WARNING_SIZE];
+	uint32_t live[WORLD_NODES];
+
+	(void)state;
+	in.n_live = controller_env(w->c)->ops->live_nodes(w->c, live, WORLD_NODES);
+	in.live = live;
+	DO(w, store_peer_move(store, op, "acme", "laptop", &in, &peer, warning));
+	world_run(w, 200);
+	assert_int_equal(count_kept(from, RECORD_PEER_KEY, 0), 1);
+	assert_int_equal(count_kept(to, RECORD_PEER_KEY, 0), 1); /* and the network, which it had nothing of before */
+	assert_int_equal(count_kept(to, RECORD_PEER, 0), 1);
+
+	see(to, &peer, 0, 0, ""); /* it looks, and nobody is there */
+	see(from, &peer, real_now(w), 1, "");
+	assert_int_equal(peer_now(w, "laptop").record.gateway, from->host);
+	see(to, &peer, real_now(w), 77, "203.0.113.9:1");
+	assert_int_equal(peer_now(w, "laptop").record.gateway, to->host);
+	world_run(w, 200);
+	assert_int_equal(count_kept(from, RECORD_PEER_KEY, 0), 0);
+	assert_int_equal(count_kept(from, RECORD_NETWORK, 0), 0); /* nothing is left there of it */
+	assert_int_equal(count_kept(to, RECORD_PEER_KEY, 0), 1);
+	assert_int_equal(state_of(w, &peer).rx_bytes, 77);
+	assert_int_equal(w->c->stats.foreign_peers, 0);
+	see(from, &peer, real_now(w), 2, ""); /* late, and no longer its business */
+	assert_int_equal(w->c->stats.foreign_peers, 1);
+	world_free(w);
+}
+
 static void after_a_start_nothing_is_known_until_the_gateway_says_it_again_but_a_first_use_is(void **state)
 {
 	struct principal who = principal_local("test");
@@ -392,6 +438,7 @@ int main(void)
 		cmocka_unit_test(g16_a_gateway_that_falls_silent_ends_the_wait_as_soon_as_that_is_known),
 		cmocka_unit_test(what_a_gateway_sees_is_told_and_makes_no_record),
 		cmocka_unit_test(only_the_gateway_of_a_peer_is_believed),
+		cmocka_unit_test(g15_a_peer_that_moves_is_everybodys_news_once_the_new_gateway_has_seen_it),
 		cmocka_unit_test(after_a_start_nothing_is_known_until_the_gateway_says_it_again_but_a_first_use_is),
 		cmocka_unit_test(coming_and_going_are_events_but_not_ten_thousand_of_them),
 		cmocka_unit_test(a_peer_ends_when_it_expires_and_its_gateway_loses_the_key),
