@@ -35,8 +35,11 @@ static int set_options(int fd, enum dns_udp_kind kind)
 {
 	struct timeval wait = { .tv_usec = WAIT_US };
 	int on = 1, room = kind == DNS_UDP_WORKER ? RECEIVE_BUFFER : NETWORK_RECEIVE_BUFFER;
+	/* Workers share what comes. A network that comes back at once may meet its old socket, which the slow thread has not closed yet; the
+	 * newest gets what comes. SO_REUSEPORT would do that too, but walks over all sockets of the port with every one that is bound. */
+	int share = kind == DNS_UDP_WORKER ? SO_REUSEPORT : SO_REUSEADDR;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0 ||
+	if (setsockopt(fd, SOL_SOCKET, share, &on, sizeof on) < 0 ||
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0)
 		return -errno;
 	if (kind == DNS_UDP_WORKER && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) < 0)
