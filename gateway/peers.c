@@ -40,7 +40,8 @@ struct peers {
 	struct map entries; /* key -> struct entry */
 	struct refusal *refusals;
 	size_t n_refusals;
-	uint64_t changes, change_us;
+	uint64_t changes;
+	struct histogram installs;
 };
 
 /* ---- what is kept ---- */
@@ -246,7 +247,7 @@ static int change_peers(struct peers *p, const struct plan *plan)
 	p->changes++;
 	p->known = false; /* until all of it is done */
 	e = wg_apply(p->parts.wg, plan->wg.steps, plan->wg.n);
-	p->change_us += clock_mono_us(clock) - before;
+	histogram_add(&p->installs, clock_mono_us(clock) - before);
 	if (e == 0)
 		log_info(AREA, "%zu peers, %zu changes", plan->n_wanted, plan->wg.n);
 	return e;
@@ -494,9 +495,9 @@ uint64_t peers_changes(const struct peers *p)
 	return p->changes;
 }
 
-uint64_t peers_change_us(const struct peers *p)
+const struct histogram *peers_installs(const struct peers *p)
 {
-	return p->change_us;
+	return &p->installs;
 }
 
 struct peers_entry *peers_find(const struct peers *p, const uint8_t public_key[WG_KEY_LEN])

@@ -28,7 +28,7 @@ void peers_sync(struct peers *p, const struct role_desired *desired);
 int peers_replay(struct peers *p, struct why *why);
 /* A number that changes whenever WireGuard is changed here: a dump from before says nothing about what is right now. */
 uint64_t peers_changes(const struct peers *p);
-uint64_t peers_change_us(const struct peers *p); /* how long all of these took together */
+const struct histogram *peers_installs(const struct peers *p); /* how long each of them took */
 /* What a dump of the device says, taken over for good: strays are removed, what is missing or was changed is put right, each told as a
  * repair. Nothing is looked for before the first sync. */
 void peers_compare(struct peers *p, const struct wg_observed *observed);

@@ -250,18 +250,18 @@ static void gateway_numbers(void *role, struct role_numbers *ret_numbers)
 {
 	const struct gateway *g = role;
 
-	*ret_numbers = (struct role_numbers){ .is_gateway = true,
-					      .peers = peers_count(g->peers),
+	*ret_numbers = (struct role_numbers){ .peers = peers_count(g->peers),
 					      .online = g->stats.online,
 					      .offline = g->stats.offline,
 					      .never = g->stats.never,
 					      .handshakes = g->stats.handshakes,
-					      .process_restarts = wg_tunnel_restarts(g->tunnel),
+					      .restarts = wg_tunnel_restarts(g->tunnel),
+					      .device = DEVICE,
 					      .backend = wg_tunnel_wg(g->tunnel)->ops->name,
+					      .ifindex = wg_tunnel_ifindex(g->tunnel),
 					      .looks = g->looks,
 					      .look_ms = g->look_took_ms,
-					      .changes = peers_changes(g->peers),
-					      .change_us = peers_change_us(g->peers) };
+					      .installs = *peers_installs(g->peers) };
 }
 
 static void gateway_stop(void *role)

@@ -10,11 +10,12 @@
 
 struct health_reading {
 	struct node *node;
-	bool has_bpf, has_gate, has_dns, has_mesh;
+	bool has_bpf, has_gate, has_dns, has_mesh, has_gateway;
 	struct bpf_counters bpf;
 	struct nft_counter gate;
 	struct dns_stats dns;
 	struct mesh_status mesh;
+	struct role_numbers gateway;
 	struct dns_upstreams upstreams; /* n = 0: nothing is forwarded */
 };
 
@@ -35,6 +36,7 @@ struct health_reading *health_read(struct node *node)
 	r->has_mesh = node->mesh != NULL;
 	if (r->has_mesh)
 		mesh_status(node->mesh, &r->mesh);
+	r->has_gateway = node_role_numbers(node, &r->gateway);
 	return r;
 }
 
@@ -101,6 +103,19 @@ static void each_mesh_peer(const struct health_reading *r, health_each_fn *each,
 	one(each, ctx, "quiet", r->mesh.peers - r->mesh.peers_up);
 }
 
+static void each_gateway_peer(const struct health_reading *r, health_each_fn *each, void *ctx)
+{
+	const struct role_numbers *g = &r->gateway;
+	size_t seen = g->online + g->offline + g->never;
+
+	if (!r->has_gateway)
+		return;
+	one(each, ctx, "online", g->online);
+	one(each, ctx, "offline", g->offline);
+	one(each, ctx, "never", g->never);
+	one(each, ctx, "unseen", g->peers > seen ? g->peers - seen : 0);
+}
+
 static void each_repair(const uint64_t counts[REPAIR_KINDS], health_each_fn *each, void *ctx)
 {
 	for (unsigned i = 0; i < REPAIR_KINDS; i++)
@@ -164,6 +179,15 @@ void health_each(const struct health_reading *r, enum health_what what, health_e
 	case HEALTH_MESH_RESTARTS:
 		if (r->has_mesh)
 			each(ctx, r->mesh.restarts, NULL, 0);
+		return;
+	case HEALTH_GATEWAY_PEERS: each_gateway_peer(r, each, ctx); return;
+	case HEALTH_GATEWAY_HANDSHAKES:
+		if (r->has_gateway)
+			each(ctx, r->gateway.handshakes, NULL, 0);
+		return;
+	case HEALTH_GATEWAY_RESTARTS:
+		if (r->has_gateway)
+			each(ctx, r->gateway.restarts, NULL, 0);
 		return;
 	case HEALTH_LINK_SESSIONS: each(ctx, link_client_stats(node->link)->sessions, NULL, 0); return;
 	case HEALTH_LINK_LOST: each(ctx, lost_calls(node), NULL, 0); return;

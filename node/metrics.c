@@ -59,6 +59,16 @@ static void read_journal(void *ctx, const struct metric *row, struct metric_out 
 	metric_histogram(out, &times, METRIC_LABELS(s->node->identity.name));
 }
 
+static void read_installs(void *ctx, const struct metric *row, struct metric_out *out)
+{
+	struct source *s = ctx;
+	struct role_numbers numbers;
+
+	(void)row;
+	if (node_role_numbers(s->node, &numbers))
+		metric_histogram(out, &numbers.installs, METRIC_LABELS(s->node->identity.name));
+}
+
 enum number { VERSION, SYNCED, LAST_REPLY, REJECTED, HELD, REPORTS, SOCKETS };
 
 /* The clock that counts replies has nothing to do with Unix time: both are read now. */
@@ -191,6 +201,8 @@ static const struct metric table[] = {
 	  read_link_drops, 0 },
 	{ "sixpn_node_journal_write_seconds", METRIC_HISTOGRAM, "node", "How long it took to append a change to the journal and sync it.",
 	  read_journal, 0 },
+	{ "sixpn_gateway_install_seconds", METRIC_HISTOGRAM, "node",
+	  "How long it took to bring WireGuard to a change of customers' peers, be it one or thousands.", read_installs, 0 },
 	{ "sixpn_dns_notes_total", METRIC_COUNTER, "node note", "Answers by why they are what they are.", read_notes, 0 },
 	{ "sixpn_dns_questions_total", METRIC_COUNTER, "node listener transport",
 	  "Questions, also those that were dropped: at fdaa::3 (resolver) and at fdaa:<network>::3 (network).", read_questions, 0 },

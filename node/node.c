@@ -465,6 +465,16 @@ void node_stop(struct node *node)
 	identity_wipe(&node->identity);
 }
 
+bool node_role_numbers(const struct node *node, struct role_numbers *ret_numbers)
+{
+	for (size_t i = 0; i < node->n_roles; i++)
+		if (node->roles[i]->numbers) {
+			node->roles[i]->numbers(node->role_state[i], ret_numbers);
+			return true;
+		}
+	return false;
+}
+
 void node_wipe(struct node *node)
 {
 	int e;

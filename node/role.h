@@ -8,6 +8,7 @@
 #pragma once
 #include "lib/base/clock.h"
 #include "lib/base/config.h"
+#include "lib/base/histogram.h"
 #include "lib/base/loop.h"
 #include "lib/sixpn/record.h"
 
@@ -141,13 +142,13 @@ struct role_env {
 
 /* For metrics and status. */
 struct role_numbers {
-	bool is_gateway;
-	size_t peers, online, offline, never; /* by their last handshake, as of the last look */
+	size_t peers, online, offline, never; /* in the device; by their last handshake, as of the last look */
 	uint64_t handshakes;                  /* since our start */
-	uint64_t process_restarts;
-	const char *backend;
+	uint64_t restarts;                    /* of the process behind the device */
+	const char *device, *backend;
+	uint32_t ifindex;
 	uint64_t looks, look_ms;              /* how many, and how long the last one took */
-	uint64_t changes, change_us;          /* rounds that changed WireGuard, and how long all of them took */
+	struct histogram installs;            /* how long each change of the device's peers took */
 };
 
 struct role_ops {

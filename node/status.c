@@ -198,6 +198,32 @@ static json_t *mesh_json(struct node *node)
 	return out;
 }
 
+/* NULL = no gateway */
+static json_t *gateway_json(const struct node *node)
+{
+	struct role_numbers g;
+	json_t *out;
+
+	if (!node_role_numbers(node, &g))
+		return NULL;
+	out = json_object();
+	json_object_set_new(out, "device", json_string(g.device));
+	json_object_set_new(out, "ifindex", number(g.ifindex));
+	json_object_set_new(out, "backend", json_string(g.backend));
+	json_object_set_new(out, "peers", number(g.peers));
+	json_object_set_new(out, "networks", number(node->role_peers.n_networks));
+	json_object_set_new(out, "online", number(g.online));
+	json_object_set_new(out, "offline", number(g.offline));
+	json_object_set_new(out, "never", number(g.never));
+	json_object_set_new(out, "handshakes", number(g.handshakes));
+	json_object_set_new(out, "restarts", number(g.restarts));
+	json_object_set_new(out, "looks", number(g.looks));
+	json_object_set_new(out, "look_ms", number(g.look_ms));
+	json_object_set_new(out, "changes", number(histogram_count(&g.installs)));
+	json_object_set_new(out, "change_us_total", number(g.installs.sum_us));
+	return out;
+}
+
 static json_t *errors_json(const struct node *node)
 {
 	json_t *out = json_array();
@@ -259,6 +285,7 @@ static json_t *status_json(struct node *node)
 	json_object_set_new(out, "sync", sync_json(node));
 	json_object_set_new(out, "link", link_json(node));
 	json_object_set_new(out, "mesh", mesh_json(node));
+	json_object_set_new(out, "gateway", gateway_json(node));
 	json_object_set_new(out, "bpf", bpf_json(node));
 	json_object_set_new(out, "dns", dns_json(node));
 	json_object_set_new(out, "drift", drift_json(node));

@@ -41,7 +41,13 @@
 	F(21, DNS_CACHE_HITS, "sixpn_dns_cache_hits_total", METRIC_COUNTER, "",                                                        \
 	  "Questions for names outside that were answered from the cache.")                                                            \
 	F(22, DNS_FORWARD_FAILED, "sixpn_dns_forward_failed_total", METRIC_COUNTER, "",                                                \
-	  "Questions for names outside that ended in SERVFAIL because no upstream answered, or none is configured.")
+	  "Questions for names outside that ended in SERVFAIL because no upstream answered, or none is configured.")                   \
+	F(23, GATEWAY_PEERS, "sixpn_gateway_peers", METRIC_GAUGE, "state",                                                              \
+	  "Customers' peers in WireGuard: online = a handshake in the last 180 s, offline = one before, never = none yet, unseen = not looked at yet.") \
+	F(24, GATEWAY_HANDSHAKES, "sixpn_gateway_handshakes_total", METRIC_COUNTER, "",                                                \
+	  "Handshakes of customers' peers that were seen; several of one peer between two looks count as one.")                       \
+	F(25, GATEWAY_RESTARTS, "sixpn_gateway_restarts_total", METRIC_COUNTER, "",                                                    \
+	  "Restarts of the WireGuard process of customers' peers since the daemon started.")
 
 enum health_what {
 #define HEALTH_WHAT(number, NAME, metric, type, labels, help) HEALTH_##NAME = number,
