@@ -30,6 +30,8 @@ struct gateway {
 	struct stats stats;
 	uint64_t look_due_ms, look_took_ms, looks;
 	uint64_t changes_at_look; /* peers_changes() when the look under way began */
+	bool compare;             /* the next look is also for what others changed: the repair timer asked for it */
+	struct loop_timer reading; /* the next look, for handshakes and bytes */
 	struct loop_timer arrivals; /* the next look for somebody who arrives */
 	bool somebody_arrives, arrivals_armed;
 };
@@ -86,6 +88,22 @@ static void arm_arrivals(struct gateway *g, uint64_t in_ms)
 		log_err(AREA, "no memory for a timer: who arrives is noticed by the next look at all peers");
 }
 
+static void arm_reading(struct gateway *g, uint64_t in_ms)
+{
+	if (loop_set_timer_in(g->env->loop, &g->reading, in_ms) < 0)
+		log_err(AREA, "no memory for a timer: handshakes and bytes are read with the repairs only");
+}
+
+/* However seldom repairs are wanted. */
+static void reading_expired(struct loop_timer *timer)
+{
+	struct gateway *g = container_of(timer, struct gateway, reading);
+
+	arm_reading(g, LOOK_MIN_MS); /* if nothing comes of this look */
+	if (wg_tunnel_answers(g->tunnel))
+		look(g);
+}
+
 static void arrivals_expired(struct loop_timer *timer)
 {
 	struct gateway *g = container_of(timer, struct gateway, arrivals);
@@ -107,8 +125,11 @@ static void looked(void *ctx, const struct wg_look_result *result)
 	g->look_took_ms = result->took_ms;
 	pause = pause < LOOK_MIN_MS ? LOOK_MIN_MS : pause > LOOK_MAX_MS ? LOOK_MAX_MS : pause;
 	g->look_due_ms = clock_mono_ms(&g->env->clock) + pause;
-	if (peers_changes(g->peers) == g->changes_at_look)
+	arm_reading(g, pause);
+	if (g->compare && peers_changes(g->peers) == g->changes_at_look) {
+		g->compare = false;
 		peers_compare(g->peers, &result->observed);
+	}
 	stats_take(&g->stats, g->peers, &result->observed, &g->env->clock, tell_stats, g);
 }
 
@@ -121,6 +142,7 @@ static bool answers(void *ctx)
 
 static void *gateway_free(struct gateway *g)
 {
+	loop_cancel_timer(&g->reading);
 	loop_cancel_timer(&g->arrivals);
 	g->tunnel = wg_tunnel_free(g->tunnel);
 	g->peers = peers_free(g->peers);
@@ -190,6 +212,7 @@ static int gateway_start(const struct role_env *env, void **ret_role, struct why
 	if (!g)
 		return -ENOMEM;
 	g->env = env;
+	g->reading.expired = reading_expired;
 	g->arrivals.expired = arrivals_expired;
 	e = make_tunnel(g, why);
 	if (e == 0)
@@ -200,6 +223,7 @@ static int gateway_start(const struct role_env *env, void **ret_role, struct why
 		gateway_free(g);
 		return e < 0 ? why_set(why, "gateway", "", DEVICE " cannot be brought up: %s", strerror(-e)) : e;
 	}
+	arm_reading(g, LOOK_MIN_MS);
 	*ret_role = g;
 	return 0;
 }
@@ -241,6 +265,7 @@ static void gateway_repair(void *role)
 		return;
 	repair_programs(g);
 	peers_compare_ways(g->peers);
+	g->compare = true;
 	if (clock_mono_ms(&g->env->clock) < g->look_due_ms)
 		return;
 	look(g);
