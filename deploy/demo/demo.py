@@ -98,6 +98,7 @@ def story(keep):
         cluster.tell = told.command
         scene.operator(told, cluster)
         scene.customers(told, cluster)
+        scene.people(told, cluster)
         title = None
         for row in claims.rows():
             if row.chapter != title:
@@ -123,7 +124,7 @@ def leave_up(cluster):
     state = {"cells": {n: {"pid": c.pid, "holder": c.holder.pid} for n, c in cluster.cells.items()},
              "instances": [{k: i[k] for k in ("id", "org", "app", "host", "address")} for i in instances],
              "device": cluster.root_device}
-    names = [n for n in cluster.cells] + [f"{i['org']}/{i['app']}@{i['host']}" for i in instances]
+    names = list(cluster.cells) + [f"{i['org']}/{i['app']}@{i['host']}" for i in instances]
     env = HOME / "env"
     env.unlink(missing_ok=True)
     env.touch(0o600)
@@ -134,6 +135,7 @@ def leave_up(cluster):
 The demo stays up. Ways in:
   deploy/demo/enter ord-1 ip -6 route show table 6000        a node
   deploy/demo/enter acme/my-frontend dig +short my-database.internal aaaa
+  deploy/demo/enter laptop curl -s http://my-database.internal:8080/page.txt     a customer's machine; vps, rival and tablet are others
   . {env} && {BUILD / 'bin/sixpn'} status
   names: {' '.join(names)}
   make demo-down                                             removes everything""")
@@ -191,6 +193,7 @@ def sabotage(seed, quarter, only):
     try:
         scene.operator(told, cluster)
         scene.customers(told, cluster)
+        scene.people(told, cluster)
         for row in claims.rows():
             error = check(None, cluster, row)
             if error:

@@ -9,6 +9,7 @@ from fixture.cluster import Instance, wait_until
 from scene import ECHO_PORT, WEB_PORT, page
 
 from .common import APP, Wrong, expect, joined, notes
+from .peers import again
 
 STORE, AWAY = "/var/lib/sixpn/controller", "/var/lib/sixpn/away"
 WINDOW = 64  # changes that the demo's controller keeps for nodes that are behind
@@ -93,6 +94,8 @@ def outage(cluster):
         with Part("names") as p:
             p.tell(f"kill -9 $(pidof sixpn-controller); mv {STORE} {AWAY}          # on the controller")
             names_and_traffic(p, everybody)
+        with Part("peers") as p:
+            peers(p, cluster)
         with Part("restart") as p:
             restarted_daemon(p, cluster, [i for i in everybody if i.host == "nrt-1"])
         with Part("crash") as p:
@@ -153,6 +156,18 @@ def everything(place):
     drawn anew each time."""
     answers = place.dig(*[word for name, kind in QUESTIONS for word in (f"{name}.internal", kind)], "-x", place.address)
     return sorted(answers), place.rcode("never-was.internal", "AAAA")
+
+
+def peers(p, cluster):
+    place = cluster.people["laptop"]
+    command = ["curl", "-s", "--max-time", "3", f"http://my-database.internal:{WEB_PORT}/page.txt"]
+    for step in ("with the tunnel that was up", "with one that came up meanwhile"):
+        got = place.run(*command)
+        p.tell(" ".join(command) + f"          # on laptop, {step}", got.stdout)
+        expect((got.returncode, got.stdout), (0, page("acme", "my-database")), f"the page {step}")
+        if step.startswith("with the"):
+            again(place, "laptop")
+            p.tell("wg-quick down ./laptop.conf; wg-quick up ./laptop.conf          # on laptop")
 
 
 def restarted_daemon(p, cluster, places):
