@@ -105,15 +105,35 @@ struct unheard {
 	int error;
 };
 
-/* An instance whose host may not be heard in its network. */
+/* From where its packets come, and in which network; false: it cannot be read. */
+static bool speaks_from(const struct record *record, uint32_t *ret_network, uint32_t ret_hosts[2])
+{
+	struct instance_record i;
+	struct peer_record p;
+
+	if (record->kind == RECORD_INSTANCE && instance_decode(record, &i, NULL) == 0) {
+		*ret_network = i.network;
+		ret_hosts[0] = i.host;
+		ret_hosts[1] = i.home_host;
+		return true;
+	}
+	if (record->kind != RECORD_PEER || peer_decode(record, &p, NULL) != 0)
+		return false;
+	*ret_network = p.network;
+	ret_hosts[0] = p.gateway;
+	ret_hosts[1] = p.home_gateway;
+	return true;
+}
+
+/* An instance or a peer whose host may not be heard in its network. */
 static int note_unheard(void *ctx, const struct record *record)
 {
 	struct unheard *u = ctx;
 	const struct presence *pairs = &u->node->unheard;
-	struct instance_record i;
+	uint32_t network, hosts[2];
 	char text[160];
 
-	if (instance_decode(record, &i, NULL) != 0 || (!presence_has(pairs, i.network, i.host) && !presence_has(pairs, i.network, i.home_host)))
+	if (!speaks_from(record, &network, hosts) || (!presence_has(pairs, network, hosts[0]) && !presence_has(pairs, network, hosts[1])))
 		return 0;
 	snprintf(text, sizeof text, "its packets are dropped here: the map of who may speak does not take its host (%s)",
 		 u->error == -E2BIG ? "it is full" : strerror(-u->error));
@@ -127,6 +147,7 @@ static void complain_of_unheard(struct node *node, int e)
 
 	complain(node, "presence", e, NULL);
 	replica_each(&node->replica, RECORD_INSTANCE, note_unheard, &u);
+	replica_each(&node->replica, RECORD_PEER, note_unheard, &u);
 }
 
 static void apply_again_expired(struct loop_timer *timer)

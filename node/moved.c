@@ -280,7 +280,7 @@ int moved_repair(struct bpf_datapath *datapath, uint32_t self, const struct move
 
 bool moved_needs_route(const struct moved_address *a, uint32_t self)
 {
-	return a->kind == RECORD_PEER && a->home == self && !a->refused;
+	return a->home == self && !a->refused;
 }
 
 struct rtnl_route moved_route(const struct moved_address *a, uint32_t mesh_ifindex)

@@ -46,7 +46,7 @@ int moved_remove(struct bpf_datapath *datapath, uint32_t self, const struct move
 /* Outside an apply: the maps as they must be, each difference told. */
 int moved_repair(struct bpf_datapath *datapath, uint32_t self, const struct moved *m, const struct repair_sink *sink);
 
-/* On the home of a peer: the way to where it is now, past the route to our own peers. */
+/* On its home: the way to where it is now, past the route to our own peers (of a gateway; elsewhere it does no harm). */
 bool moved_needs_route(const struct moved_address *a, uint32_t self);
 struct rtnl_route moved_route(const struct moved_address *a, uint32_t mesh_ifindex);
 int moved_add_routes(struct rtnl *rtnl, uint32_t self, const struct moved *m, uint32_t mesh_ifindex);

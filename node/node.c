@@ -125,7 +125,8 @@ static int let_speak(struct node *node, const struct presence *wanted)
 	size_t added = 0;
 	int e = presence_add(node->datapath, wanted, &node->unheard, &added), guarded = 0;
 
-	moved_add(node->datapath, node->identity.host, &node->moved); /* each that is refused says so itself */
+	if (node->moved_due)
+		moved_add(node->datapath, node->identity.host, &node->moved); /* each that is refused says so itself */
 	if (node->mesh_guard_due) {
 		node->mesh_guard_due = false;
 		guarded = guard_mesh(node, mesh_ifindex(node->mesh));

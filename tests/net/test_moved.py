@@ -218,6 +218,22 @@ def test_restarts_of_both_gateways_lose_nothing_of_it(lab):
     assert [len(m) for m in moved_entries(lab, "gw-b")] == [1, 0]
 
 
+def test_a_node_that_has_not_heard_of_a_move_sends_to_its_home_which_drops_it(lab):
+    late, near = lab.instance("acme", "web", "ord-1"), lab.instance("acme", "web", "gw-b")
+    dropped = lab.drops("gw-b").get("source_not_local", 0)
+    lab.nodes["ord-1"].signal("sixpn-node", signal.SIGSTOP)
+    try:
+        lab.phone.switch(Api(lab).ask("POST", "/v1/peers/phone/move?org=acme", {"gateway": "gw-a"})[2])
+        wait_until(lambda: lab.phone.now()["gateway"] == "gw-a", PATIENCE, "it has arrived")
+        wait_until(lambda: answers(near, lab.phone.address), PATIENCE, "it is reached from a node that has heard")
+        assert not answers(late, lab.phone.address, 3)
+        assert lab.drops("gw-b").get("source_not_local", 0) > dropped, lab.drops("gw-b")
+    finally:
+        lab.nodes["ord-1"].signal("sixpn-node", signal.SIGCONT)
+    wait_until(lambda: answers(late, lab.phone.address), PATIENCE, "it is reached from there too")
+    lab.phone.move("gw-b")
+
+
 def test_what_is_taken_away_in_the_kernel_comes_back(lab):
     home = lab.nodes["gw-a"]
     home.out("sh", "-c", "ip -6 route del $(ip -6 route show table 6000 | grep -o '^[^ ]*/120') table 6000")

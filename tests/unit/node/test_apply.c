@@ -325,6 +325,23 @@ static void g9_what_the_map_does_not_take_is_an_error_of_the_instance_and_all_el
 	rig_end(rig);
 }
 
+static void g9_what_the_map_does_not_take_is_an_error_of_the_peer_too(void **state)
+{
+	struct rig *rig = rig_new();
+	struct made *m = made_delta(20, 21);
+
+	(void)state;
+	take_peer(m, 21, MADE_HOST2); /* at home at MADE_HOST3, which its packets name */
+	rig->full = true;
+	apply(rig, made_world());
+	assert_int_equal(rig->node.errors.n, 1);
+	apply(rig, m);
+	assert_int_equal(rig->node.errors.n, 2);
+	assert_int_equal(rig->node.errors.items[1].kind, RECORD_PEER);
+	assert_int_equal(rig->node.errors.items[1].v, 21);
+	rig_end(rig);
+}
+
 static void what_the_kernel_refused_is_tried_again_without_a_change(void **state)
 {
 	struct rig *rig = rig_new();
@@ -459,6 +476,7 @@ int main(void)
 		cmocka_unit_test(g9_a_network_that_nobody_can_listen_for_is_an_error_of_its_record),
 		cmocka_unit_test(a_step_that_fails_is_counted_and_the_others_are_made),
 		cmocka_unit_test(g9_what_the_map_does_not_take_is_an_error_of_the_instance_and_all_else_applies),
+		cmocka_unit_test(g9_what_the_map_does_not_take_is_an_error_of_the_peer_too),
 		cmocka_unit_test(what_the_kernel_refused_is_tried_again_without_a_change),
 		cmocka_unit_test(g9_a_host_that_is_gone_and_still_heard_is_an_error_and_tried_again),
 		cmocka_unit_test(an_instance_record_that_cannot_be_read_is_an_error_with_its_key),
