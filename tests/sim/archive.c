@@ -51,6 +51,8 @@ static void read_instance(struct row *row)
 	row->places[row->n_places++] = m->host;
 	if (m->home_host != m->host)
 		row->places[row->n_places++] = m->home_host;
+	memcpy(row->speakers, row->places, sizeof row->speakers);
+	row->n_speakers = row->n_places;
 	row->desired = m->desired;
 	row->generation = m->generation;
 	row->observed = m->observed ? m->observed->state : 0;
@@ -60,6 +62,39 @@ static void read_instance(struct row *row)
 	if (m->app.len == sizeof row->app)
 		memcpy(row->app, m->app.data, sizeof row->app);
 	sixpn__instance__free_unpacked(m, NULL);
+}
+
+static void read_peer(struct row *row, const Sixpn__Peer *m)
+{
+	uint8_t *at = row->address.s6_addr;
+
+	row->places[row->n_places++] = m->gateway;
+	row->suspended = m->suspended;
+	row->expires_ms = m->expires_at_ms;
+	snprintf(row->name, sizeof row->name, "%.*s", (int)m->label.len, (const char *)m->label.data);
+	at[0] = 0xfd;
+	at[1] = 0xaa;
+	put_u32(at + 2, m->network);
+	put_u32(at + 6, m->home_gateway);
+	put_u32(at + 10, m->instance);
+	at[14] = (uint8_t)m->slot;
+	at[15] = 2;
+	if (m->suspended)
+		return;
+	row->speakers[row->n_speakers++] = m->gateway;
+	if (m->home_gateway != m->gateway)
+		row->speakers[row->n_speakers++] = m->home_gateway;
+}
+
+static void read_key(struct row *row)
+{
+	Sixpn__PeerKey *m = sixpn__peer_key__unpack(NULL, row->record->body_len, row->record->body);
+
+	if (!m || m->public_key.len != sizeof row->public_key)
+		abort();
+	memcpy(row->public_key, m->public_key.data, sizeof row->public_key);
+	row->places[row->n_places++] = row->record->node;
+	sixpn__peer_key__free_unpacked(m, NULL);
 }
 
 static void read_body(struct row *row)
@@ -75,8 +110,10 @@ static void read_body(struct row *row)
 
 		if (!m)
 			abort();
-		row->places[row->n_places++] = m->gateway;
+		read_peer(row, m);
 		sixpn__peer__free_unpacked(m, NULL);
+	} else if (r->kind == RECORD_PEER_KEY) {
+		read_key(row);
 	} else if (r->kind == RECORD_APP) {
 		Sixpn__App *m = sixpn__app__unpack(NULL, r->body_len, r->body);
 
@@ -162,14 +199,16 @@ const struct stay *stays_find(const struct stays *s, uint32_t network)
 	return NULL;
 }
 
-static void count(struct stays *s, const struct row *row, uint32_t host, int by)
+static void count(struct stays *s, const struct row *row, uint32_t host, bool speaks, int by)
 {
-	for (unsigned i = 0; row && i < row->n_places; i++)
-		if (row->places[i] == host)
+	const uint32_t *list = !row ? NULL : speaks ? row->speakers : row->places;
+
+	for (unsigned i = 0; row && i < (speaks ? row->n_speakers : row->n_places); i++)
+		if (list[i] == host)
 			stay_of(s, row->record->network)->count += by;
 }
 
-void archive_stays(const struct archive *a, uint32_t host, uint64_t v, uint64_t until, struct stays *ret)
+static void find_stays(const struct archive *a, uint32_t host, bool speaks, uint64_t v, uint64_t until, struct stays *ret)
 {
 	ret->n = 0;
 	for (uint64_t i = 0; i < a->n && i < until; i++) {
@@ -179,8 +218,8 @@ void archive_stays(const struct archive *a, uint32_t host, uint64_t v, uint64_t 
 		if (i == v)
 			for (size_t k = 0; k < ret->n; k++)
 				ret->list[k].at_v = ret->list[k].ever = ret->list[k].always = ret->list[k].count > 0;
-		count(ret, row, host, 1);
-		count(ret, row->before, host, -1);
+		count(ret, row, host, speaks, 1);
+		count(ret, row->before, host, speaks, -1);
 		for (size_t k = 0; past && k < ret->n; k++) {
 			ret->list[k].ever |= ret->list[k].count > 0;
 			ret->list[k].always &= ret->list[k].count > 0;
@@ -189,4 +228,14 @@ void archive_stays(const struct archive *a, uint32_t host, uint64_t v, uint64_t 
 	if (until <= v)
 		for (size_t k = 0; k < ret->n; k++)
 			ret->list[k].at_v = ret->list[k].ever = ret->list[k].always = ret->list[k].count > 0;
+}
+
+void archive_stays(const struct archive *a, uint32_t host, uint64_t v, uint64_t until, struct stays *ret)
+{
+	find_stays(a, host, false, v, until, ret);
+}
+
+void archive_speaks(const struct archive *a, uint32_t host, uint64_t v, uint64_t until, struct stays *ret)
+{
+	find_stays(a, host, true, v, until, ret);
 }

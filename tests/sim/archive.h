@@ -6,15 +6,20 @@
 struct row {
 	struct record *record; /* owned */
 	struct row *before, *after; /* versions of the same record */
-	/* of an instance: where it makes its network present; of a peer: its gateway */
+	/* of an instance: where it makes its network present; of a peer: its gateway; of its key: whose it is, also of a tombstone */
 	uint32_t places[2];
 	unsigned n_places;
 	uint32_t desired, observed;
 	uint64_t generation;
 	uint8_t app[8];
-	char name[64]; /* of an app */
+	char name[64]; /* of an app; the label of a peer */
 	uint32_t instance, word; /* of an instance: its field of the address, its home host; of a node: its host word */
 	bool skip, suspended;
+	uint32_t speakers[2]; /* of an instance, of a peer that is not suspended: the hosts from which its packets come */
+	unsigned n_speakers;
+	uint8_t public_key[32];  /* of a peer's key */
+	struct in6_addr address; /* of a peer */
+	uint64_t expires_ms;
 };
 
 struct archive {
@@ -23,6 +28,7 @@ struct archive {
 	uint64_t epoch;
 	struct row **rows; /* rows[v - 1] */
 	uint64_t n, cap;
+	uint64_t peers_checked; /* up to that V (peers.c) */
 };
 
 /* The log that this epoch wrote; NULL = no controller ever did. */
@@ -56,4 +62,6 @@ struct stays {
 	size_t n;
 };
 void archive_stays(const struct archive *a, uint32_t host, uint64_t v, uint64_t until, struct stays *ret);
+/* The same of the networks in which it may be heard. */
+void archive_speaks(const struct archive *a, uint32_t host, uint64_t v, uint64_t until, struct stays *ret);
 const struct stay *stays_find(const struct stays *s, uint32_t network);

@@ -3,6 +3,7 @@
 
 #include "controller/store/store_internal.h"
 #include "tests/sim/invariants.h"
+#include "tests/sim/peers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,7 @@ void ctl_read_log(struct ctl *ctl)
 		archive_add(a, &r);
 	}
 	driver_finish(st);
+	check_peers(ctl);
 	/* reports of nodes were written to a store that had been copied to another: two histories of one log */
 	if (ctl == &ctl->machine.world->ctls[0] && ctl->machine.world->ctls[1].starts && a->n > ctl->machine.world->copied_v)
 		ctl->machine.world->forked = true;

@@ -195,7 +195,7 @@ static bool lie(struct host *h, Sixpn__PollRequest *m, struct buf *ret_bytes)
 
 	if (!h->lies || m->log_id.len != 16)
 		return false;
-	h->lies = false;
+	h->lies = h->heard = false; /* what it gets now is no answer to what it holds */
 	w->counts.lies++;
 	if (world_chance(w, 500))
 		m->epoch = UINT64_MAX - world_below(w, 1000);
@@ -250,6 +250,8 @@ static int prepare(struct host *h, struct identity *identity, struct why *why)
 
 		e = r == -ENOSPC || r == -EIO ? 0 : r; /* as main.c does */
 	}
+	if (e == 0 && h->roles & ROLE_GATEWAY)
+		e = identity_load_gateway(state_dir, identity, why);
 	return e;
 }
 
@@ -284,8 +286,8 @@ static void start_failed(struct host *h, int e, const struct why *why)
 
 static int start(struct host *h, struct why *why)
 {
-	static const struct role_ops *const roles[] = { &sim_host_role };
-	struct node_parts parts = { .clock = h->machine.clock, .kernel = &sim_kernel, .transport = &h->link.transport, .roles = roles, .n_roles = 1,
+	static const struct role_ops *const roles[] = { &sim_host_role, &sim_gateway_role };
+	struct node_parts parts = { .clock = h->machine.clock, .kernel = &sim_kernel, .transport = &h->link.transport, .roles = roles, .n_roles = ARRAY_LEN(roles),
 				    .pumped = true };
 	struct identity identity;
 	int e = prepare(h, &identity, why);
@@ -296,7 +298,7 @@ static int start(struct host *h, struct why *why)
 		e = loop_new_on(&h->machine.clock, &h->loop);
 	if (e != 0)
 		return e;
-	e = node_start(&h->node, &parts, h->loop, &h->config, &identity, ROLE_HOST, false, why);
+	e = node_start(&h->node, &parts, h->loop, &h->config, &identity, h->roles, false, why);
 	if (e != 0)
 		h->loop = loop_free(h->loop);
 	return e;
@@ -389,6 +391,7 @@ void host_copy(struct host *to, struct host *from)
 	disk_copy(to->machine.disk, from->machine.disk);
 	disk_cut(to->machine.disk, false); /* its /run is its own */
 	to->joined = true;
+	to->roles = from->roles;
 	to->host = from->host;
 	memcpy(to->name, from->name, sizeof to->name);
 	to->copy_of = from;
@@ -467,7 +470,14 @@ static void ask(struct host *h)
 	m.token_id = pb_bytes(w->token_id, 8);
 	m.token_secret = pb_bytes(w->token_secret, strlen(w->token_secret));
 	m.name = pb_bytes(h->machine.name, strlen(h->machine.name));
-	m.roles = ROLE_HOST;
+	m.roles = h->roles;
+	if (h->roles & ROLE_GATEWAY) {
+		if (identity_load_gateway(config_str(&h->config, "state_dir"), &identity, &why) != 0)
+			return;
+		m.gateway_key = pb_bytes(identity.gateway_public, 32);
+		m.gateway_host = pb_bytes(config_str(&h->config, "gateway_host"), strlen(config_str(&h->config, "gateway_host")));
+		m.gateway_port = 51820;
+	}
 	m.mesh_key = pb_bytes(identity.mesh_public, 32);
 	m.version = pb_bytes("0.1", 3);
 	if (pb_pack(&m, &bytes) == 0 && link_client_call(h->joining, LINK_ENROLL, bytes.data, bytes.len, join_done, h) < 0)

@@ -46,7 +46,7 @@ static bool pair_is_wanted(const struct host *h, const struct archive *a, const 
 
 	put_u32(key, p->network);
 	network = archive_find(a, v, RECORD_NETWORK, key, 4);
-	archive_stays(a, p->host, v, a->n, &stays);
+	archive_speaks(a, p->host, v, a->n, &stays);
 	stay = stays_find(&stays, p->network);
 	/* a network that came in is told as it is, which may be newer than V */
 	if (!network || network->suspended || network->after || !stay || !stay->always)
@@ -448,7 +448,7 @@ const struct role_ops sim_host_role = { .name = "host", .bit = ROLE_HOST, .start
 
 void kernel_wipe(struct kernel *k)
 {
-	k->n_pairs = k->n_peers = k->n_processes = 0;
+	k->n_pairs = k->n_peers = k->n_processes = k->tunnels.n = 0;
 }
 
 uint64_t kernel_next_ms(const struct kernel *k)

@@ -1,8 +1,9 @@
-/* kernel - the machine below a simulated node: presence map, mesh peers, interfaces and processes. It outlives the daemon and is lost
+/* kernel - the machine below a simulated node: presence map, mesh peers, customers' tunnels, interfaces and processes. It outlives the daemon and is lost
  * with the machine's power. Every removal is judged there and then (I8): nothing may go unless the log says so. */
 #pragma once
 #include "agent/agent.h"
 #include "node/node.h"
+#include "tests/sim/tunnels.h"
 
 #define PROCESSES_MAX 64
 #define PAIRS_MAX 256
@@ -26,6 +27,7 @@ struct kernel {
 	size_t n_pairs;
 	uint32_t peers[16];
 	size_t n_peers;
+	struct tunnels tunnels;
 	struct process processes[PROCESSES_MAX];
 	size_t n_processes;
 	struct runtime_listener listener; /* of the daemon; ready NULL: none */

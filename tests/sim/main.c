@@ -85,8 +85,8 @@ int main(int argc, char **argv)
 	printf("%" PRIu64 " seeds, %" PRIu64 " steps, %" PRIu64 " writes (%" PRIu64 " acknowledged, %" PRIu64 " refused, %" PRIu64
 	       " unknown), %" PRIu64 " waits (%" PRIu64 " applied), %" PRIu64 " crashes (%" PRIu64 " of power), %" PRIu64 " roll-backs, %" PRIu64 " second controllers, %" PRIu64 " copied machines\n"
 	       "%" PRIu64 " snapshots, %" PRIu64 " deltas, %" PRIu64 " heals of %" PRIu64 " damaged copies; %" PRIu64
-	       " copies compared with the log, %" PRIu64 " times all names, %" PRIu64 " disks read as after a crash; %" PRIu64 " proofs, %" PRIu64 " lies\n",
+	       " copies compared with the log, %" PRIu64 " times all names, %" PRIu64 " disks read as after a crash; %" PRIu64 " proofs, %" PRIu64 " lies; %" PRIu64 " peers compared with the tables\n",
 	       n, steps, sum.ops, sum.acked, sum.refused, sum.unknown, sum.waits, sum.applied, sum.crashes, sum.cuts, sum.roll_backs, sum.seconds, sum.clones,
-	       sum.snapshots, sum.deltas, sum.heals, sum.corrupted, sum.checks, sum.dns, sum.durable, sum.proofs, sum.lies);
+	       sum.snapshots, sum.deltas, sum.heals, sum.corrupted, sum.checks, sum.dns, sum.durable, sum.proofs, sum.lies, sum.peers);
 	return EXIT_SUCCESS;
 }

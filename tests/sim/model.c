@@ -45,6 +45,10 @@ void model_forget(struct model *m)
 		m->apps[i].is = m->apps[i].is == NOT_THERE ? NOT_THERE : UNSURE;
 	for (unsigned i = 0; i < m->n_instances; i++)
 		m->instances[i].is = m->instances[i].is == NOT_THERE ? NOT_THERE : UNSURE;
+	for (unsigned i = 0; i < m->n_peers; i++) {
+		m->peers[i].is = UNSURE;
+		m->peers[i].key_known = false;
+	}
 }
 
 /* ---- what an answer means ---- */
@@ -90,6 +94,8 @@ void model_acknowledged(struct model *m, const struct work *k)
 		m->acknowledged_v = k->op.v;
 	if (t)
 		t->is = t->going ? UNSURE : THERE;
+	if (work_is_of_peer(k->kind))
+		model_acknowledged_peer(m, k);
 	if (k->kind == WORK_CREATE)
 		remember_created(m, k);
 	if (k->kind != WORK_CHANGE || !(i = instance_of(m, k->id)))
@@ -106,6 +112,10 @@ void model_not_known(struct model *m, const struct work *k)
 
 	if (t)
 		t->is = UNSURE;
+	if (work_is_of_peer(k->kind))
+		m->peers[k->which].is = UNSURE;
+	if (work_is_of_peer(k->kind))
+		m->peers[k->which].key_known = false;
 	if (i && k->kind == WORK_CHANGE)
 		i->is = UNSURE;
 }
@@ -116,6 +126,8 @@ void model_refused(struct world *w, const struct work *k)
 	struct instance_memory *i = instance_of(m, k->id);
 
 	w->counts.refused++;
+	if (work_is_of_peer(k->kind))
+		model_refused_peer(w, k);
 	if (strcmp(k->op.why.code, "instance_not_found") || !i)
 		return;
 	if (i->is == THERE && i->desired != DESIRED_DESTROYED && !m->apps[i->app].going && !w->forked && !w->nodes_deleted)
@@ -188,4 +200,5 @@ void model_check(struct world *w, const struct archive *a)
 			world_fail(w, "ack", "instance %s was acknowledged as %s, the log says %s", i->id, desired_name(i->desired),
 				   desired_name(row->desired));
 	}
+	model_check_peers(w, a);
 }

@@ -120,6 +120,23 @@ static void check_instance(const struct host *h, const struct archive *a, const 
 			   instance_state_name(row->observed), (unsigned long long)h->node.replica.v);
 }
 
+/* A peer answers to its label unless it is suspended; interactive ones have no name. */
+static void check_peer(const struct host *h, const struct row *row)
+{
+	bool answers = !row->suspended && strncmp(row->name, "interactive-", 12) != 0;
+	struct answers got;
+	char name[100];
+
+	snprintf(name, sizeof name, "%s._peer.internal", row->name);
+	ask(h, row->record->network, 0x20000, name, &got);
+	if (answers && (got.rcode != DNS_NOERROR || got.n != 1 || memcmp(&got.list[0], &row->address, 16)))
+		world_fail(h->machine.world, "names", "%s does not answer %s at V %llu (rcode %u, %zu answers)", h->machine.name, name,
+			   (unsigned long long)h->node.replica.v, got.rcode, got.n);
+	if (!answers && got.n)
+		world_fail(h->machine.world, "names", "%s answers %s at V %llu, which it should not", h->machine.name, name,
+			   (unsigned long long)h->node.replica.v);
+}
+
 void check_names(struct host *h)
 {
 	struct world *w = h->machine.world;
@@ -141,5 +158,7 @@ void check_names(struct host *h)
 			check_app(h, a, row);
 		else if (row->record->kind == RECORD_INSTANCE)
 			check_instance(h, a, row);
+		else if (row->record->kind == RECORD_PEER)
+			check_peer(h, row);
 	}
 }

@@ -2,6 +2,7 @@
 #include "tests/sim/invariants.h"
 
 #include "tests/sim/model.h"
+#include "tests/sim/peers.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -92,10 +93,10 @@ static bool has_presence(struct host *h, const struct archive *a, char why[300])
 
 		put_u32(key, row->record->network);
 		network = archive_find(a, a->n, RECORD_NETWORK, key, 4);
-		if (!row_is_current(row, a->n) || !row->n_places || !s || !s->at_v || !network || network->suspended)
+		if (!row_is_current(row, a->n) || !row->n_speakers || !s || !s->at_v || !network || network->suspended)
 			continue;
-		for (unsigned k = 0; k < row->n_places; k++) {
-			struct presence_pair p = { row->record->network, row->places[k] };
+		for (unsigned k = 0; k < row->n_speakers; k++) {
+			struct presence_pair p = { row->record->network, row->speakers[k] };
 			size_t at = 0;
 
 			while (at < n && memcmp(&want[at], &p, sizeof p))
@@ -130,7 +131,7 @@ bool is_at_rest(struct world *w, char why[300])
 
 		if (!h->joined || h->deleted)
 			continue;
-		if (!is_equal(w, h, a, why) || !has_kernel(h, a, why) || !has_presence(h, a, why))
+		if (!is_equal(w, h, a, why) || !has_kernel(h, a, why) || !has_presence(h, a, why) || !peers_at_rest(h, a, why))
 			return false;
 	}
 	for (uint64_t v = 1; v <= a->n; v++) {
@@ -138,6 +139,9 @@ bool is_at_rest(struct world *w, char why[300])
 
 		if (row->record->kind == RECORD_INSTANCE && row_is_current(row, a->n) && !is_reached(w, a, row, why))
 			return false;
+		if (row->record->kind == RECORD_PEER && row_is_current(row, a->n) && row->expires_ms &&
+		    row->expires_ms < clock_real_ms(&ctl->machine.clock))
+			return differ(why, "peer %s has expired and is there", row->name);
 	}
 	return true;
 }

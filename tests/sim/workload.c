@@ -15,7 +15,7 @@
 #include <string.h>
 
 static const char *const work_names[] = { "region", "token", "org", "network", "app", "create", "change", "dns_skip", "suspend",
-					  "delete app", "delete network", "delete org", "drain", "delete node" };
+					  "delete app", "delete network", "delete org", "drain", "delete node", "peer", "rekey", "suspend peer", "move", "delete peer" };
 
 /* ---- on the store thread ---- */
 
@@ -33,7 +33,7 @@ static int create_instance(struct store *store, struct work *k)
 
 static int make_token(struct store *store, struct work *k)
 {
-	struct store_node_token_new in = { .region = k->region, .roles = ROLE_HOST, .uses = 50 };
+	struct store_node_token_new in = { .region = k->region, .roles = ROLE_HOST | ROLE_GATEWAY, .uses = 50 };
 	struct store_node_token token;
 	int r = store_node_token_create(store, &k->op, &in, &token, k->w->token_secret);
 
@@ -69,8 +69,8 @@ static int run(struct store *store, struct op *op)
 	case WORK_DELETE_ORG: return store_org_delete(store, op, k->org, &left);
 	case WORK_DRAIN: return store_node_drain(store, op, k->node, k->flag, &node);
 	case WORK_DELETE_NODE: return store_node_delete(store, op, k->node, true, &node);
+	default: return work_run_peer(store, k);
 	}
-	return -EINVAL;
 }
 
 static void deleted_node(struct world *w, const char *name)
@@ -100,7 +100,7 @@ static void done(struct op *op)
 		if (op->v && k->wait)
 			model_wait(k);
 	}
-	world_note(w, "%s %s%s%s%s%s: %d %s V %llu", work_names[k->kind], k->org, k->app[0] ? "/" : "", k->app, k->id, k->node, op->result,
+	world_note(w, "%s %s%s%s%s%s%s: %d %s V %llu", work_names[k->kind], k->org, k->app[0] || k->peer[0] ? "/" : "", k->app, k->peer, k->id, k->node, op->result,
 		   op->result > 0 ? op->why.code : "", (unsigned long long)op->v);
 	op_deinit(op);
 	free(k);
@@ -108,7 +108,7 @@ static void done(struct op *op)
 
 /* ---- asking ---- */
 
-static struct work *work_new(struct world *w, enum work_kind kind)
+struct work *work_new(struct world *w, enum work_kind kind)
 {
 	struct work *k = calloc(1, sizeof *k);
 
@@ -122,7 +122,7 @@ static struct work *work_new(struct world *w, enum work_kind kind)
 	return k;
 }
 
-static void ask(struct work *k)
+void work_ask(struct work *k)
 {
 	struct principal who = principal_local("sim");
 	struct world *w = k->w;
@@ -140,8 +140,7 @@ static void ask(struct work *k)
 	w->actor = NULL;
 }
 
-/* Any that was asked for; UINT_MAX = none. */
-static unsigned any(struct world *w, const struct thing *list, unsigned n, bool also_going)
+unsigned model_any(struct world *w, const struct thing *list, unsigned n, bool also_going)
 {
 	for (unsigned tries = 0; n && tries < 4; tries++) {
 		unsigned i = (unsigned)world_below(w, n);
@@ -163,13 +162,13 @@ static void ask_org(struct world *w)
 	k->which = m->n_orgs++;
 	snprintf(k->org, sizeof k->org, "o%u", k->which);
 	snprintf(m->orgs[k->which].name, sizeof k->org, "%s", k->org);
-	ask(k);
+	work_ask(k);
 }
 
 static void ask_network(struct world *w)
 {
 	struct model *m = w->model;
-	unsigned org = any(w, m->orgs, m->n_orgs, false);
+	unsigned org = model_any(w, m->orgs, m->n_orgs, false);
 	struct work *k;
 
 	if (org == UINT32_MAX || m->n_networks >= 10)
@@ -180,13 +179,13 @@ static void ask_network(struct world *w)
 	snprintf(k->org, sizeof k->org, "o%u", org);
 	snprintf(k->network, sizeof k->network, "n%u", k->which);
 	snprintf(m->networks[k->which].name, sizeof k->network, "%s", k->network);
-	ask(k);
+	work_ask(k);
 }
 
 static void ask_app(struct world *w)
 {
 	struct model *m = w->model;
-	unsigned org = any(w, m->orgs, m->n_orgs, false), network = any(w, m->networks, m->n_networks, false);
+	unsigned org = model_any(w, m->orgs, m->n_orgs, false), network = model_any(w, m->networks, m->n_networks, false);
 	struct work *k;
 
 	if (org == UINT32_MAX || m->n_apps >= THINGS_MAX)
@@ -201,13 +200,13 @@ static void ask_app(struct world *w)
 	snprintf(k->org, sizeof k->org, "o%u", org);
 	snprintf(k->app, sizeof k->app, "a%u", k->which);
 	snprintf(m->apps[k->which].name, sizeof k->app, "%s", k->app);
-	ask(k);
+	work_ask(k);
 }
 
 static void ask_instance(struct world *w)
 {
 	struct model *m = w->model;
-	unsigned app = any(w, m->apps, m->n_apps, world_chance(w, 50));
+	unsigned app = model_any(w, m->apps, m->n_apps, world_chance(w, 50));
 	const struct host *h = &w->hosts[world_below(w, w->n_hosts)];
 	struct work *k;
 
@@ -221,7 +220,7 @@ static void ask_instance(struct world *w)
 	snprintf(k->app, sizeof k->app, "a%u", app);
 	if (h->joined && world_chance(w, 600))
 		snprintf(k->node, sizeof k->node, "%s", h->name);
-	ask(k);
+	work_ask(k);
 }
 
 static const struct instance_memory *any_instance(struct world *w)
@@ -248,7 +247,7 @@ static void ask_change(struct world *w, enum store_instance_verb verb)
 	k->verb = verb;
 	k->flag = verb == INSTANCE_DESTROY && world_chance(w, 150);
 	memcpy(k->id, i->id, sizeof k->id);
-	ask(k);
+	work_ask(k);
 }
 
 static void ask_skip(struct world *w)
@@ -261,13 +260,13 @@ static void ask_skip(struct world *w)
 	k = work_new(w, WORK_SKIP);
 	k->flag = world_chance(w, 500);
 	memcpy(k->id, i->id, sizeof k->id);
-	ask(k);
+	work_ask(k);
 }
 
 static void ask_suspend(struct world *w)
 {
 	struct model *m = w->model;
-	unsigned org = any(w, m->orgs, m->n_orgs, false);
+	unsigned org = model_any(w, m->orgs, m->n_orgs, false);
 	struct work *k;
 
 	if (org == UINT32_MAX)
@@ -275,7 +274,7 @@ static void ask_suspend(struct world *w)
 	k = work_new(w, WORK_SUSPEND);
 	k->flag = world_chance(w, 400);
 	snprintf(k->org, sizeof k->org, "o%u", org);
-	ask(k);
+	work_ask(k);
 }
 
 static void ask_delete(struct world *w, enum work_kind kind)
@@ -283,7 +282,7 @@ static void ask_delete(struct world *w, enum work_kind kind)
 	struct model *m = w->model;
 	struct thing *list = kind == WORK_DELETE_APP ? m->apps : kind == WORK_DELETE_NETWORK ? m->networks : m->orgs;
 	unsigned n = kind == WORK_DELETE_APP ? m->n_apps : kind == WORK_DELETE_NETWORK ? m->n_networks : m->n_orgs;
-	unsigned which = any(w, list, n, false);
+	unsigned which = model_any(w, list, n, false);
 	struct work *k;
 
 	if (which == UINT32_MAX)
@@ -299,10 +298,13 @@ static void ask_delete(struct world *w, enum work_kind kind)
 	for (unsigned i = 0; kind != WORK_DELETE_APP && i < m->n_apps; i++) /* those below go with it; which network, the store knows */
 		if (m->apps[i].of == (kind == WORK_DELETE_ORG ? which : list[which].of))
 			m->apps[i].going = true;
+	for (unsigned i = 0; kind != WORK_DELETE_APP && i < m->n_peers; i++)
+		if (m->peers[i].of == (kind == WORK_DELETE_ORG ? which : list[which].of))
+			m->peers[i].going = true;
 	for (unsigned i = 0; kind == WORK_DELETE_ORG && i < m->n_networks; i++)
 		if (m->networks[i].of == which)
 			m->networks[i].going = true;
-	ask(k);
+	work_ask(k);
 }
 
 static void ask_node(struct world *w, enum work_kind kind)
@@ -315,7 +317,7 @@ static void ask_node(struct world *w, enum work_kind kind)
 	k = work_new(w, kind);
 	k->flag = world_chance(w, 300);
 	snprintf(k->node, sizeof k->node, "%s", h->name);
-	ask(k);
+	work_ask(k);
 }
 
 void model_act(struct world *w)
@@ -325,7 +327,9 @@ void model_act(struct world *w)
 	/* not of an old one whose store lives on elsewhere: who lets people write there has two histories */
 	if (!w->attached || !ctl_is_alive(w->attached) || w->attached != faults_writer(w))
 		return;
-	if (n < 4)
+	if (world_chance(w, 250))
+		model_act_on_peers(w);
+	else if (n < 4)
 		ask_org(w);
 	else if (n < 9)
 		ask_network(w);
@@ -359,8 +363,8 @@ void model_act(struct world *w)
 
 void model_begin(struct world *w)
 {
-	ask(work_new(w, WORK_REGION));
-	ask(work_new(w, WORK_TOKEN));
+	work_ask(work_new(w, WORK_REGION));
+	work_ask(work_new(w, WORK_TOKEN));
 	for (unsigned i = 0; i < 2; i++)
 		ask_org(w);
 	world_steps_until(w, w->now_ms + 100);

@@ -331,18 +331,27 @@ struct host *host_of_word(struct world *w, uint32_t word)
 	return NULL;
 }
 
+/* The first two run instances, the first is a gateway too. */
+static uint32_t draw_roles(struct world *w, unsigned number)
+{
+	if (number < 2)
+		return number ? ROLE_HOST : ROLE_HOST | ROLE_GATEWAY;
+	return world_chance(w, 400) ? ROLE_HOST : world_chance(w, 600) ? ROLE_HOST | ROLE_GATEWAY : ROLE_GATEWAY;
+}
+
 static void make_host(struct world *w, unsigned number)
 {
 	struct host *h = &w->hosts[number];
 	char name[8], text[300];
 	struct why why = { .text = "" };
 
-	*h = (struct host){ .number = number, .pump_ms = NEVER, .start_ms = NEVER, .join_ms = NEVER, .proven_ms = NEVER };
+	*h = (struct host){ .number = number, .roles = draw_roles(w, number), .pump_ms = NEVER, .start_ms = NEVER, .join_ms = NEVER, .proven_ms = NEVER };
 	snprintf(name, sizeof name, "n%u", number);
 	make_machine(w, &h->machine, name);
 	net_plug_in(h, &h->link);
 	net_plug_in(h, &h->join_link);
-	snprintf(text, sizeof text, "[node]\nstate_dir = /sim/%s/state\nrun_dir = /sim/%s/run\n", name, name);
+	snprintf(text, sizeof text, "[node]\nstate_dir = /sim/%s/state\nrun_dir = /sim/%s/run\n\n[gateway]\ngateway_host = gw-%s.example.net\n", name, name,
+		 name);
 	if (settings_init(&h->config) < 0 || config_read_text(&h->config, text, "sim", &why) != 0) {
 		fprintf(stderr, "%s\n", why.text);
 		abort();

@@ -60,6 +60,7 @@ struct plug {
 struct host {
 	struct machine machine;
 	unsigned number;
+	uint32_t roles;
 	struct config config;
 	struct kernel kernel;
 	struct node node;
@@ -143,7 +144,7 @@ struct world {
 	jmp_buf *out;
 	struct world_counts {
 		uint64_t ops, acked, refused, unknown, waits, applied, late_waits, crashes, cuts, roll_backs, seconds, clones, checks,
-			dns, snapshots, heals, deltas, corrupted, refused_replies, durable, proofs, lies;
+			dns, snapshots, heals, deltas, corrupted, refused_replies, durable, proofs, lies, peers;
 	} counts;
 };
 
