@@ -8,6 +8,7 @@ ALTER TABLE peer ADD COLUMN made_by_text TEXT NOT NULL DEFAULT ''; -- made_by fo
 ALTER TABLE peer ADD COLUMN used_ms INTEGER NOT NULL DEFAULT 0 CHECK (used_ms >= 0); -- when its first handshake was heard of; 0 = never
 ALTER TABLE peer ADD COLUMN v INTEGER NOT NULL DEFAULT 0 CHECK (v >= 0); -- of its record now
 CREATE INDEX peer_of_org ON peer (org, id);
+CREATE INDEX peer_by_name ON peer (lower(name)); -- for whoever does not say of which org
 CREATE INDEX peer_expiry ON peer (expires_at) WHERE expires_at > 0;
 CREATE INDEX peer_ephemeral ON peer (created_ms) WHERE ephemeral = 1;
 

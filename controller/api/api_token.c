@@ -7,10 +7,11 @@ json_t *api_token_json(const struct store_token *token)
 {
 	const char *kind = token->kind == PRINCIPAL_OPERATOR ? "operator" : token->kind == PRINCIPAL_USER ? "user" : "org";
 
-	return json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "id", api_json_id(token->id), "kind", kind, "org",
+	return json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b}", "id", api_json_id(token->id), "kind", kind, "org",
 			 api_json_str(token->org_name), "profile", api_json_str(principal_profile_name(token->profile)), "name",
 			 api_json_str(token->name), "created", api_json_time(token->created_ms), "expires", api_json_time(token->expires_ms),
-			 "last_use", api_json_time(token->last_use_ms), "revoked", api_json_time(token->revoked_ms));
+			 "last_use", api_json_time(token->last_use_ms), "revoked", api_json_time(token->revoked_ms),
+			 "own_only", token->own_only);
 }
 
 static int parse(const struct api_call *call, struct store_token_new *ret, struct why *why)
@@ -19,13 +20,15 @@ static int parse(const struct api_call *call, struct store_token_new *ret, struc
 	const char *kind = api_str(call, "kind"), *profile = api_str(call, "profile");
 
 	*ret = (struct store_token_new){ .kind = PRINCIPAL_ORG_TOKEN, .org = api_str(call, "org"), .name = api_str(call, "name"),
-					 .profile = PROFILE_DEPLOY };
+					 .own_only = api_bool(call, "own_only", false), .profile = PROFILE_DEPLOY };
 	if (kind && !strcmp(kind, "operator"))
 		ret->kind = PRINCIPAL_OPERATOR;
 	else if (kind && strcmp(kind, "org"))
 		return why_set(why, "value_invalid", "kind", "kind is \"%.30s\": it can be org or operator", kind);
 	if (ret->kind == PRINCIPAL_OPERATOR && (ret->org || profile))
 		return why_set(why, "field_invalid", ret->org ? "org" : "profile", "an operator token has neither org nor profile");
+	if (ret->kind == PRINCIPAL_OPERATOR && ret->own_only)
+		return why_set(why, "field_invalid", "own_only", "own_only is for tokens of profile peers");
 	if (ret->kind == PRINCIPAL_OPERATOR)
 		ret->profile = PROFILE_NONE;
 	if (profile && principal_profile_parse(profile, &ret->profile, why))
@@ -98,6 +101,7 @@ static const struct route_field fields[] = {
 	{ "org", FIELD_STR, 1, 63, false, "its organization; may be left out if the token sees only one" },
 	{ "kind", FIELD_STR, 1, 16, false, "org (default) or operator" },
 	{ "profile", FIELD_STR, 1, 16, false, "read, peers, deploy (default) or admin" },
+	{ "own_only", FIELD_BOOL, 0, 0, false, "profile peers: it changes only the peers that were made with it" },
 	{ "name", FIELD_STR, 1, 63, false, "for people" },
 	{ "expires", FIELD_STR, 1, 32, false, "30m, 12h, 7d, never (default), or a date" },
 	{ 0 },

@@ -13,7 +13,7 @@
 
 #define COLUMNS                                                                                                                     \
 	"t.id, t.kind, t.profile, t.org, coalesce(o.name, ''), t.person, t.hash, t.name, t.created_ms, t.expires_ms, t.last_use_ms, " \
-	"t.revoked_ms FROM token t LEFT JOIN org o ON o.id = t.org "
+	"t.revoked_ms, t.own_only FROM token t LEFT JOIN org o ON o.id = t.org "
 
 /* Numbers of the kind column. */
 enum { KIND_PERSON = 1, KIND_ORG, KIND_OPERATOR };
@@ -58,7 +58,8 @@ static void read_row(struct statement *st, struct store_token *ret)
 				     .created_ms = (uint64_t)driver_int(st, 8),
 				     .expires_ms = (uint64_t)driver_int(st, 9),
 				     .last_use_ms = (uint64_t)driver_int(st, 10),
-				     .revoked_ms = (uint64_t)driver_int(st, 11) };
+				     .revoked_ms = (uint64_t)driver_int(st, 11),
+				     .own_only = driver_int(st, 12) };
 	sql_bytes(st, 0, ret->id, ID_LEN);
 	sql_bytes(st, 3, ret->org, ID_LEN);
 	sql_text(st, 4, ret->org_name, sizeof ret->org_name);
@@ -93,9 +94,9 @@ static const char *kind_name(enum principal_kind kind)
 static int emit(struct store *store, struct op *op, const struct store_token *token)
 {
 	CLEAN_BUF struct buf body = BUF_INIT(RECORD_MAX);
-	CLEAN_JSON json_t *doc = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b}", "kind", kind_name(token->kind), "profile",
+	CLEAN_JSON json_t *doc = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b}", "kind", kind_name(token->kind), "profile",
 					   principal_profile_name(token->profile), "org", token->org_name, "name", token->name, "expires_ms",
-					   (json_int_t)token->expires_ms, "revoked", token->revoked_ms != 0);
+					   (json_int_t)token->expires_ms, "revoked", token->revoked_ms != 0, "own_only", token->own_only);
 	char *text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
 
 	if (!text)
@@ -119,6 +120,9 @@ static int judge_org(struct store *store, struct op *op, const struct store_toke
 		r = why_set(&op->why, "profile_invalid", "profile", "an org token needs a profile: read, peers or deploy");
 	if (r == 0 && in->profile == PROFILE_ADMIN)
 		r = store_check_operator(&op->principal, "create tokens of profile admin", &op->why);
+	if (r == 0 && in->own_only && in->profile != PROFILE_PEERS)
+		r = why_set(&op->why, "profile_invalid", "profile", "own_only is for tokens of profile peers, not \"%s\"",
+			    principal_profile_name(in->profile));
 	if (r == 0 && org.deleting)
 		r = why_set(&op->why, "org_deleting", "org", "org \"%s\" is being deleted", org.name);
 	if (r == 0)
@@ -169,10 +173,10 @@ static int insert(struct store *store, const struct store_token *row)
 	if (r != 0)
 		return r;
 	return sql_run(store,
-		       "INSERT INTO token (id, principal, hash, kind, profile, org, person, name, created_ms, expires_ms) "
-		       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-		       "ddkuuddtii", row->id, principal, row->hash, kind, (uint32_t)row->profile, org, person, row->name,
-		       (int64_t)row->created_ms, (int64_t)row->expires_ms);
+		       "INSERT INTO token (id, principal, hash, kind, profile, org, person, name, created_ms, expires_ms, own_only) "
+		       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+		       "ddkuuddtiiu", row->id, principal, row->hash, kind, (uint32_t)row->profile, org, person, row->name,
+		       (int64_t)row->created_ms, (int64_t)row->expires_ms, (uint32_t)row->own_only);
 }
 
 int store_token_create(struct store *store, struct op *op, const struct store_token_new *in, struct store_token *ret_token,
@@ -186,6 +190,7 @@ int store_token_create(struct store *store, struct op *op, const struct store_to
 	if (r != 0)
 		return r;
 	row.profile = in->kind == PRINCIPAL_ORG_TOKEN ? in->profile : PROFILE_NONE;
+	row.own_only = in->kind == PRINCIPAL_ORG_TOKEN && in->own_only;
 	snprintf(row.name, sizeof row.name, "%s", in->name ? in->name : "");
 	id_make(&store->clock, row.id);
 	clock_random(&store->clock, secret, sizeof secret);
@@ -249,6 +254,7 @@ int store_token_find_by_id(struct store *store, const struct principal *who, con
 		out = row.kind == PRINCIPAL_OPERATOR ? principal_operator(row.id) : principal_org_token(row.id, row.org, row.profile);
 	}
 	out.expires_ms = row.expires_ms;
+	out.own_only = row.own_only;
 	*ret_token = row;
 	*ret_principal = out;
 	return 0;

@@ -10,6 +10,7 @@ struct store_token {
 	uint8_t id[ID_LEN];
 	enum principal_kind kind; /* OPERATOR, ORG_TOKEN or USER */
 	enum principal_profile profile;
+	bool own_only;            /* changes only the peers that were made with it */
 	uint8_t org[ID_LEN];      /* ORG_TOKEN */
 	char org_name[NAME_SIZE];
 	uint8_t user[ID_LEN];     /* USER */
@@ -23,6 +24,7 @@ struct store_token_new {
 	const char *org; /* ORG_TOKEN: as in store_org_find */
 	const char *user; /* USER */
 	enum principal_profile profile; /* ORG_TOKEN: READ, PEERS, DEPLOY (ADMIN for operators only) */
+	bool own_only; /* ORG_TOKEN of profile PEERS */
 	const char *name;
 	uint64_t expires_ms;
 };
