@@ -1,0 +1,253 @@
+"""A gateway that is restarted, killed, tampered with, suspended and taken off its machine, with live peers all the while."""
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+from fixture.cell import BIN, BUILD
+from fixture.cluster import Instance, wait_until
+from fixture.peer import PATIENCE, Peer
+
+NODES = [("gw-ord", "ord"), ("dev-1", "dev"), ("nrt-1", "nrt")]
+GATEWAYS = {"gw-ord": "gateway", "dev-1": "host,gateway"}
+SLEEPER = {"schema": 1, "command": ["/bin/sleep", "100000"], "drain_ms": 0}
+FLOOD = BUILD / "tests/net/flood"
+PINS = "/sys/fs/bpf/sixpn"
+people = {}
+
+
+def prepare(lab):
+    lab.deploy("acme", "web", ["nrt", "dev"], SLEEPER)
+    lab.deploy("globex", "web", ["nrt"], SLEEPER)
+    lab.settle()
+    for name, org, gateway in (("laptop", "acme", "gw-ord"), ("phone", "acme", "gw-ord"), ("office", "acme", "dev-1"), ("spy", "globex", "gw-ord")):
+        people[name] = Peer(lab, org, name, gateway).connect()
+    for peer in people.values():
+        peer.reaches(there(lab, peer).address)
+
+
+def there(lab, peer):
+    return lab.instance(peer.org, "web", "nrt-1")
+
+
+def gateway(lab, name="gw-ord"):
+    return lab.node_status(name)["gateway"]
+
+
+def handshakes(lab, name="gw-ord"):
+    """Of every peer, as WireGuard says it: public key -> time."""
+    text = lab.nodes[name].out("wg", "show", "sixpn-peers", "latest-handshakes")
+    return dict(line.split() for line in text.splitlines())
+
+
+def test_what_is_seen_of_a_peer_reaches_the_controller(lab):
+    laptop = people["laptop"]
+    address = laptop.out("sh", "-c", "ip -4 -o addr show eth0 | awk '{print $4}'").split("/")[0]
+
+    def status():
+        return lab.json("peer", "status", "laptop", "--org", "acme")
+
+    wait_until(lambda: status()["state"] == "online", PATIENCE, "laptop is online")
+    seen = status()
+    assert seen["endpoint"].rsplit(":", 1)[0] == address and seen["handshake_age_s"] < 180, seen
+    assert seen["rx_bytes"] > 0 and seen["tx_bytes"] > 0, seen
+    assert laptop.public not in (lab.logs / "gw-ord-node.log").read_text()
+    wait_until(lambda: gateway(lab)["online"] == 3, PATIENCE, "all three of gw-ord are counted as online")
+
+
+def test_twenty_restarts_lose_no_packet_and_no_handshake(lab):
+    flows = [(people["laptop"], there(lab, people["laptop"])), (there(lab, people["office"]), people["office"]), (people["phone"], people["laptop"])]
+    before = {n: (gateway(lab, n)["ifindex"], handshakes(lab, n), lab.nodes[n].pids_of("wireguard-go")) for n in GATEWAYS}
+    floods = [a.popen(FLOOD, b.address, "2000", "3000", stdout=subprocess.PIPE, text=True) for a, b in flows]
+    for number in range(10):
+        for name in GATEWAYS:
+            lab.restart_node(name, signal.SIGKILL if number % 2 else signal.SIGTERM)
+    for place in {a if isinstance(a, Peer) else a.cell for a, _ in flows}:
+        place.signal("flood", signal.SIGTERM)
+    results = [json.loads(f.communicate(timeout=60)[0]) for f in floods]
+    for (a, b), r in zip(flows, results):
+        print(f"      {a.name} to {b.name}: {r['sent']} pings, {r['lost']} lost, the slowest took {r['longest_ms']} ms")
+    assert all(r["lost"] == 0 and r["received"] == r["sent"] for r in results), results
+    for name in GATEWAYS:
+        ifindex, shaken, pids = before[name]
+        now = gateway(lab, name)
+        assert now["ifindex"] == ifindex and now["changes"] == 0 and lab.nodes[name].pids_of("wireguard-go") == pids, now
+        assert shaken.keys() == handshakes(lab, name).keys()
+
+
+def test_kill_9_of_wireguard_go_heals_where_the_peers_were(lab):
+    laptop, cell = people["laptop"], lab.nodes["gw-ord"]
+    target, index = there(lab, laptop), gateway(lab)["ifindex"]
+    wait_until(lambda: gateway(lab)["looks"] >= 2, PATIENCE, "it knows where its peers are")
+    process = [pid for pid in cell.pids_of("wireguard-go") if "sixpn-peers" in open(f"/proc/{pid}/cmdline").read()]
+    begun = time.monotonic()
+    os.kill(process[0], signal.SIGKILL)
+    wait_until(lambda: laptop.pings(target.address), PATIENCE, "traffic of a live peer is back")
+    seconds = time.monotonic() - begun
+    now = gateway(lab)
+    assert now["ifindex"] == index and now["restarts"] == 1, now
+    for peer in people.values():
+        peer.reaches(there(lab, peer).address)
+    print(f"      traffic back after {seconds:.2f} s, ifindex {index} as before")
+
+
+def test_a_stopped_wireguard_go_is_replaced(lab):
+    cell, laptop = lab.nodes["gw-ord"], people["laptop"]
+    process = [pid for pid in cell.pids_of("wireguard-go") if "sixpn-peers" in open(f"/proc/{pid}/cmdline").read()]
+    os.kill(process[0], signal.SIGSTOP)
+    begun, slowest = time.monotonic(), 0.0
+    while gateway(lab)["restarts"] < 2:
+        asked = time.monotonic()
+        lab.node_status("gw-ord")
+        slowest = max(slowest, time.monotonic() - asked)
+        assert time.monotonic() - begun < 60, "nobody missed it"
+        time.sleep(0.05)
+    laptop.reaches(there(lab, laptop).address)
+    print(f"      replaced and traffic back after {time.monotonic() - begun:.1f} s; the daemon's longest silence was {slowest:.2f} s")
+    assert slowest < 3
+
+
+# ---- drift
+
+
+def repaired(lab, kind, words, command, is_right):
+    cell = lab.nodes["gw-ord"]
+    before = lab.node_status("gw-ord")["drift"]["repairs"][kind]
+    begun = time.monotonic()
+    cell.out("sh", "-c", command)
+    wait_until(lambda: lab.node_status("gw-ord")["drift"]["repairs"][kind] > before, PATIENCE, f"{kind} is counted after: {command}")
+    wait_until(is_right, 5, f"{kind} is right again after: {command}")
+    log = (lab.logs / "gw-ord-node.log").read_text()
+    assert any(f"drift: {kind}: " in line and re.search(words, line) for line in log.splitlines()), f"{kind}: the log does not name {words}"
+    print(f"      {kind}: {command[:70]}: {time.monotonic() - begun:.1f} s", flush=True)
+
+
+def has_programs(cell):
+    """By the pinned links of the device, as bpftool reads them."""
+    index = cell.out("cat", "/sys/class/net/sixpn-peers/ifindex")
+    for way in ("ingress", "egress"):
+        link = cell.run("bpftool", "-j", "link", "show", "pinned", f"{PINS}/link_{index}_{way}")
+        if link.returncode:
+            return False
+        program = json.loads(cell.run("bpftool", "-j", "prog", "show", "id", str(json.loads(link.stdout)["prog_id"])).stdout)
+        if program.get("name") != f"peer_{way}":
+            return False
+    return True
+
+
+def test_what_is_changed_by_hand_is_put_right(lab):
+    cell, laptop, spy = lab.nodes["gw-ord"], people["laptop"], people["spy"]
+    net, foreign = laptop.network, spy.network
+
+    def routes(table):
+        return cell.out("ip", "-6", "route", "show", "table", table)
+
+    def allowed(peer):
+        return dict(line.split("\t") for line in cell.out("wg", "show", "sixpn-peers", "allowed-ips").splitlines()).get(peer.public)
+
+    route = next(line.split()[0] for line in routes("6000").splitlines() if line.startswith(net) and "sixpn-peers" in line)
+    own = allowed(laptop)
+    cases = [
+        ("peers_route", "which was gone", f"ip -6 route del {route} dev sixpn-peers table 6000", lambda: route in routes("6000")),
+        ("peers_route", "is nobody's", "ip -6 route add fdaa:7:7::/48 dev sixpn-peers table 6000", lambda: "fdaa:7:7" not in routes("6000")),
+        ("peers_resolver", "::3/128, which was gone", f"ip -6 route del local {net}::3 table local", lambda: f"{net}::3" in routes("local")),
+        ("peers_device", "was down", "ip link set sixpn-peers down", lambda: route in routes("6000")),
+        ("peers_device", "another MTU", "ip link set sixpn-peers mtu 1300", lambda: "mtu 1420" in cell.out("ip", "link", "show", "sixpn-peers")),
+        ("peers_device", "another key or port", "wg set sixpn-peers listen-port 51999",
+         lambda: cell.out("wg", "show", "sixpn-peers", "listen-port") == "51820"),
+        ("peer", "was missing", f"wg set sixpn-peers peer {laptop.public} remove", lambda: allowed(laptop) == own),
+        ("peer", "was changed", f"wg set sixpn-peers peer {laptop.public} allowed-ips ::/0", lambda: allowed(laptop) == own),
+        ("peer", "was changed", f"wg set sixpn-peers peer {laptop.public} allowed-ips {own},{allowed(spy)}",
+         lambda: allowed(laptop) == own and allowed(spy) not in ("(none)", own)),
+        ("peer", "is nobody's", f"wg set sixpn-peers peer $(wg genkey | wg pubkey) allowed-ips {foreign}::/48",
+         lambda: f"{foreign}::/48" not in cell.out("wg", "show", "sixpn-peers", "allowed-ips")),
+        ("peers_program", "peer_ingress of sixpn-peers", f"rm {PINS}/link_$(cat /sys/class/net/sixpn-peers/ifindex)_ingress",
+         lambda: has_programs(cell)),
+        ("peers_program", "peer_egress of sixpn-peers",
+         f"bpftool link detach pinned {PINS}/link_$(cat /sys/class/net/sixpn-peers/ifindex)_egress", lambda: has_programs(cell)),
+    ]
+    for case in cases:
+        repaired(lab, *case)
+    for peer in people.values():
+        peer.reaches(there(lab, peer).address)
+    assert not laptop.pings(there(lab, spy).address)
+
+
+def test_a_device_that_was_deleted_comes_back_with_everything(lab):
+    cell, laptop = lab.nodes["gw-ord"], people["laptop"]
+    before = gateway(lab)["ifindex"]
+    repaired(lab, "peers_device", "which was gone", "ip link del sixpn-peers", lambda: gateway(lab)["ifindex"] != before)
+    for peer in people.values():
+        peer.reaches(there(lab, peer).address)
+    assert has_programs(cell)
+    assert not laptop.pings(there(lab, people["spy"]).address)
+
+
+# ---- changes
+
+
+def test_rekey_keeps_the_address_and_shuts_the_old_key_out(lab):
+    phone = people["phone"]
+    private = subprocess.check_output(["wg", "genkey"], text=True).strip()
+    public = subprocess.check_output(["wg", "pubkey"], input=private, text=True).strip()
+    lab.json("peer", "rekey", "phone", "--org", "acme", "--public-key", public, "-o", "/run/rekeyed.conf")
+    keys = handshakes(lab)
+    assert public in keys and phone.public not in keys, keys
+    assert not phone.pings(there(lab, phone).address)
+    phone.path("/run/key").write_text(private + "\n")
+    phone.out("wg", "set", "wg0", "private-key", "/run/key")
+    phone.public = public
+    phone.reaches(there(lab, phone).address)
+
+
+def test_what_is_suspended_passes_nothing_and_comes_back(lab):
+    laptop, phone, cell = people["laptop"], people["phone"], lab.nodes["gw-ord"]
+    target = there(lab, laptop).address
+    lab.sixpn("peer", "update", "laptop", "--org", "acme", "--suspended", "yes")
+    assert laptop.public not in handshakes(lab)
+    assert not laptop.pings(target) and phone.pings(target)
+    lab.sixpn("peer", "update", "laptop", "--org", "acme", "--suspended", "no")
+    assert laptop.public in handshakes(lab)
+    lab.sixpn("org", "suspend", "acme")
+    wait_until(lambda: laptop.network not in cell.out("ip", "-6", "route", "show", "table", "all"), PATIENCE, "no way of acme")
+    assert set(handshakes(lab)) == {people["spy"].public}
+    assert not phone.pings(laptop.address) and not phone.pings(phone.resolver) and people["spy"].pings(there(lab, people["spy"]).address)
+    lab.sixpn("org", "resume", "acme")
+    both = [p.popen("ping", "-6", "-i", "0.2", "-n", target, stdout=subprocess.DEVNULL) for p in (laptop, phone)]  # both notice at once
+    try:
+        for peer in (laptop, phone):
+            wait_until(lambda peer=peer: peer.pings(peer.resolver) and peer.pings(target), 40, f"{peer.name} is back")
+    finally:
+        for ping in both:
+            ping.kill()
+            ping.wait()
+
+
+def test_without_a_controller_a_gateway_starts_and_lets_its_peers_in(lab):
+    laptop = people["laptop"]
+    target = there(lab, laptop).address
+    lab.controller.signal("sixpn-controller", signal.SIGKILL)
+    lab.controller.daemons["controller"].wait()
+    lab.stop_node("gw-ord", signal.SIGKILL)
+    lab.nodes["gw-ord"].signal("wireguard-go", signal.SIGKILL)
+    lab.start_node("gw-ord")
+    wait_until(lambda: lab.answers("gw-ord"), PATIENCE, "the gateway is up")
+    assert gateway(lab)["peers"] == 3
+    laptop.out("sh", "-c", f"wg set wg0 peer {laptop.record['gateway_public_key']} remove; wg set wg0 peer "
+                           f"{laptop.record['gateway_public_key']} endpoint {laptop.endpoint} allowed-ips ::/0")  # a customer who comes now
+    laptop.reaches(target)
+    lab.start_controller()
+    wait_until(lab.ready, 20, "all nodes ready")
+
+
+def test_leave_takes_all_of_it_away(lab):
+    cell = lab.nodes["gw-ord"]
+    lab.stop_node("gw-ord")
+    done = cell.run(BIN / "sixpn-node", "leave", "--name", "gw-ord", "--roles", "gateway")
+    assert done.returncode == 0, done.stderr
+    left = {what: cell.run("sh", "-c", command).stdout for what, command in {
+        "devices": "ip -br link | grep -E '^(sixpn|sx)'", "routes": "ip -6 route show table all | grep fdaa", "nftables": "nft list ruleset",
+        "pins": "ls /sys/fs/bpf/sixpn", "processes": "ps axo comm= | grep -E 'sixpn|wireguard'"}.items()}
+    assert not any(left.values()), left
