@@ -26,7 +26,8 @@ $(PEERS):
 	$(Q)deploy/install-deps.sh --unpack $@ || echo "  without peers: the comparisons with them will be skipped"
 # make bench T=bpf  runs one
 BENCH_PROGRAMS = $(if $(T),$(filter $(T),$(BENCHES)),$(BENCHES))
-BENCH_SCRIPTS = $(if $(T),$(filter $(T),change repair),change repair)
+BENCH_SCRIPTS_ALL := change repair gateway throughput
+BENCH_SCRIPTS = $(if $(T),$(filter $(T),$(BENCH_SCRIPTS_ALL)),$(BENCH_SCRIPTS_ALL))
 bench: $(BENCH_PROGRAMS:%=$(B)/tests/bench/bench_%) $(if $(BENCH_SCRIPTS),$(NET_NEEDS) $(B)/tests/bench/change_probe) | $(PEERS) ## measurements (ratios against a floor or a peer in the same run; root): T=dns for one
 	$(Q)SIXPN_BUILD=$(abspath $(B)) python3 tests/bench/run.py $(PEERS) $(BENCH_PROGRAMS:%=$(B)/tests/bench/bench_%) $(BENCH_SCRIPTS:%=tests/bench/bench_%.py)
 .PHONY: bench
