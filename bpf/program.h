@@ -102,6 +102,15 @@ struct {
 	__type(value, struct sixpn_traffic);
 } traffic SEC(".maps");
 
+/* sender -> when it may ask a service again; written by the programs. Only who has been judged gets a row, so nobody can push others out
+ * with addresses that are not his */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct sixpn_asker_key);
+	__type(value, struct sixpn_asker);
+} askers SEC(".maps");
+
 /* samples of drops; read by the daemon */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -228,6 +237,47 @@ static __always_inline __u32 judge_extension(const struct header *h)
 	return SIXPN_REASON_NONE;
 }
 
+/* An address with the bits below its block zero: /112 of an instance, /120 of a peer. The key of maps begins with the prefix; the two
+ * bytes in front are as in struct header. */
+struct block {
+	__u16 in_front;
+	__u16 prefix;
+	__u32 network, host, instance;
+	__u16 low, behind;
+};
+
+static __always_inline struct block block_of(__u32 network, __u32 host, __u32 instance, __u16 low)
+{
+	struct block b = { .prefix = FDAA, .network = network, .host = host, .instance = instance };
+
+	if (bpf_ntohl(instance) < SIXPN_INSTANCE_MIN)
+		b.low = low & bpf_htons(0xff00);
+	return b;
+}
+
+/* Not faster than one sender may ask, but for a burst (the "generic cell rate algorithm" of ITU-T I.371). The row is not locked: of two
+ * packets of one sender on two processors one may go uncounted, which is his luck and nobody's harm. */
+static __always_inline __u32 judge_pace(struct __sk_buff *skb, const struct header *h)
+{
+	struct block sender = block_of(h->src_network, h->src_host, h->src_instance, h->src_low);
+	__u64 now = bpf_ktime_get_ns(), cost = (__u64)config.pace_ns * (skb->gso_segs ? skb->gso_segs : 1), start;
+	struct sixpn_asker first = { .next_ns = now + cost };
+	struct sixpn_asker *asker;
+
+	if (!config.pace_ns)
+		return SIXPN_REASON_NONE;
+	asker = bpf_map_lookup_elem(&askers, &sender.prefix);
+	if (!asker) {
+		bpf_map_update_elem(&askers, &sender.prefix, &first, BPF_ANY);
+		return SIXPN_REASON_NONE;
+	}
+	start = asker->next_ns < now ? now : asker->next_ns;
+	if (start - now >= (__u64)config.pace_ns * SIXPN_PACE_BURST)
+		return SIXPN_REASON_SERVICE_PACE;
+	asker->next_ns = start + cost;
+	return SIXPN_REASON_NONE;
+}
+
 /* What a customer may ask of a service address; see SIXPN_SERVICE_PORTS. */
 static __always_inline __u32 judge_service(struct __sk_buff *skb, const struct header *h)
 {
@@ -241,7 +291,7 @@ static __always_inline __u32 judge_service(struct __sk_buff *skb, const struct h
 			return SIXPN_REASON_TOO_SHORT;
 #define SERVICE_PORT_ALLOWED(port) \
 	if (ports[1] == bpf_htons(port)) \
-		return SIXPN_REASON_NONE;
+		return h->next == NEXT_UDP ? judge_pace(skb, h) : SIXPN_REASON_NONE;
 		SIXPN_SERVICE_PORTS(SERVICE_PORT_ALLOWED)
 #undef SERVICE_PORT_ALLOWED
 		return SIXPN_REASON_SERVICE_PORT;
@@ -264,19 +314,12 @@ static __always_inline __u32 judge_service(struct __sk_buff *skb, const struct h
 	}
 }
 
-/* Is the natural address in moved_here or moved_away? Its own prefix is the key: /112 of an instance, /120 of a peer. */
+/* Is the natural address in moved_here or moved_away? */
 static __always_inline bool is_moved(void *map, __u32 network, __u32 host, __u32 instance, __u16 low)
 {
-	struct {
-		__u16 in_front; /* as in struct header */
-		__u16 prefix;
-		__u32 network, host, instance;
-		__u16 low, behind;
-	} key = { .prefix = FDAA, .network = network, .host = host, .instance = instance };
+	struct block b = block_of(network, host, instance, low);
 
-	if (bpf_ntohl(instance) < SIXPN_INSTANCE_MIN)
-		key.low = low & bpf_htons(0xff00);
-	return bpf_map_lookup_elem(map, &key.prefix) != NULL;
+	return bpf_map_lookup_elem(map, &b.prefix) != NULL;
 }
 
 static __always_inline bool source_moved(void *map, const struct header *h)

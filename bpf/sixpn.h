@@ -27,7 +27,7 @@
  *                     fdaa:<network>::3.
  *   underlay_ingress  drops IPv6 with a source or destination in fdaa::/16, also behind up to two VLAN tags; all else passes.
  * A service is reached by UDP or TCP to a port of SIXPN_SERVICE_PORTS or by ICMPv6 echo request, directly behind the IPv6
- * header: no extension headers, no fragments.
+ * header: no extension headers, no fragments. By UDP one sender (an instance's /112, a peer's /120) gets so many datagrams a second.
  * "A node's host word" has top nibble 0xA. A network is valid from 0x00010000 on, without top nibble 0xA.
  */
 #ifndef SIXPN_BPF_SIXPN_H
@@ -129,7 +129,9 @@ enum sixpn_hook {
 	  "A packet from the mesh claims an address that lives on this node: of its own that has not moved away, or one that moved here.")                         \
 	X(25, REWRITE_FAILED, "rewrite_failed", SIXPN_ON_MESH, "The kernel could not rewrite the addresses (memory).")         \
 	X(26, SIXPN_FROM_OUTSIDE, "sixpn_from_outside", SIXPN_ON_UNDERLAY_INGRESS,                                             \
-	  "A packet with an address of fdaa::/16 came in from the underlay.")
+	  "A packet with an address of fdaa::/16 came in from the underlay.")                                                  \
+	X(27, SERVICE_PACE, "service_pace", SIXPN_ON_CUSTOMER_INGRESS,                                                         \
+	  "The sender asks a service by UDP more often than one sender may.")
 
 enum sixpn_reason {
 	SIXPN_REASON_NONE = 0, /* not dropped by a program of ours */
@@ -147,7 +149,8 @@ struct sixpn_config {
 	__u32 mark_mask; /* the other bits of skb->mark are left as they are */
 	__u32 samples_per_second; /* events per second, reason and CPU */
 	__u32 l2_len; /* 14 on Ethernet devices, 0 on WireGuard and tun */
-	__u32 reserved[2];
+	__u32 pace_ns; /* one sender's datagrams to a service, in the long run; 0 = as they come */
+	__u32 reserved;
 };
 
 /* Map `device`: key = ifindex (u32). One per instance device; written by the daemon before the device goes up. */
@@ -217,6 +220,15 @@ struct sixpn_event {
 	__u8 packet[SIXPN_EVENT_PACKET]; /* from the IPv6 header on */
 };
 
+/* Map `askers`: key = the first address of a sender's block. Least recently used ones make room: they have all their burst again. */
+#define SIXPN_PACE_BURST 4096 /* datagrams that may come at once */
+struct sixpn_asker_key {
+	__u8 address[16];
+};
+struct sixpn_asker {
+	__u64 next_ns; /* when the next one would be in time (monotonic) */
+};
+
 /* Program array `policy`: key = hook. An empty slot continues; a program in it gives the verdict of a packet that passed. */
 
 #define SIXPN_SIZE_IS(type, size) _Static_assert(sizeof(type) == (size), #type " has another size")
@@ -230,5 +242,7 @@ SIXPN_SIZE_IS(struct sixpn_counter, 32);
 SIXPN_SIZE_IS(struct sixpn_traffic_key, 8);
 SIXPN_SIZE_IS(struct sixpn_traffic, 16);
 SIXPN_SIZE_IS(struct sixpn_event, 96);
+SIXPN_SIZE_IS(struct sixpn_asker_key, 16);
+SIXPN_SIZE_IS(struct sixpn_asker, 8);
 
 #endif

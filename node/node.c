@@ -25,7 +25,8 @@ static int lay(struct node *node, struct why *why)
 {
 	struct bpf_config bpf = { .self_host = node->identity.host,
 				  .mark_value = (uint32_t)config_int(node->config, "mark"),
-				  .mark_mask = (uint32_t)config_int(node->config, "mark_mask") };
+				  .mark_mask = (uint32_t)config_int(node->config, "mark_mask"),
+				  .questions_per_second = (uint32_t)config_int(node->config, "questions_per_second") };
 	int e = rtnl_open(&node->rtnl);
 
 	if (e == 0)

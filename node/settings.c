@@ -30,6 +30,7 @@ static const struct config_key keys[] = {
 	{ "bpf", "underlay", CONFIG_STR, "auto", 0, 200, "uplinks on which fdaa::/16 from outside is dropped; auto = those with an address that is an endpoint" },
 	{ "firewall", "manage", CONFIG_BOOL, "yes", 0, 0, "put \"accept our mark\" into foreign chains that drop what we forward" },
 	{ "dns", "listen", CONFIG_STR, "fdaa::3", 0, 45, "address of the name server: fdaa::3, or the ::3 of one network" },
+	{ "dns", "questions_per_second", CONFIG_INT, "20000", 0, 1000000, "of one instance or peer, by UDP, beyond a burst of 4096; what is more is dropped; 0 = no limit" },
 	{ "dns", "forward", CONFIG_STR, "auto", 0, 500, "where names outside the 6PN are resolved: ADDRESS[:PORT], several separated by commas; auto = the name servers of /etc/resolv.conf; off" },
 	{ "dns", "forward_cache_mib", CONFIG_INT, "16", 1, 1024, "memory for forwarded answers, in MiB" },
 	{ "dns", "forward_mix_case", CONFIG_BOOL, "yes", 0, 0, "ask upstreams in rANdom letters, so that replies are harder to forge; no = for one that keeps neither letters nor TCP" },

@@ -164,6 +164,7 @@ static int set_constants(const struct bpf_datapath *dp, struct bpf_object *objec
 		.mark_mask = dp->config.mark_mask,
 		.samples_per_second = dp->config.samples_per_second,
 		.l2_len = l2_len,
+		.pace_ns = dp->config.questions_per_second ? 1000000000u / dp->config.questions_per_second : 0,
 	};
 
 	return constants ? bpf_map__set_initial_value(constants, &config, sizeof(config)) : -ENOENT;

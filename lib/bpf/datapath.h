@@ -24,6 +24,7 @@ struct bpf_config {
 	uint32_t mark_value;         /* 0 and 0 = SIXPN_MARK_VALUE and SIXPN_MARK_MASK */
 	uint32_t mark_mask;
 	uint32_t samples_per_second; /* events per second, reason and CPU; 0 = SIXPN_SAMPLES_PER_SECOND */
+	uint32_t questions_per_second; /* datagrams of one sender to a service; 0 = no limit */
 	enum bpf_attach_kind attach;
 };
 

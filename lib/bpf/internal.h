@@ -11,7 +11,8 @@
 	X(PASSES, "passes")          \
 	X(TRAFFIC, "traffic")        \
 	X(EVENTS, "events")          \
-	X(POLICY, "policy")
+	X(POLICY, "policy")          \
+	X(ASKERS, "askers")
 
 enum bpf_map_slot {
 #define BPF_MAP_ENUM(NAME, name) BPF_MAP_SLOT_##NAME,

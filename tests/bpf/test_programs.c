@@ -632,7 +632,83 @@ static void a_flood_of_drops_is_counted_in_full_and_told_in_samples(void **state
 	assert_true(events < drops);
 }
 
-#define MORE_TESTS 7
+/* ---- who asks too often: programs of their own, with a pace of one question a second, so that no time that passes here matters ---- */
+
+static struct harness paced;
+
+static void open_paced(void)
+{
+	struct bpf_config config = { .self_host = SELF, .questions_per_second = 1 };
+	struct sixpn_device d = mine();
+
+	assert_int_equal(bpf_datapath_open(NULL, &config, &paced.dp), 0);
+	assert_int_equal(bpf_device_set(paced.dp, HARNESS_IFINDEX, &d), 0);
+}
+
+/* The reason, of one packet to port 53 (or an echo request). */
+static unsigned ask(enum sixpn_hook hook, const char *source, const char *destination, uint8_t next)
+{
+	static const uint8_t dns[8] = { 0x30, 0x39, 0, 53 }, echo[8] = { 128 };
+	unsigned l2_len = harness_l2_len(hook);
+	struct harness_result result;
+	uint8_t packet[HARNESS_PACKET_MAX];
+	size_t len = harness_packet(l2_len, source, destination, next, next == ICMP ? echo : dns, 8, packet);
+
+	assert_int_equal(harness_run_counted(&paced, hook, l2_len, packet, len, 0, &result), 0);
+	return result.reason;
+}
+
+/* How many questions pass before the first is dropped. */
+static unsigned ask_until_dropped(enum sixpn_hook hook, const char *source, const char *destination)
+{
+	unsigned n = 0, reason = 0;
+
+	while (n < 3 * SIXPN_PACE_BURST && !(reason = ask(hook, source, destination, UDP)))
+		n++;
+	assert_int_equal(reason, SIXPN_REASON_SERVICE_PACE);
+	return n;
+}
+
+static void who_asks_a_service_too_often_is_dropped_and_nobody_else(void **state)
+{
+	(void)state;
+	open_paced();
+	assert_in_range(ask_until_dropped(SIXPN_HOOK_INSTANCE_INGRESS, MINE, RESOLVER), SIXPN_PACE_BURST, SIXPN_PACE_BURST + 300);
+	/* nor from another address of his, nor at the other address of the service */
+	assert_int_equal(ask(SIXPN_HOOK_INSTANCE_INGRESS, MINE_OTHER_LOW, RESOLVER, UDP), SIXPN_REASON_SERVICE_PACE);
+	assert_int_equal(ask(SIXPN_HOOK_INSTANCE_INGRESS, MINE, NET_RESOLVER, UDP), SIXPN_REASON_SERVICE_PACE);
+	/* by TCP the name server has its own limits; ping and all other traffic is not asked for */
+	assert_int_equal(ask(SIXPN_HOOK_INSTANCE_INGRESS, MINE, RESOLVER, TCP), 0);
+	assert_int_equal(ask(SIXPN_HOOK_INSTANCE_INGRESS, MINE, RESOLVER, ICMP), 0);
+	assert_int_equal(ask(SIXPN_HOOK_INSTANCE_INGRESS, MINE, REMOTE, UDP), 0);
+	/* a peer has a /120, its neighbour in the same /112 another */
+	assert_in_range(ask_until_dropped(SIXPN_HOOK_PEER_INGRESS, PEER, NET_RESOLVER), SIXPN_PACE_BURST, SIXPN_PACE_BURST + 300);
+	assert_int_equal(ask(SIXPN_HOOK_PEER_INGRESS, PEER_NETWORK_ADDRESS, NET_RESOLVER, UDP), SIXPN_REASON_SERVICE_PACE);
+	assert_int_equal(ask(SIXPN_HOOK_PEER_INGRESS, "fdaa:1234:5678:a001:1:0:a:202", NET_RESOLVER, UDP), 0);
+	harness_close(&paced);
+}
+
+static void who_has_waited_may_ask_again(void **state)
+{
+	struct sixpn_asker_key key;
+	struct sixpn_asker asker;
+
+	(void)state;
+	open_paced();
+	ask_until_dropped(SIXPN_HOOK_INSTANCE_INGRESS, MINE, RESOLVER);
+	assert_int_equal(bpf_map_get_next_key(paced.dp->maps[BPF_MAP_SLOT_ASKERS], NULL, &key), 0);
+	assert_int_equal(bpf_map_lookup_elem(paced.dp->maps[BPF_MAP_SLOT_ASKERS], &key, &asker), 0);
+	assert_int_equal(key.address[15], 0); /* the first of its /112 */
+	asker.next_ns -= 1000000000ull * 1000; /* as if 1,000 seconds had gone by */
+	assert_int_equal(bpf_map_update_elem(paced.dp->maps[BPF_MAP_SLOT_ASKERS], &key, &asker, BPF_ANY), 0);
+	assert_in_range(ask_until_dropped(SIXPN_HOOK_INSTANCE_INGRESS, MINE, RESOLVER), 1000, 1300);
+	asker.next_ns = 0; /* for ever: the burst is no greater for that */
+	assert_int_equal(bpf_map_update_elem(paced.dp->maps[BPF_MAP_SLOT_ASKERS], &key, &asker, BPF_ANY), 0);
+	assert_in_range(ask_until_dropped(SIXPN_HOOK_INSTANCE_INGRESS, MINE, RESOLVER), SIXPN_PACE_BURST, SIXPN_PACE_BURST + 300);
+	harness_close(&paced);
+}
+
+#define MORE_TESTS 9
 
 int main(void)
 {
@@ -645,6 +721,8 @@ int main(void)
 		cmocka_unit_test(a_device_entry_that_contradicts_itself_is_refused),
 		cmocka_unit_test(what_passes_is_counted_by_hook_and_by_network),
 		cmocka_unit_test(a_flood_of_drops_is_counted_in_full_and_told_in_samples),
+		cmocka_unit_test(who_asks_a_service_too_often_is_dropped_and_nobody_else),
+		cmocka_unit_test(who_has_waited_may_ask_again),
 	};
 
 	if (geteuid() != 0) {

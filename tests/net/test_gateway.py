@@ -13,6 +13,8 @@ from fixture.peer import PATIENCE, Peer
 NODES = [("gw-ord", "ord"), ("dev-1", "dev"), ("nrt-1", "nrt")]
 GATEWAYS = {"gw-ord": "gateway", "dev-1": "host,gateway"}
 SLEEPER = {"schema": 1, "command": ["/bin/sleep", "100000"], "drain_ms": 0}
+BURST = 4096  # SIXPN_PACE_BURST
+NODE_ARGS = ("--questions_per_second", "50")
 
 
 peers = {}
@@ -130,3 +132,42 @@ def test_the_resolver_comes_and_goes_with_the_peers_of_its_network(lab):
     wait_until(lambda: listened() == 1, PATIENCE, "nobody to listen for a network without peers")
     laptop = peers["laptop"]
     assert answered(laptop, laptop.resolver, "web.internal", AAAA)
+
+
+def flood(place, server):
+    """Asks more often than one may, and takes what comes back; how much that was."""
+    name = b"\3web\10internal\0" + struct.pack(">2H", AAAA, 1)
+    got = 0
+    with place.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+        s.connect((server, 53))
+        s.setblocking(False)
+        for number in range(BURST + 2000):
+            s.send(struct.pack(">6H", number, 0x100, 1, 0, 0, 0) + name)
+            if number % 8:
+                continue
+            try:
+                while s.recv(2000):
+                    got += 1
+            except BlockingIOError:
+                time.sleep(0.001)  # the queues of a tunnel are short
+        s.settimeout(0.5)
+        try:
+            while s.recv(2000):
+                got += 1
+        except TimeoutError:
+            return got
+
+
+def test_who_asks_too_often_is_dropped_and_nobody_else(lab):
+    office, instance = peers["office"], lab.instance("acme", "web", "dev-1")
+    for who, server in ((office, office.resolver), (instance, "fdaa::3")):
+        before = lab.drops("dev-1").get("service_pace", 0)
+        got = flood(who, server)
+        dropped = lab.drops("dev-1").get("service_pace", 0) - before
+        assert dropped and 0 < got < BURST + 1000, (got, dropped)
+        print(f"   of {BURST + 2000} questions {got} were answered, {dropped} dropped")
+        assert ask(who, server, "web.internal", AAAA, tcp=True)  # TCP has limits of its own
+    spy = peers["spy"]
+    assert answered(spy, spy.resolver, "spy._peer.internal", AAAA)
+    for name in ("laptop", "phone"):
+        assert answered(peers[name], peers[name].resolver, "web.internal", AAAA)

@@ -327,7 +327,8 @@ static void tcp_is_a_stream(void **state)
 	at_networks = false;
 }
 
-/* RRL is for sources that can be forged. Ours cannot be, and a local answer costs less than counting would: all are answered. */
+/* RRL is for sources that can be forged. Ours cannot be; how often one may ask is kept where packets come in (BPF), and what gets here is
+ * answered. */
 static void a_flood_of_local_questions_is_answered_in_full(void **state)
 {
 	int fd = client(SOCK_DGRAM, OURS, 0);
