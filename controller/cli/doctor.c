@@ -49,11 +49,11 @@ void doctor_run(struct doctor *d)
 		doctor_check_endpoint(d);
 		doctor_check_interface(d);
 	}
-	if (d->up) {
+	if (d->up)
 		doctor_check_handshake(d);
+	if (d->routed)
 		doctor_check_packets(d);
-	}
-	if (d->up && d->answers)
+	if (d->answers)
 		doctor_check_server(d);
 	if (d->up)
 		doctor_check_resolver(d);

@@ -40,7 +40,7 @@ struct doctor {
 	/* what checks learn for later ones */
 	struct peer_file file;
 	char interface[32], dns[INET6_ADDRSTRLEN];
-	bool parsed, up, answers;
+	bool parsed, up, routed, answers;
 	unsigned mtu;
 };
 

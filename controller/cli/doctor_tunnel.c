@@ -37,7 +37,8 @@ static void check_route(struct doctor *d)
 	char dev[48];
 
 	snprintf(dev, sizeof dev, " dev %s ", d->interface);
-	if (DOCTOR_RUN(d, &text, "ip", "-6", "route", "get", d->dns) == 0 && strstr(buf_str(&text), dev))
+	d->routed = DOCTOR_RUN(d, &text, "ip", "-6", "route", "get", d->dns) == 0 && strstr(buf_str(&text), dev);
+	if (d->routed)
 		doctor_say(d, DOCTOR_OK, "interface", NULL, "%s is up, MTU %u, and the way to the network goes through it", d->interface, d->mtu);
 	else
 		doctor_say(d, DOCTOR_FAIL, "route", "ip -6 route get says where it goes; is there another tunnel to the same network?",
