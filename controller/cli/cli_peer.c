@@ -359,9 +359,9 @@ static int move_and_tell(struct cli *cli, struct job *job)
 
 		output_text(reply.body, "gateway_public_key", &key);
 		output_text(reply.body, "endpoint", &endpoint);
-		cli_note(cli, "its address stays. In the file of the peer change two lines, or make it anew with --from FILE -o NEW-FILE:\n"
+		cli_note(cli, "its address stays%s. In the file of the peer change two lines, or make it anew with --from FILE -o NEW-FILE:\n"
 			      "  PublicKey = %s\n  Endpoint = %s",
-			 buf_str(&key), buf_str(&endpoint));
+			 cli_has(cli, "now") ? "" : ", and the old tunnel works until the new one is used", buf_str(&key), buf_str(&endpoint));
 	}
 	request_reply_deinit(&reply);
 	return r;

@@ -125,15 +125,21 @@ static void check_current(struct doctor *d, const json_t *peer)
 	uint8_t public_key[CRYPTO_KEY_LEN];
 	char text[CRYPTO_BASE64_KEY_LEN + 1];
 	const char *known = json_string_value(json_object_get(peer, "public_key"));
+	const char *moving_to = json_string_value(json_object_get(peer, "moving_to"));
+	bool other;
 
 	if (!d->parsed || peer_file_from_reply(&now, peer, NULL) != 0)
 		return;
+	other = memcmp(now.gateway_key, d->file.gateway_key, CRYPTO_KEY_LEN) || strcmp(now.host, d->file.host) || now.port != d->file.port;
 	crypto_x25519_public(d->file.private_key, public_key);
 	crypto_base64(public_key, sizeof public_key, text);
 	if (d->file.has_private && known && strcmp(known, text))
 		doctor_say(d, DOCTOR_FAIL, "current", "use the file of the last rekey, or: sixpn peer rekey NAME -o NEW-FILE",
 			   "the key of this file is not the peer's any more: somebody gave it another");
-	else if (memcmp(now.gateway_key, d->file.gateway_key, CRYPTO_KEY_LEN) || strcmp(now.host, d->file.host) || now.port != d->file.port)
+	else if (other && moving_to)
+		doctor_say(d, DOCTOR_WARN, "current", "sixpn peer config NAME --from THIS-FILE -o NEW-FILE",
+			   "the peer is moving to gateway %.64s: this file works until the new one is used", moving_to);
+	else if (other)
 		doctor_say(d, DOCTOR_FAIL, "current", "sixpn peer config NAME --from THIS-FILE -o NEW-FILE",
 			   "this file names another gateway than the peer's: it is %s:%u now", now.host, now.port);
 	else

@@ -310,6 +310,9 @@ TEST(a_gateway_that_never_saw_the_peer, m.status = "{\"state\":\"never\",\"gatew
 TEST(a_peer_that_got_another_key, memcpy(strstr(peer_text, "\"public_key\":\"") + 14, OTHER_KEY, 44);
      finds_only(&m, DOCTOR_FAIL, "current", "somebody gave it another"))
 TEST(a_peer_that_was_moved, memcpy(strstr(peer_text, "gw.example"), "g2.example", 10); finds_only(&m, DOCTOR_FAIL, "current", "it is g2.example.net:51820 now"))
+TEST(a_peer_on_its_way_to_another_gateway, memcpy(strstr(peer_text, "gw.example"), "g2.example", 10);
+     strcpy(strstr(peer_text, ",\"suspended\""), ",\"moving_to\":\"ord-1\"}");
+     finds_only(&m, DOCTOR_WARN, "current", "is moving to gateway ord-1: this file works until"))
 TEST(a_peer_that_is_suspended, memcpy(strstr(peer_text, ":false}"), ":true }", 7); finds_only(&m, DOCTOR_FAIL, "suspended", "lets nothing through"))
 TEST(a_name_that_is_no_interface, m.path = "/tmp/my-office-laptop-in-berlin.conf"; m.link = NULL; {
 	struct doctor d = examine(&m);
@@ -365,6 +368,7 @@ int main(void)
 		cmocka_unit_test(a_gateway_that_never_saw_the_peer),
 		cmocka_unit_test(a_peer_that_got_another_key),
 		cmocka_unit_test(a_peer_that_was_moved),
+		cmocka_unit_test(a_peer_on_its_way_to_another_gateway),
 		cmocka_unit_test(a_peer_that_is_suspended),
 		cmocka_unit_test(a_name_that_is_no_interface),
 	};
