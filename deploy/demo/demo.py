@@ -200,7 +200,7 @@ def sabotage(seed, quarter, only):
                 wrong.append(f"{row.name}: does not hold before any sabotage: {error}")
                 print(f"WRONG  {wrong[-1]}", flush=True)
         for row in chosen if not wrong else []:
-            wrong += sabotage_row(cluster, row, row.costly or row is chosen[0])
+            wrong += sabotage_row(cluster, row, lambda other: other.costly in ("", row.costly) or row is chosen[0])
     finally:
         cluster.stop()
     if not wrong:
@@ -209,7 +209,7 @@ def sabotage(seed, quarter, only):
     return 1 if wrong else 0
 
 
-def sabotage_row(cluster, row, costly_too):
+def sabotage_row(cluster, row, asked):
     wrong, started = [], time.monotonic()
     claims.fresh()
     mend = row.sabotage(cluster)
@@ -218,7 +218,7 @@ def sabotage_row(cluster, row, costly_too):
         if not error:
             wrong.append(f"{row.name}: still PASS although {row.broken}")
         for other in claims.rows():
-            if other.name != row.name and other.name not in row.related and (costly_too or not other.costly):
+            if other.name != row.name and other.name not in row.related and asked(other):
                 blamed = check(None, cluster, other)
                 if blamed:
                     wrong.append(f"{row.name}: sabotage ({row.broken}) also fails {other.name}: {blamed}")
@@ -226,7 +226,7 @@ def sabotage_row(cluster, row, costly_too):
         mend()
     claims.fresh()
     for again in claims.rows():
-        if again.name == row.name or (again.name in row.related and (costly_too or not again.costly)):
+        if again.name == row.name or (again.name in row.related and asked(again)):
             still = check(None, cluster, again)
             if still:
                 wrong.append(f"{again.name}: not mended after the sabotage of {row.name}: {still}")

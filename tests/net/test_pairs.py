@@ -1,4 +1,4 @@
-"""The pair matrix: every ordered pair of the demo's instances x every shape of packet x true and forged sources x both forms of the
+"""The pair matrix: every ordered pair of the demo's instances and of peers at two gateways x every shape of packet x true and forged sources x both forms of the
 destination, against an oracle of its own. What arrived is what the receivers' captures hold; a control packet per pair that must
 arrive makes silence mean something. All of it with TCX and with clsact."""
 import collections
@@ -9,13 +9,19 @@ import sys
 import time
 
 from fixture import oracle, packet, shapes
+from fixture.cluster import GATEWAYS
 from fixture.cluster import NODES as TABLE
 from fixture.cluster import Cluster, Instance
+from fixture.peer import Peer
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "deploy/demo"))
 from scene import APPS  # noqa: E402
 
 SLEEPER = {"schema": 1, "command": ["/bin/sleep", "100000"], "drain_ms": 0}
+# org, name, region: two of one org at the same gateway, one at another, which is a host as well
+PEERS = [("acme", "laptop", "ord"), ("acme", "office", "ord"), ("acme", "phone", "dev"), ("globex", "laptop", "ord"),
+         ("globex", "phone", "dev")]
+BURST = 50
 MAGIC = b"PaiR"
 TOKEN = re.compile(re.escape(MAGIC) + b"(....)", re.S)
 
@@ -25,8 +31,12 @@ def token_of(number):
     return MAGIC + (number + 1).to_bytes(4, "big")
 
 
-def network_of(instance):
-    return oracle.words(instance.address)[1]
+def network_of(member):
+    return oracle.words(member.address)[1]
+
+
+def is_peer(member):
+    return oracle.words(member.address)[3] < oracle.FIRST_INSTANCE
 
 
 def address(prefix, network, host, instance, low):
@@ -35,15 +45,15 @@ def address(prefix, network, host, instance, low):
 
 
 def sources(everybody, sender, target):
-    """True and forged sources of one instance against another, by name."""
+    """True and forged sources of one member against another, by name."""
     prefix, network, host, instance = oracle.words(sender.address)
     others = [i for i in everybody if i is not sender]
     same = next((i for i in others if network_of(i) == network and i is not target), None)
     foreign = next(i for i in others if network_of(i) != network and i is not target)
     far = next(i for i in others if oracle.words(i.address)[2] != host)
     found = {
-        "own": sender.address,
-        "own /112": address(prefix, network, host, instance, 0),
+        "own": sender.address,  # of an instance a /112, of a peer a /120
+        "another of its own": address(prefix, network, host, instance, low_of(sender) ^ 2),
         "target's": target.address,
         "other org's": foreign.address,
         "other host word": address(prefix, network, oracle.words(far.address)[2], instance, 2),
@@ -58,21 +68,27 @@ def sources(everybody, sender, target):
         "underlay": "fd80:6:6::11",
     }
     if same:
-        found["other instance's"] = same.address
+        found["another's"] = same.address
+    if is_peer(sender):
+        found["another /120 of its /112"] = address(prefix, network, host, instance, low_of(sender) ^ 0x100)
     return found
 
 
+def low_of(member):
+    return int.from_bytes(packet.raw(member.address)[14:], "big")
+
+
 class Matrix:
-    def __init__(self, cluster):
+    def __init__(self, cluster, peers):
         self.cluster = cluster
-        self.everybody = [Instance(cluster, record) for record in cluster.instances()]
-        self.captures = {i.id: packet.Capture(i, "6pn0") for i in self.everybody}
-        self.wires = {i.id: packet.Wire(i, "6pn0") for i in self.everybody}
+        self.everybody = [Instance(cluster, record) for record in cluster.instances()] + peers
+        self.captures = {i.id: packet.Capture(i, i.inner) for i in self.everybody}
+        self.wires = {i.id: packet.Wire(i, i.inner) for i in self.everybody}
         self.rows = []  # by number: (sender, target, source name, form, shape, must arrive, must be told)
-        self.seen = collections.defaultdict(set)  # number -> ids of instances that saw it
-        self.told = set()
+        self.seen = collections.defaultdict(set)  # number -> ids of members that saw it
+        self.told, self.controls = set(), 0
         for i in self.everybody:  # its root may do that: what counts is what the machine makes of it
-            i.out("ip", "link", "set", "6pn0", "mtu", "1500")
+            i.out("ip", "link", "set", i.inner, "mtu", "1500")
 
     def close(self):
         for thing in [*self.captures.values(), *self.wires.values()]:
@@ -88,6 +104,11 @@ class Matrix:
         self.rows.append((sender, target, name, form, shape.__name__, oracle.delivered(*facts), oracle.too_big(*facts)))
         self.wires[sender.id].send(made, sender.neighbour)
         return len(self.rows) - 1
+
+    def pace(self, sender):
+        """All that a peer sends goes through two WireGuards, whose queues are finite."""
+        if is_peer(sender) and len(self.rows) % BURST == 0:
+            self.controls += self.control([(sender, self.friend(sender))])
 
     def drain(self):
         for i in self.everybody:
@@ -139,7 +160,7 @@ class Matrix:
 
 def cluster_of(kind):
     # what a test changes in an instance stays so
-    cluster = Cluster(TABLE, node_args=("--attach", kind, "--repair_interval_ms", "3600000"))
+    cluster = Cluster([*TABLE, ("gw-ord", "ord")], node_args=("--attach", kind, "--repair_interval_ms", "3600000"), gateways=GATEWAYS)
     try:
         cluster.up()
         for org, app, regions in APPS:
@@ -151,14 +172,17 @@ def cluster_of(kind):
     return cluster
 
 
+def peers_of(cluster):
+    return [Peer(cluster, cluster.internet.customer(f"{org}-{name}"), org=org, name=name, region=region).up() for org, name, region in PEERS]
+
+
 def run_matrix(kind):
     cluster = cluster_of(kind)
     try:
         attached = {a["kind"] for name in cluster.nodes for a in cluster.node_status(name)["bpf"]["attached"]}
         assert attached == {kind}, attached
-        matrix = Matrix(cluster)
+        matrix = Matrix(cluster, peers_of(cluster))
         matrix.warm()
-        controls = 0
         pairs = list(itertools.permutations(matrix.everybody, 2))
         for sender, group in itertools.groupby(pairs, key=lambda pair: pair[0]):
             group = list(group)
@@ -166,10 +190,12 @@ def run_matrix(kind):
                 for (name, source), form, shape in itertools.product(sources(matrix.everybody, sender, target).items(),
                                                                      ("natural", "mesh"), shapes.ALL):
                     matrix.post(sender, target, name, source, form, shape)
+                    matrix.pace(sender)
                 matrix.drain()
-            controls += matrix.control(group)
-        controls += matrix.control(pairs)
+            matrix.controls += matrix.control(group)
+        matrix.controls += matrix.control(pairs)
         matrix.judge()
+        controls = matrix.controls
         arrived = sum(row[5] for row in matrix.rows) - controls
         print(f"   {kind}: {len(pairs)} ordered pairs, {len(matrix.rows) - controls} packets, {arrived} had to arrive and did, "
               f"{sum(row[6] for row in matrix.rows)} were answered by Packet Too Big, none else arrived anywhere; {controls} controls")

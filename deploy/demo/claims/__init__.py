@@ -28,10 +28,12 @@ RESOLVER = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-nega
 MESH = ("fetch", "isolation", "infrastructure", "gate-alone", "programs-alone", "underlay", "alone-names",
         "peer-fetch", "peer-name", "peer-office", "peer-walls", "peer-roaming", "alone-peers")
 # What needs the daemon of one machine, and of any: writes are waited for everywhere.
-WRITES = ("peer-region", "peer-rekey", "alone-names", "alone-restart", "alone-crash", "alone-cursor", "alone-window")
+WRITES = ("withdrawal", "peer-region", "peer-rekey", "alone-names", "alone-restart", "alone-crash", "alone-cursor", "alone-window")
 DAEMON = ("names-aaaa", "near-first", "peer-plain", "peer-names", "peer-walls", *WRITES)
 # What needs the daemon of gw-ord: its name server, its reports.
-GATEWAY = ("nodes-ready", "peer-openresolv", "peer-names", "peer-fetch", "peer-rekey", "peer-roaming", "peer-status", "alone-peers", *WRITES)
+GATEWAY = ("nodes-ready", "peer-openresolv", "peer-names", "peer-fetch", "peer-office", "peer-roaming", "peer-status", "alone-peers", *WRITES)
+# What needs the laptop's tunnel.
+LAPTOP = ("peer-openresolv", "peer-names", "peer-fetch", "peer-name", "peer-walls", "peer-roaming", "peer-status", "alone-peers")
 # What needs the programs of an instance's device: which instance it is depends on placement.
 SAME_HOST = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "isolation",
              "infrastructure", "gate-alone", "programs-alone", "mesh-form", "withdrawal", "underlay", "alone-names", "alone-restart",
@@ -43,7 +45,7 @@ def rows():
     names, walls, mesh = "3. names, from inside instances, over UDP and TCP", "4. isolation, judged at the receivers", "5. the mesh"
     return [
         Row("nodes-ready", "2. the machines, with both on them", "all five nodes are ready and have applied everything", nodes_ready,
-            "the daemon of dev-1 is stopped", stop_daemon("dev-1"), (*DAEMON, "withdrawal")),
+            "the daemon of dev-1 is stopped", stop_daemon("dev-1"), DAEMON),
         Row("only-the-link", "2. the machines, with both on them", "machines share nothing with the controller but the link port", no_link_but_the_port,
             "something listens on the API port of the underlay", api_on_the_underlay),
         Row("names-txt", names, f"TXT of {APP}.internal and regions. is \"nrt,ord\"", names_txt,
@@ -88,39 +90,39 @@ def rows():
         Row("withdrawal", "6. a change", "a stopped instance is withdrawn by every name server of its network", withdrawal,
             "the daemon of dev-1 is stopped", stop_daemon("dev-1"), (*DAEMON, "nodes-ready")),
         Row("peer-openresolv", people, "wg-quick brings up a laptop with openresolv with the file that `sixpn peer create` wrote, and dig asks "
-            "the DNS address it names", with_resolvconf, "openresolv is taken off the laptop", no_resolvconf, ("peer-names", "peer-fetch")),
+            "the DNS address it names", with_resolvconf, "openresolv is taken off the laptop", no_resolvconf, LAPTOP),
         Row("peer-plain", people, "and a machine without any resolvconf, where a line DNS = would have taken the tunnel down again",
             without_resolvconf, "its file has a line DNS =", dns_line, ("peer-names", "peer-fetch")),
         Row("peer-names", people, "both get the answers of instances: AAAA by region, over UDP and TCP", peer_names,
-            "acme's ::3 is gone at gw-ord", no_third, ("peer-openresolv", "peer-fetch", "peer-rekey", "peer-status", "alone-peers")),
+            "acme's ::3 is gone at gw-ord", no_third, ("peer-office", "peer-rekey", *LAPTOP)),
         Row("peer-fetch", people, "the laptop fetches pages by name from ord and nrt; both machines exchange bytes with every instance",
-            peer_fetch, "the database's host is taken out of the mesh of gw-ord", unmeshed_gateway, ("peer-roaming", "alone-peers")),
+            peer_fetch, "the database's host is taken out of the mesh of gw-ord", unmeshed_gateway, ("one-prefix", "peer-roaming", "alone-peers")),
         Row("peer-name", people, "<peer>._peer.internal resolves in an instance, which fetches a page from the laptop's own server",
-            reachable_by_name, "WireGuard of gw-ord has forgotten the laptop", peer_forgotten,
-            ("peer-openresolv", "peer-names", "peer-fetch", "peer-roaming", "peer-status", "peer-walls", "alone-peers")),
+            reachable_by_name, "WireGuard of gw-ord has forgotten the laptop", peer_forgotten, LAPTOP),
         Row("peer-office", people, "an office joined by docs/use/bridge-a-network.md, word by word: instances reach the server behind it, and "
-            "nothing else there", office, "somebody flushes the firewall of the office's machine", office_flushed),
+            "nothing else there", office, "somebody flushes the firewall of the office's machine", office_flushed,
+            costly="people"),
         Row("peer-region", people, "a phone for nrt, which has no gateway, ends in the nearest region that has one, and that is said; "
             "--strict is an error that names the regions with gateways", region_falls_back, "the organization is strict by itself", strict_org),
         Row("peer-walls", people, "a laptop of globex reaches nothing of acme: no instance, no laptop, not acme's ::3; true and forged sources",
-            peer_walls, "programs detached and the second gate open on its gateway", gateway_gates_away, SAME_HOST),
+            peer_walls, "programs detached and the second gate open on its gateway", gateway_gates_away, SAME_HOST, costly="people"),
         Row("peer-roaming", people, "the laptop leaves the house during a download, and the download ends well", roaming,
-            "the other network lets no UDP out", cafe_is_shut),
+            "the other network lets no UDP out", cafe_is_shut, costly="people"),
         Row("peer-rekey", people, "a new key is good and the old one dead when `peer rekey` returns; so is the peer when `peer delete` does",
-            rekey_and_delete, "the daemon of gw-ord is stopped", stop_daemon("gw-ord"), GATEWAY),
+            rekey_and_delete, "the daemon of gw-ord is stopped", stop_daemon("gw-ord"), GATEWAY, costly="people"),
         Row("peer-status", people, "`sixpn peer status` shows the laptop online, where it is seen and what it sent", peer_status,
-            "the daemon of gw-ord is stopped", stop_daemon("gw-ord"), GATEWAY),
+            "the daemon of gw-ord is stopped", stop_daemon("gw-ord"), GATEWAY, costly="people"),
         Row("alone-names", alone, "killed, its database gone: names and traffic go on, and _sync.internal says how old they are",
             part("names"), "a health check on nrt-1 takes its resolver away while the controller is silent", health_check,
-            ("alone-restart", "alone-crash"), costly=True),
+            ("alone-restart", "alone-crash"), costly="alone"),
         Row("alone-peers", alone, "tunnels go on meanwhile, and a laptop that comes up anew shakes hands and asks its names", part("peers"),
-            "a health check on gw-ord takes its peers away while the controller is silent", health_check_of_peers, costly=True),
+            "a health check on gw-ord takes its peers away while the controller is silent", health_check_of_peers, costly="alone"),
         Row("alone-restart", alone, "a daemon that is killed meanwhile answers everything from its own file", part("restart"),
-            "the state files of nrt-1 are damaged", damaged_state, ("alone-crash", "alone-cursor"), costly=True),
+            "the state files of nrt-1 are damaged", damaged_state, ("alone-crash", "alone-cursor"), costly="alone"),
         Row("alone-crash", alone, "an instance that dies meanwhile leaves its host's names, is started again, and enters them again",
-            part("crash"), "nrt-1 can start no process", no_shim, costly=True),
+            part("crash"), "nrt-1 can start no process", no_shim, costly="alone"),
         Row("alone-cursor", alone, "the controller is back: all converge, and nobody needs a snapshot", part("cursor"),
-            "the store comes back as another log", another_log, costly=True),
+            "the store comes back as another log", another_log, costly="alone"),
         Row("alone-window", alone, "who missed more changes than the controller keeps takes one snapshot, and nobody else does",
-            part("window"), "the stopped daemon is woken again and again", waker, costly=True),
+            part("window"), "the stopped daemon is woken again and again", waker, costly="alone"),
     ]

@@ -16,7 +16,7 @@ class Row:
     broken: str
     sabotage: object
     related: tuple = ()
-    costly: bool = False  # seconds: asked with the sabotage of its own chapter and with one other
+    costly: str = ""  # seconds: asked with the sabotages of those with the same word, and with one other
 
 
 class Wrong(Exception):
