@@ -3,6 +3,7 @@
 # installs any. Quick when nothing is missing. Prints what it will install and how much that is before it does. With --unpack it installs
 # nothing, but puts PACKAGE, or all that benchmarks compare with, into FOLDER: installed, those would start daemons of their own, and
 # openresolv, which customers' machines of the demo have, would look after this machine's resolv.conf.
+# `vm` installs what `make test-vm` needs and unpacks kernels into FOLDER: installed, the next boot of this machine might take one.
 set -euo pipefail
 
 build=(
@@ -20,6 +21,8 @@ tests=(
 	libcmocka-dev tcpdump iputils-ping iptables bind9-dnsutils curl socat sqlite3 libc-bin netcat-openbsd
 )
 peers=(nsd libevent-2.1-7 libfstrm0) # `make bench`: NSD, and the two libraries that are not here already
+vm=(qemu-system-x86 busybox-static xz-utils)
+kernels=(linux-image-cloud-amd64 linux-image-6.12-cloud-amd64) # each stands for the newest of Debian 12's own, and of its newer line
 tools=(clang-format-14 clang-tidy-14)
 
 wanted=("${build[@]}" "${run[@]}" "${tests[@]}")
@@ -46,14 +49,45 @@ if [ "${1:-}" = --unpack ]; then
 	exit 0
 fi
 
+# The newest of each; one that is there already stays. What cannot be had is said, and left to the tests to skip.
+unpack_kernels() {
+	local folder=$1 line name packages
+	mkdir -p "$folder"
+	for line in "${kernels[@]}"; do
+		[ -e "$folder/$line/boot" ] && continue
+		name=$(apt-cache depends "$line" 2>/dev/null | awk '$1 == "Depends:" {print $2; exit}')
+		if [ -z "$name" ]; then
+			echo "install-deps: the package lists know no $line (apt-get update?)"
+			continue
+		fi
+		packages=$(mktemp -d)
+		chmod 755 "$packages"
+		if (cd "$packages" && apt-get download -q "$name" >/dev/null 2>&1); then
+			dpkg-deb -x "$packages"/*.deb "$folder/$line.part" && mv "$folder/$line.part" "$folder/$line"
+		else
+			echo "install-deps: cannot download $name"
+		fi
+		rm -rf "$packages"
+	done
+}
+
+if [ "${1:-}" = vm ]; then
+	[ -n "${2:-}" ] || { echo "install-deps: vm needs the folder for the kernels" >&2; exit 2; }
+	wanted=("${vm[@]}")
+fi
+
 missing=()
 have=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${wanted[@]}" 2>/dev/null | awk '$1 == "ii" {print $2}' || true)
 for package in "${wanted[@]}"; do
 	grep -qx -- "$package" <<<"$have" || missing+=("$package")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
+if [ ${#missing[@]} -eq 0 ]; then
+	[ "${1:-}" != vm ] || unpack_kernels "$2"
+	exit 0
+fi
 
 if [ "$(id -u)" != 0 ]; then
+	[ "${1:-}" != vm ] || exit 0 # the tests say what is missing
 	echo "install-deps: these packages are missing and only root can install them: ${missing[*]}" >&2
 	exit 1
 fi
@@ -65,3 +99,4 @@ echo "install-deps: will install ${#missing[@]} packages and what they need:"
 printf '  %s\n' "${missing[*]}" | fold -s -w 110
 apt-get install --no-install-recommends --assume-no "${missing[@]}" 2>/dev/null | grep -E 'newly installed|Need to get|disk space' || true
 apt-get install -q -y --no-install-recommends "${missing[@]}" </dev/null
+[ "${1:-}" != vm ] || unpack_kernels "$2"

@@ -2,6 +2,7 @@
 #include "lib/netlink/wg_backend.h"
 #include "lib/base/log.h"
 #include "lib/netlink/rtnl.h"
+#include "lib/netlink/wg_genl.h"
 #include "lib/netlink/wg_process.h"
 
 #include <string.h>
@@ -92,12 +93,28 @@ static int look(struct rtnl *rtnl, enum wg_backend wanted, const struct wg_proce
 	return 0;
 }
 
+int wg_backend_remove_kernel(const char *device_name)
+{
+	struct wg_genl *genl;
+	int e = wg_genl_open(device_name, &genl);
+
+	if (e == 0) {
+		struct wg wg = wg_genl_backend(genl);
+
+		e = wg_reconcile(&wg, NULL, 0, NULL, NULL);
+		wg_genl_free(genl);
+	}
+	return e < 0 && e != -ENODEV ? e : wg_process_device_remove(device_name);
+}
+
 static int remove_other(const struct wg_process_config *config, enum wg_backend backend)
 {
 	struct wg_process process = WG_PROCESS_NONE;
 	int e = 0;
 
-	if (backend == WG_BACKEND_KERNEL && wg_process_find(config, &process) == 0)
+	if (backend == WG_BACKEND_USERSPACE)
+		return wg_backend_remove_kernel(config->name);
+	if (wg_process_find(config, &process) == 0)
 		e = wg_process_stop(config, &process);
 	wg_process_release(&process);
 	return e < 0 ? e : wg_process_device_remove(config->name);

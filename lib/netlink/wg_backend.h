@@ -43,3 +43,7 @@ int wg_backend_decide(enum wg_backend wanted, const struct wg_backend_found *fou
  * config names the device, and the process that may serve it. -errno, or E_REFUSED with why. */
 int wg_backend_settle(struct rtnl *rtnl, enum wg_backend wanted, const char *area, const struct wg_process_config *config,
 		      enum wg_backend *ret_backend, struct why *why);
+
+/* Removes the kernel's device, its peers first. With them it would take the kernel a grace period each, one after the other: minutes for
+ * thousands, in which the caller waits. */
+int wg_backend_remove_kernel(const char *device_name);

@@ -310,6 +310,10 @@ void wg_tunnel_wipe(struct wg_tunnel *t)
 {
 	loop_remove_io(&t->death);
 	loop_cancel_timer(&t->restart);
+	if (t->backend == WG_BACKEND_KERNEL) {
+		wg_backend_remove_kernel(t->name);
+		return;
+	}
 	wg_process_stop(&t->process_config, &t->process);
 	wg_process_device_remove(t->name);
 }
