@@ -85,7 +85,9 @@ static void offer_for_command(struct cli *cli, const struct cli_command *command
 		snprintf(text, sizeof text, "%s%s", strlen(f->name) == 1 ? "-" : "--", f->name);
 		offer(cli, text, prefix);
 	}
-	if (prefix[0] != '-' && !strcmp(command->args, "NAME") && strcmp(command->verb, "create"))
+	if (prefix[0] != '-' && command->noun && !strcmp(command->noun->name, "doctor"))
+		offer_names(cli, cli_noun_find(command->verb), prefix); /* doctor peer NAME */
+	else if (prefix[0] != '-' && !strcmp(command->args, "NAME") && strcmp(command->verb, "create"))
 		offer_names(cli, command->noun, prefix);
 }
 

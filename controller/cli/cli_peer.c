@@ -189,6 +189,17 @@ static int wait_for(struct cli *cli, struct job *job, struct request_reply *repl
 	return taken ? taken : r;
 }
 
+/* A long name has a short label in DNS: people have to hear it. */
+static void tell_label(struct cli *cli, const json_t *peer)
+{
+	const char *name = json_string_value(json_object_get(peer, "name")), *label = json_string_value(json_object_get(peer, "label"));
+	CLEAN_BUF struct buf text = BUF_INIT(256);
+
+	output_text(peer, "label", &text);
+	if (name && label && strcmp(name, label))
+		cli_note(cli, "in names it is called %s._peer.internal", buf_str(&text));
+}
+
 /* The whole way: file, request, file, wait. The place is chosen, the keys are there. */
 static int run_job(struct cli *cli, struct job *job)
 {
@@ -206,6 +217,7 @@ static int run_job(struct cli *cli, struct job *job)
 		r = peer_place_take(cli, &job->place, reply.body);
 		if (r)
 			tell_unknown(cli, job);
+		tell_label(cli, reply.body);
 		told = wait_for(cli, job, &reply, sent_ms);
 		r = r ? r : told;
 		told = peer_place_finish(cli, &job->place);

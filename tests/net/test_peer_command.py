@@ -52,8 +52,8 @@ def private_key(text):
     return re.search(r"^PrivateKey = (\S{44})$", text, re.M).group(1)
 
 
-def customer(lab, name):
-    made = lab.internet.customer(name)
+def customer(lab, name, **kw):
+    made = lab.internet.customer(name, **kw)
     made.log_in(lab.token, f"http://{API_NAME}:{API_PORT}")
     return made
 
@@ -125,8 +125,8 @@ def test_the_file_brings_a_tunnel_up_and_the_doctor_finds_nothing(lab):
     assert set(findings(laptop, "laptop")) == {"resolver"}  # by name, with the gateway's side
 
 
-def server(place):
-    return re.search(r"(fdaa\S+)::/48", place.file("laptop.conf")).group(1) + "::3"
+def server(place, file="laptop.conf"):
+    return re.search(r"(fdaa\S+)::/48", place.file(file)).group(1) + "::3"
 
 
 def test_the_doctor_finds_the_one_thing_that_is_wrong(lab):
@@ -179,6 +179,19 @@ def test_a_move_differs_in_two_lines(lab):
     wait_until(lambda: laptop.run("ping", "-6", "-c1", "-W1", server(laptop)).returncode == 0, PATIENCE, "the moved file works")
     assert not set(findings(laptop, "./moved.conf")) - {"resolver"}
     laptop.wg_quick("down", "moved.conf")
+
+
+def test_all_names_through_the_tunnel_with_openresolv(lab):
+    other = customer(lab, "other", resolvconf="openresolv")
+    good(other, "peer", "create", "--org", "acme", "other", "--region", "nrt", "--dns", "all", "-o", "other.conf", status=3)  # no such region
+    assert not other.path("/run/home/other.conf").exists()
+    good(other, "peer", "create", "--org", "acme", "other", "--region", "ord", "--dns", "all", "-o", "other.conf")
+    other.wg_quick("up", "other.conf")
+    wait_until(lambda: other.run("ping", "-6", "-c1", "-W1", server(other, "other.conf")).returncode == 0, PATIENCE, "the tunnel works")
+    assert other.dig("_apps.internal", "TXT") == ['"web"']  # by its own resolv.conf
+    assert findings(other, "./other.conf") == {}
+    other.wg_quick("down", "other.conf")
+    assert server(other, "other.conf") not in other.path("/etc/resolv.conf").read_text()
 
 
 def test_a_controller_that_dies_over_the_request_leaves_a_key_that_can_be_used(lab):

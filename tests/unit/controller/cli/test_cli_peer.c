@@ -119,6 +119,18 @@ static void a_fallback_is_said_on_standard_error(void **state)
 	assert_null(strstr(f->out, "nrt has no gateway"));
 }
 
+static void a_name_that_does_not_fit_is_said_as_it_is_in_dns(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 201, PEER_WITH(THE_KEY, "ord-1", ",\"label\":\"laptop\"" DONE));
+	assert_int_equal(run_with(f, "peer create laptop -o", "a.conf"), 0);
+	assert_null(strstr(f->err, "_peer.internal"));
+	answer(f, 201, PEER_WITH(THE_KEY, "ord-1", ",\"label\":\"static-laptop-1a2b3c\"" DONE));
+	assert_int_equal(run_with(f, "peer create laptop -o", "b.conf"), 0);
+	has(f->err, "in names it is called static-laptop-1a2b3c._peer.internal\n");
+}
+
 static void a_refusal_leaves_no_file_and_a_file_that_is_there_no_request(void **state)
 {
 	struct fixture *f = *state;
@@ -567,6 +579,7 @@ int main(void)
 		T(the_key_is_made_here_and_only_its_public_half_leaves),
 		T(two_peers_have_two_keys),
 		T(a_fallback_is_said_on_standard_error),
+		T(a_name_that_does_not_fit_is_said_as_it_is_in_dns),
 		T(a_refusal_leaves_no_file_and_a_file_that_is_there_no_request),
 		T(a_link_that_is_there_is_not_followed),
 		T(an_open_umask_does_not_open_the_file),
