@@ -191,6 +191,32 @@ static void g16_a_gateway_that_falls_silent_ends_the_wait_as_soon_as_that_is_kno
 	world_free(w);
 }
 
+static void g16_whoever_goes_on_waiting_waits_for_a_silent_gateway_too(void **state)
+{
+	static struct waited got;
+	struct gateway a;
+	struct world *w = gateways(&a, NULL);
+	struct store_peer peer = make_peer(w, "laptop", 1, false, 0);
+	struct api_wait want = { .timeout_ms = 10 * PARK_MS };
+	uint8_t key[32] = { 42 };
+
+	(void)state;
+	world_run(w, 100);
+	stop_node(a.node);
+	world_run(w, 4 * PARK_MS);
+	DO(w, store_peer_rekey(store, op, "acme", "laptop", key, NULL, &peer));
+	want.v = w->op_v;
+	snprintf(want.gateway, sizeof want.gateway, "%s", peer.gateway_name);
+	assert_int_equal(wait_start(w->c, &want, waited, &got), 0);
+	world_run(w, PARK_MS);
+	assert_int_equal(got.times, 0); /* any other node would be unknown, and not waited for */
+	start_node(a.node);
+	world_run(w, 1000);
+	assert_int_equal(got.times, 1);
+	assert_true(got.result.applied);
+	world_free(w);
+}
+
 /* ---- what gateways see ---- */
 
 static void see(struct test_node *n, const struct store_peer *peer, uint64_t handshake_ms, uint64_t rx, const char *endpoint)
@@ -436,6 +462,7 @@ int main(void)
 		cmocka_unit_test(what_a_gateway_says_in_its_poll_is_what_customers_are_given),
 		cmocka_unit_test(g16_a_peer_is_there_when_its_gateway_has_it_and_a_late_one_is_named),
 		cmocka_unit_test(g16_a_gateway_that_falls_silent_ends_the_wait_as_soon_as_that_is_known),
+		cmocka_unit_test(g16_whoever_goes_on_waiting_waits_for_a_silent_gateway_too),
 		cmocka_unit_test(what_a_gateway_sees_is_told_and_makes_no_record),
 		cmocka_unit_test(only_the_gateway_of_a_peer_is_believed),
 		cmocka_unit_test(g15_a_peer_that_moves_is_everybodys_news_once_the_new_gateway_has_seen_it),
