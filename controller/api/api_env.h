@@ -32,6 +32,7 @@ struct api_node_state {
 	size_t n_held; /* deletes that it holds back; the first are in held */
 	char held[API_NODE_ERRORS_MAX][80];
 	struct recent_summary applied; /* commit to acknowledgement, of the last hour */
+	uint64_t peers, peers_online; /* of a gateway: customers' WireGuard peers that it has, as it last said */
 };
 
 /* Waits until every node that is not unknown has applied V; with `instance`, also until that instance's observed state has

@@ -41,6 +41,13 @@ static json_t *recent_json(const struct recent_summary *r)
 		      json_null();
 }
 
+/* null = it is no gateway */
+static json_t *peers_json(const struct api_node_state *node)
+{
+	return node->roles & ROLE_GATEWAY ? json_pack("{s:I,s:I}", "total", (json_int_t)node->peers, "online", (json_int_t)node->peers_online) :
+					    json_null();
+}
+
 static void add_node(void *ctx, const struct api_node_state *node)
 {
 	struct survey *survey = ctx;
@@ -50,13 +57,13 @@ static void add_node(void *ctx, const struct api_node_state *node)
 	if (node->ready && node->lag == 0 && node->n_errors == 0 && node->n_held == 0 && !node->cloned)
 		survey->current++;
 	json_array_append_new(survey->nodes,
-			      json_pack("{s:s,s:o,s:s,s:s,s:I,s:I,s:o,s:o,s:I,s:o,s:I,s:o,s:b,s:o}", "name", node->name, "roles", api_roles_json(node->roles),
+			      json_pack("{s:s,s:o,s:s,s:s,s:I,s:I,s:o,s:o,s:I,s:o,s:I,s:o,s:b,s:o,s:o}", "name", node->name, "roles", api_roles_json(node->roles),
 					"region", node->region, "state", state, "v", (json_int_t)node->applied_v, "lag",
 					(json_int_t)node->lag, "last_poll_ms",
 					node->last_poll_ago_ms == UINT64_MAX ? json_null() : json_integer((json_int_t)node->last_poll_ago_ms),
 					"version", api_json_str(node->version), "n_errors", (json_int_t)node->n_errors, "errors",
 					errors_json(node), "n_held", (json_int_t)node->n_held, "held", held_json(node), "cloned", node->cloned, "applied",
-					recent_json(&node->applied)));
+					recent_json(&node->applied), "peers", peers_json(node)));
 }
 
 static void add_event(void *ctx, const struct event *event)

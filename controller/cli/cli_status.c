@@ -14,6 +14,32 @@ static const struct cli_column columns[] = {
 	{ "APPLIED p99", "applied_p99" }, { "VERSION", "version" }, { "NOTE", "note" }, { 0 },
 };
 
+/* Where there is a gateway. */
+static const struct cli_column columns_with_peers[] = {
+	{ "NODE", "name" }, { "ROLES", "roles" }, { "REGION", "region" }, { "STATE", "state" }, { "V", "v" }, { "LAG", "lag" },
+	{ "APPLIED p99", "applied_p99" }, { "PEERS", "peers_text" }, { "VERSION", "version" }, { "NOTE", "note" }, { 0 },
+};
+
+/* "12/40 online". True: one of them is a gateway. */
+static bool add_peers(const json_t *nodes)
+{
+	bool any = false;
+	json_t *node;
+	size_t i;
+
+	json_array_foreach(nodes, i, node) {
+		const json_t *peers = json_object_get(node, "peers");
+		char text[64] = "";
+
+		if (json_is_object(peers))
+			snprintf(text, sizeof text, "%lld/%lld online", (long long)json_integer_value(json_object_get(peers, "online")),
+				 (long long)json_integer_value(json_object_get(peers, "total")));
+		any = any || text[0];
+		json_object_set_new(node, "peers_text", json_string(text));
+	}
+	return any;
+}
+
 static void add_notes(const json_t *nodes)
 {
 	json_t *node;
@@ -113,7 +139,7 @@ static void tell_table(struct cli *cli, const json_t *body, int status)
 		tell_headline(cli, body, status);
 	add_notes(nodes);
 	if (json_array_size(nodes))
-		output_list(cli, nodes, columns, "name");
+		output_list(cli, nodes, add_peers(nodes) ? columns_with_peers : columns, "name");
 }
 
 /* ---- watching ---- */

@@ -34,6 +34,8 @@ static void fill_state(const struct controller *c, const struct node_entry *node
 		.n_errors = node->n_errors,
 		.n_held = node->n_held,
 		.applied = convergence_recent(c, node),
+		.peers = health_sum(&node->health, HEALTH_GATEWAY_PEERS, NULL),
+		.peers_online = health_sum(&node->health, HEALTH_GATEWAY_PEERS, "online"),
 	};
 	/* what it has applied includes all that does not concern it */
 	if (node->acked)

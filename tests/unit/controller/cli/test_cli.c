@@ -274,14 +274,17 @@ static void status_exits_0_1_or_2(void **state)
 {
 	struct fixture *f = *state;
 
-	answer(f, 200, "{\"healthy\":true,\"v\":4,\"applied\":{\"slowest_ms\":212,\"p50_ms\":31,\"p99_ms\":96},\"nodes_total\":1,\"nodes_current\":1,\"nodes\":[{\"name\":\"ord-1\",\"state\":\"ready\",\"roles\":[\"host\",\"gateway\"],\"v\":4,\"lag\":0,\"n_errors\":0}],\"controller\":{\"version\":\"1\",\"up_ms\":5}}");
+	answer(f, 200, "{\"healthy\":true,\"v\":4,\"applied\":{\"slowest_ms\":212,\"p50_ms\":31,\"p99_ms\":96},\"nodes_total\":1,\"nodes_current\":1,\"nodes\":[{\"name\":\"ord-1\",\"state\":\"ready\",\"roles\":[\"host\",\"gateway\"],\"v\":4,\"lag\":0,\"n_errors\":0,\"peers\":{\"total\":40,\"online\":12}}],\"controller\":{\"version\":\"1\",\"up_ms\":5}}");
 	assert_int_equal(run(f, "status"), 0);
 	has(f->out, "healthy: 1 of 1 nodes hold V 4, slowest change in the last hour 212 ms (p50 31, p99 96)\n");
 	has(f->out, "ord-1  host,gateway");
+	has(f->out, "PEERS");
+	has(f->out, "12/40 online");
 	answer(f, 200, "{\"healthy\":false,\"v\":4,\"nodes_total\":2,\"nodes_current\":1,\"nodes\":[{\"name\":\"a\",\"state\":\"ready\"},{\"name\":\"b\",\"state\":\"unknown\"}]}");
 	assert_int_equal(run(f, "status --json"), 1);
 	answer(f, 200, "{\"healthy\":false,\"v\":4,\"nodes_total\":1,\"nodes_current\":0,\"nodes\":[{\"name\":\"b\",\"state\":\"unknown\"}]}");
 	assert_int_equal(run(f, "status"), 2);
+	assert_null(strstr(f->out, "PEERS")); /* there is no gateway */
 	f->env[0] = (char *)(uintptr_t) "SIXPN_SOCKET=/nonexistent/sock";
 	assert_int_equal(run(f, "status"), 2);
 	assert_int_equal(run(f, "org list"), 5);

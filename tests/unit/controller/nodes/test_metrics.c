@@ -240,6 +240,38 @@ static Sixpn__HealthValue *value(uint32_t what, uint64_t n, size_t n_labels, con
 	return v;
 }
 
+static void see_node(void *ctx, const struct api_node_state *node)
+{
+	*(struct api_node_state *)ctx = *node;
+}
+
+static void the_status_of_a_gateway_says_how_many_of_its_peers_are_there(void **state)
+{
+	Sixpn__HealthValue *values[] = { value(HEALTH_GATEWAY_PEERS, 12, 1, "online", NULL, NULL),
+					 value(HEALTH_GATEWAY_PEERS, 3, 1, "offline", NULL, NULL),
+					 value(HEALTH_GATEWAY_PEERS, 25, 1, "never", NULL, NULL) };
+	Sixpn__Health health = SIXPN__HEALTH__INIT;
+	static struct api_node_state seen;
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+	struct test_node *a = add_node(w, "ord");
+
+	(void)state;
+	health.values = values;
+	health.n_values = ARRAY_LEN(values);
+	a->health = &health;
+	start_node(a);
+	world_run(w, 1000);
+	controller_env(w->c)->ops->each_node(w->c, see_node, &seen);
+	assert_int_equal(seen.peers, 40);
+	assert_int_equal(seen.peers_online, 12);
+	world_free(w);
+	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+		free(values[i]->labels);
+		free(values[i]);
+	}
+}
+
 static void what_a_node_says_is_exported_with_its_name_and_nonsense_is_left_out(void **state)
 {
 	static const char long_label[] = "123456789012345678901234567890123456789012345678901234567";
@@ -298,6 +330,7 @@ int main(void)
 		cmocka_unit_test(a_node_that_was_away_makes_no_change_slow),
 		cmocka_unit_test(who_is_silent_is_not_ready_and_who_is_deleted_is_in_no_line),
 		cmocka_unit_test(what_a_node_says_is_exported_with_its_name_and_nonsense_is_left_out),
+		cmocka_unit_test(the_status_of_a_gateway_says_how_many_of_its_peers_are_there),
 		cmocka_unit_test(the_reference_page_says_what_the_table_says),
 	};
 
