@@ -12,7 +12,7 @@ from fixture import oracle, packet, shapes
 from fixture.cluster import GATEWAYS
 from fixture.cluster import NODES as TABLE
 from fixture.cluster import Cluster, Instance
-from fixture.peer import Peer
+from fixture.visitor import Visitor
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "deploy/demo"))
 from scene import APPS  # noqa: E402
@@ -173,7 +173,7 @@ def cluster_of(kind):
 
 
 def peers_of(cluster):
-    return [Peer(cluster, cluster.internet.customer(f"{org}-{name}"), org=org, name=name, region=region).up() for org, name, region in PEERS]
+    return [Visitor(cluster, cluster.internet.customer(f"{org}-{name}"), org=org, name=name, region=region).up() for org, name, region in PEERS]
 
 
 def run_matrix(kind):

@@ -11,7 +11,7 @@ from fixture.api import Api
 from fixture.attack import Attack
 from fixture.cluster import Instance, wait_until
 from fixture.judge import Judge
-from fixture.peer import Peer, Refused
+from fixture.visitor import Refused, Visitor
 
 NODES = [("ord-1", "ord"), ("nrt-1", "nrt"), ("gw-ord", "ord"), ("dev-1", "dev")]
 GATEWAYS = {"gw-ord": "gateway", "dev-1": "host,gateway"}
@@ -25,7 +25,7 @@ def prepare(lab):
     lab.deploy("globex", "web", ["ord"], SLEEPER)
     lab.settle()
     lab.sixpn("org", "update", "acme", "--limit", f"peers={STORM + 100}")
-    lab.peers = {key: Peer(lab, lab.internet.customer("-".join(key)), org=key[0], name=key[1], region=region).up()
+    lab.peers = {key: Visitor(lab, lab.internet.customer("-".join(key)), org=key[0], name=key[1], region=region).up()
                  for key, region in ((("acme", "laptop"), "ord"), (("acme", "phone"), "dev"), (("globex", "laptop"), "ord"))}
 
 
@@ -103,7 +103,7 @@ def test_wireguard_killed_on_a_gateway_comes_back_with_every_peer(lab):
 
 def test_a_deleted_peer_is_dead_everywhere_when_the_delete_returns(lab):
     api, machine = Api(lab), lab.internet.customer("gone")
-    peer = Peer(lab, machine, org="acme", name="gone", region="dev").up()
+    peer = Visitor(lab, machine, org="acme", name="gone", region="dev").up()
     askers = [Instance(lab, record) for record in lab.instances("acme")]
     assert answers(peer, peer.record["dns"], 5)
     for asker in askers:
@@ -119,7 +119,7 @@ def test_a_deleted_peer_is_dead_everywhere_when_the_delete_returns(lab):
 
 def test_a_new_key_is_dead_for_the_old_owner_and_keeps_the_address(lab):
     api, machine = Api(lab), lab.internet.customer("rekeyed")
-    peer = Peer(lab, machine, org="acme", name="rekeyed", region="ord").up()
+    peer = Visitor(lab, machine, org="acme", name="rekeyed", region="ord").up()
     assert answers(peer, peer.record["dns"], 5)
     old, others = peer.private, keys_at(lab, "gw-ord") - {peer.public}
     with Pings(lab.peers["acme", "laptop"], lab.instance("acme", "web", "ord-1").address) as pings:
@@ -163,7 +163,7 @@ def test_a_gateway_that_falls_silent_between_placement_and_apply_leaves_no_half_
 def attempt(lab, machine, wanted):
     """(status, body, the peer or None)"""
     try:
-        peer = Peer(lab, machine, **wanted)
+        peer = Visitor(lab, machine, **wanted)
         return peer.status, peer.record, peer
     except Refused as refused:
         return refused.status, refused.body, None
