@@ -43,8 +43,9 @@ static int only_file(struct cli *cli, char *ret, size_t size)
 			peer_file_wipe(&file);
 		}
 	globfree(&found);
-	return n == 1 ? 0 : cli_fail(cli, EXIT_USAGE, "usage", "sixpn doctor peer ./laptop.conf", "%s in " WG_QUICK_DIR ": say which",
-				     n ? "there are several files of peers" : "there is no file of a peer that can be read");
+	return n == 1 ? 0
+		      : cli_fail(cli, EXIT_USAGE, "usage", "sixpn doctor peer ./laptop.conf", "%s in " WG_QUICK_DIR ": say which",
+				 n ? "there are several files of peers" : "there is no file of a peer that can be read");
 }
 
 static int choose(struct cli *cli, struct doctor *d, char *path, size_t size)
@@ -89,14 +90,17 @@ static json_t *findings_json(const struct doctor *d)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < d->n; i++)
-		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s}", "level", doctor_level_text(d->findings[i].level), "check",
-						      d->findings[i].check, "text", d->findings[i].text, "next", d->findings[i].next));
+		json_array_append_new(list,
+				      json_pack("{s:s,s:s,s:s,s:s}", "level", doctor_level_text(d->findings[i].level), "check",
+						d->findings[i].check, "text", d->findings[i].text, "next", d->findings[i].next));
 	return list;
 }
 
 static void print(struct cli *cli, const struct doctor *d, size_t n_fail, size_t n_warn)
 {
-	static const struct cli_column columns[] = { { "LEVEL", "level" }, { "CHECK", "check" }, { "TEXT", "text" }, { "NEXT", "next" }, { 0 } };
+	static const struct cli_column columns[] = {
+		{ "LEVEL", "level" }, { "CHECK", "check" }, { "TEXT", "text" }, { "NEXT", "next" }, { 0 }
+	};
 	CLEAN_JSON json_t *list = findings_json(d);
 
 	if (cli_has(cli, "json")) {
@@ -117,8 +121,8 @@ static void print(struct cli *cli, const struct doctor *d, size_t n_fail, size_t
 		if (cli_has(cli, "q"))
 			fprintf(cli->out, "%s\n", f->check);
 		else
-			fprintf(cli->out, "%-5s %s\n%s%s%s", doctor_level_text(f->level), f->text, f->next[0] ? "        next: " : "", f->next,
-				f->next[0] ? "\n" : "");
+			fprintf(cli->out, "%-5s %s\n%s%s%s", doctor_level_text(f->level), f->text,
+				f->next[0] ? "        next: " : "", f->next, f->next[0] ? "\n" : "");
 	}
 	cli_note(cli, "%zu fail, %zu warnings", n_fail, n_warn);
 }

@@ -6,6 +6,7 @@
 #include "controller/cli/request.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
+#include "lib/sixpn/name.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,8 @@ static int make_keys(struct cli *cli, struct peer_file *file, json_t *body, char
 
 	crypto_init();
 	if (given && crypto_unbase64(given, strlen(given), public_key, sizeof public_key) < 0)
-		return cli_fail(cli, EXIT_USAGE, "key_invalid", "it is what wg pubkey prints: 44 characters that end in =", "--public-key is no WireGuard key");
+		return cli_fail(cli, EXIT_USAGE, "key_invalid",
+				"it is what wg pubkey prints: 44 characters that end in =", "--public-key is no WireGuard key");
 	if (!given) {
 		crypto_x25519_keypair(file->private_key, public_key);
 		file->has_private = true;
@@ -86,7 +88,8 @@ static int check_same_key(struct cli *cli, const struct peer_file *file, const j
 	crypto_base64(public_key, sizeof public_key, text);
 	if (is_key_of(peer, text))
 		return 0;
-	return cli_fail(cli, EXIT_REFUSED, "key_differs", "is it the file of another peer, or did somebody rekey this one? sixpn peer rekey gives it a new key",
+	return cli_fail(cli, EXIT_REFUSED, "key_differs",
+			"is it the file of another peer, or did somebody rekey this one? sixpn peer rekey gives it a new key",
 			"the key in %s is not the one that the controller knows for this peer", cli_value(cli, "from"));
 }
 
@@ -108,18 +111,25 @@ static void job_deinit(struct job *job)
 	peer_file_wipe(&job->place.file);
 }
 
+/* What to do with a peer that is there and has no finished file. */
+static void tell_kept(struct cli *cli, const struct job *job, const char *when)
+{
+	const char *path = job->place.secret.path, *name = job->place.file.name;
+
+	if (job->place.secret.fd >= 0)
+		fprintf(cli->err, "  %s  sixpn peer config %s --from %s -o NEW-FILE     (%s keeps the key, and is not finished)\n", when,
+			name, path, path);
+	else if (job->place.holds_key)
+		fprintf(cli->err, "  %s  sixpn peer rekey %s     (the key was only here, and is gone)\n", when, name);
+}
+
 static void tell_unknown(struct cli *cli, const struct job *job)
 {
-	const char *path = job->place.secret.path;
-
-	fprintf(cli->err, "  it is not known whether the controller has done it\n  look:        sixpn peer show %s\n", job->place.file.name);
+	fprintf(cli->err, "  it is not known whether the controller has done it\n  look:        sixpn peer show %s\n",
+		job->place.file.name);
+	tell_kept(cli, job, "if it has:  ");
 	if (job->place.secret.fd >= 0)
-		fprintf(cli->err,
-			"  if it has:   sixpn peer config %s --from %s -o NEW-FILE     (%s keeps the key, and is not finished)\n"
-			"  if not:      remove %s, and ask again\n",
-			job->place.file.name, path, path, path);
-	else if (job->place.holds_key)
-		fprintf(cli->err, "  if it has:   sixpn peer rekey %s     (the key was only here, and is gone)\n", job->place.file.name);
+		fprintf(cli->err, "  if not:      remove %s, and ask again\n", job->place.secret.path);
 }
 
 /* The answer is lost: the peer itself says whether it was done. 0 and the peer as the reply, else the status of the first failure. */
@@ -192,7 +202,8 @@ static int wait_for(struct cli *cli, struct job *job, struct request_reply *repl
 /* A long name has a short label in DNS: people have to hear it. */
 static void tell_label(struct cli *cli, const json_t *peer)
 {
-	const char *name = json_string_value(json_object_get(peer, "name")), *label = json_string_value(json_object_get(peer, "label"));
+	const char *name = json_string_value(json_object_get(peer, "name")),
+		   *label = json_string_value(json_object_get(peer, "label"));
 	CLEAN_BUF struct buf text = BUF_INIT(256);
 
 	output_text(peer, "label", &text);
@@ -216,7 +227,7 @@ static int run_job(struct cli *cli, struct job *job)
 	} else {
 		r = peer_place_take(cli, &job->place, reply.body);
 		if (r)
-			tell_unknown(cli, job);
+			tell_kept(cli, job, "later:");
 		tell_label(cli, reply.body);
 		told = wait_for(cli, job, &reply, sent_ms);
 		r = r ? r : told;
@@ -229,7 +240,9 @@ static int run_job(struct cli *cli, struct job *job)
 
 static struct job job_new(const char *method, const char *done_word)
 {
-	return (struct job){ .method = method, .done_word = done_word, .path = BUF_INIT(8192), .look = BUF_INIT(8192), .body = json_object() };
+	return (struct job){
+		.method = method, .done_word = done_word, .path = BUF_INIT(8192), .look = BUF_INIT(8192), .body = json_object()
+	};
 }
 
 /* ---- create, rekey ---- */
@@ -247,6 +260,7 @@ static void name_it(struct cli *cli, struct job *job)
 		json_object_set_new(job->body, "org", json_string(buf_str(&org)));
 	json_object_set_new(job->body, "name", json_string(name));
 	snprintf(job->place.file.name, sizeof job->place.file.name, "%s", arg);
+	name_tame(job->place.file.name);
 	buf_add_str(&job->path, "/v1/peers");
 	buf_add_str(&job->look, "/v1/peers/");
 	request_add_encoded(&job->look, name);
@@ -289,6 +303,7 @@ static int resolve_for(struct cli *cli, struct job *job, const char *action)
 	buf_add_str(&job->look, buf_str(&path));
 	buf_printf(&job->path, "%.*s%s%s", (int)(path.len - strlen(query)), buf_str(&path), action, query);
 	snprintf(job->place.file.name, sizeof job->place.file.name, "%s", cli->args[0]);
+	name_tame(job->place.file.name);
 	return 0;
 }
 
@@ -345,8 +360,9 @@ int cli_peer_config(struct cli *cli)
 		r = peer_place_take(cli, &job.place, reply.body);
 		request_reply_deinit(&reply);
 		if (r == 0 && !job.place.file.has_private)
-			cli_note(cli, "the private key is only where the peer was made: put it in the place of " PEER_FILE_NO_KEY
-				      ", or use --from OLD-FILE; lost it? sixpn peer rekey %s",
+			cli_note(cli,
+				 "the private key is only where the peer was made: put it in the place of " PEER_FILE_NO_KEY
+				 ", or use --from OLD-FILE; lost it? sixpn peer rekey %s",
 				 cli->args[0]);
 		if (r == 0)
 			r = peer_place_finish(cli, &job.place);
@@ -371,9 +387,12 @@ static int move_and_tell(struct cli *cli, struct job *job)
 
 		output_text(reply.body, "gateway_public_key", &key);
 		output_text(reply.body, "endpoint", &endpoint);
-		cli_note(cli, "its address stays%s. In the file of the peer change two lines, or make it anew with --from FILE -o NEW-FILE:\n"
-			      "  PublicKey = %s\n  Endpoint = %s",
-			 cli_has(cli, "now") ? "" : ", and the old tunnel works until the new one is used", buf_str(&key), buf_str(&endpoint));
+		cli_note(cli,
+			 "its address stays%s.\n"
+			 "In the file of the peer change two lines, or make it anew with --from FILE -o NEW-FILE:\n"
+			 "  PublicKey = %s\n  Endpoint = %s",
+			 cli_has(cli, "now") ? "" : ", and the old tunnel works until the new one is used", buf_str(&key),
+			 buf_str(&endpoint));
 	}
 	request_reply_deinit(&reply);
 	return r;
@@ -412,7 +431,8 @@ int cli_peer_update(struct cli *cli)
 		const char *value = cli_value(cli, bools[i]);
 
 		if (value && strcmp(value, "yes") && strcmp(value, "no"))
-			r = cli_fail(cli, EXIT_USAGE, "flag_value", NULL, "--%s is \"%.20s\": it can be yes or no", bools[i], value);
+			r = cli_fail(cli, EXIT_USAGE, "flag_value", NULL, "--%s is \"%.20s\": it can be yes or no", bools[i],
+				     value);
 		else if (value)
 			json_object_set_new(job.body, bools[i], json_boolean(!strcmp(value, "yes")));
 	}

@@ -10,7 +10,8 @@ int cli_peer_add_target(struct cli *cli, json_t *body)
 	static const char *const flags[] = { "strict", "now" };
 
 	if (!cli_has(cli, "region") && !cli_has(cli, "gateway"))
-		return cli_fail(cli, EXIT_USAGE, "usage", "sixpn region list shows them", "--region REGION (or --gateway NODE) is missing");
+		return cli_fail(cli, EXIT_USAGE, "usage", "sixpn region list shows them",
+				"--region REGION (or --gateway NODE) is missing");
 	cli_body_strings(cli, body, (const char *const[]){ "region", "gateway", NULL });
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		if (cli_has(cli, flags[i]))
@@ -63,8 +64,8 @@ int cli_node_move_peers(struct cli *cli)
 	if (cli_has(cli, "json"))
 		output_json(cli, reply.body);
 	else
-		fprintf(cli->out, "node %s  %lld peers told to move, %lld on their way, %lld stay\n", cli->args[0], (long long)total,
-			(long long)count(reply.body, "on_their_way"), (long long)count(reply.body, "left"));
+		fprintf(cli->out, "node %s  %lld peers told to move, %lld on their way, %lld stay\n", cli->args[0],
+			(long long)total, (long long)count(reply.body, "on_their_way"), (long long)count(reply.body, "left"));
 	fflush(cli->out);
 	r = cli_wait_tell(cli, reply.body);
 	request_reply_deinit(&reply);

@@ -96,7 +96,8 @@ int cli_peer_prune(struct cli *cli)
 	int r;
 
 	if (!cli_has(cli, "never-used"))
-		return cli_fail(cli, EXIT_USAGE, "usage", "it takes those that no handshake was ever heard of", "--never-used is missing");
+		return cli_fail(cli, EXIT_USAGE, "usage", "it takes those that no handshake was ever heard of",
+				"--never-used is missing");
 	if (!org)
 		return cli_fail(cli, EXIT_USAGE, "usage", "sixpn org list shows them", "--org ORG is missing");
 	r = make_body(cli, &body);

@@ -45,8 +45,8 @@ static void add_handshake(struct buf *text, const json_t *status)
 /* Received by the gateway is sent by the peer: whoever reads this is the peer. */
 static void print(struct cli *cli, const json_t *status)
 {
-	CLEAN_BUF struct buf name = BUF_INIT(1024), state = BUF_INIT(64), handshake = BUF_INIT(128), endpoint = BUF_INIT(128), sent = BUF_INIT(64),
-			     received = BUF_INIT(64), gateway = BUF_INIT(128), age = BUF_INIT(64);
+	CLEAN_BUF struct buf name = BUF_INIT(1024), state = BUF_INIT(64), handshake = BUF_INIT(128), endpoint = BUF_INIT(128),
+			     sent = BUF_INIT(64), received = BUF_INIT(64), gateway = BUF_INIT(128), age = BUF_INIT(64);
 	const json_t *state_age = json_object_get(status, "state_age_ms");
 
 	output_text(status, "peer", &name);
@@ -56,8 +56,9 @@ static void print(struct cli *cli, const json_t *status)
 	add_handshake(&handshake, status);
 	add_bytes(&sent, json_object_get(status, "rx_bytes"));
 	add_bytes(&received, json_object_get(status, "tx_bytes"));
-	fprintf(cli->out, "%s  %s  %s%s%s  via %s%s\n", buf_str(&name), buf_str(&state), buf_str(&handshake), endpoint.len ? "  from " : "",
-		buf_str(&endpoint), buf_str(&gateway), json_is_false(json_object_get(status, "gateway_live")) ? " (the controller does not hear it)" : "");
+	fprintf(cli->out, "%s  %s  %s%s%s  via %s%s\n", buf_str(&name), buf_str(&state), buf_str(&handshake),
+		endpoint.len ? "  from " : "", buf_str(&endpoint), buf_str(&gateway),
+		json_is_false(json_object_get(status, "gateway_live")) ? " (the controller does not hear it)" : "");
 	fprintf(cli->out, "  sent %s, received %s", buf_str(&sent), buf_str(&received));
 	if (json_is_integer(state_age)) {
 		peer_age_text(json_integer_value(state_age) / 1000, &age);
@@ -86,9 +87,14 @@ int cli_peer_status_get(struct cli *cli, const char *ref, json_t **ret_status)
 
 int cli_peer_status(struct cli *cli)
 {
-	static const struct cli_column columns[] = { { "PEER", "peer" }, { "STATE", "state" }, { "HANDSHAKE AGE S", "handshake_age_s" },
-						     { "ENDPOINT", "endpoint" }, { "RX BYTES", "rx_bytes" }, { "TX BYTES", "tx_bytes" },
-						     { "GATEWAY", "gateway" }, { 0 } };
+	static const struct cli_column columns[] = { { "PEER", "peer" },
+						     { "STATE", "state" },
+						     { "HANDSHAKE AGE S", "handshake_age_s" },
+						     { "ENDPOINT", "endpoint" },
+						     { "RX BYTES", "rx_bytes" },
+						     { "TX BYTES", "tx_bytes" },
+						     { "GATEWAY", "gateway" },
+						     { 0 } };
 	CLEAN_JSON json_t *status = NULL;
 	int r = cli_peer_status_get(cli, cli->args[0], &status);
 

@@ -7,7 +7,9 @@
 
 const char *doctor_level_text(enum doctor_level level)
 {
-	static const char *const texts[] = { [DOCTOR_OK] = "ok", [DOCTOR_SKIP] = "skip", [DOCTOR_WARN] = "WARN", [DOCTOR_FAIL] = "FAIL" };
+	static const char *const texts[] = {
+		[DOCTOR_OK] = "ok", [DOCTOR_SKIP] = "skip", [DOCTOR_WARN] = "WARN", [DOCTOR_FAIL] = "FAIL"
+	};
 
 	return texts[level];
 }

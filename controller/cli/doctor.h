@@ -34,7 +34,7 @@ struct doctor {
 	const struct doctor_ops *ops;
 	void *ctx;
 	const char *path; /* NULL: no file is known, only a name */
-	const char *ref;  /* the peer for the API: name or org/name; "" = not known */
+	const char *ref; /* the peer for the API: name or org/name; "" = not known */
 	struct doctor_finding findings[DOCTOR_FINDINGS_MAX];
 	size_t n;
 	/* what checks learn for later ones */

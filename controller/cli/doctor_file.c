@@ -33,13 +33,15 @@ static void check_name(struct doctor *d)
 static void check_content(struct doctor *d)
 {
 	if (!d->file.has_private)
-		doctor_say(d, DOCTOR_FAIL, "file-key", "put the key of the machine that made it there, or: sixpn peer rekey NAME -o NEW-FILE",
+		doctor_say(d, DOCTOR_FAIL, "file-key",
+			   "put the key of the machine that made it there, or: sixpn peer rekey NAME -o NEW-FILE",
 			   "the file has no private key");
 	if (!d->file.has_gateway_key || !d->file.port)
 		doctor_say(d, DOCTOR_FAIL, "file-unfinished", "sixpn peer config NAME --from THIS-FILE -o NEW-FILE",
 			   "the file is not finished: it names no gateway");
 	else if (!d->file.address.len)
-		doctor_say(d, DOCTOR_FAIL, "file-address", "sixpn peer config NAME --from THIS-FILE -o NEW-FILE", "the file has no address of a 6PN");
+		doctor_say(d, DOCTOR_FAIL, "file-address", "sixpn peer config NAME --from THIS-FILE -o NEW-FILE",
+			   "the file has no address of a 6PN");
 	else
 		d->parsed = true;
 }
@@ -52,7 +54,8 @@ void doctor_check_file(struct doctor *d)
 
 	check_mode(d);
 	if (r < 0) {
-		doctor_say(d, DOCTOR_FAIL, "file", r == -EACCES ? "sudo sixpn doctor peer FILE" : NULL, "cannot read %.120s: %s", d->path, strerror(-r));
+		doctor_say(d, DOCTOR_FAIL, "file", r == -EACCES ? "sudo sixpn doctor peer FILE" : NULL, "cannot read %.120s: %s",
+			   d->path, strerror(-r));
 		return;
 	}
 	check_name(d);
@@ -60,7 +63,8 @@ void doctor_check_file(struct doctor *d)
 	if (text.data)
 		crypto_wipe(text.data, text.cap);
 	if (r) {
-		doctor_say(d, DOCTOR_FAIL, "file", "sixpn peer config NAME -o NEW-FILE writes it again", "%.120s: %s", d->path, why.text);
+		doctor_say(d, DOCTOR_FAIL, "file", "sixpn peer config NAME -o NEW-FILE writes it again", "%.120s: %s", d->path,
+			   why.text);
 		return;
 	}
 	inet_ntop(AF_INET6, &d->file.dns, d->dns, sizeof d->dns);
@@ -79,7 +83,8 @@ static bool kernel_can(struct doctor *d)
 	CLEAN_BUF struct buf text = BUF_INIT(1u << 16);
 	unsigned mode;
 
-	return d->ops->file_mode(d->ctx, "/sys/module/wireguard", &mode) == 0 || DOCTOR_RUN(d, &text, "modprobe", "-n", "-q", "wireguard") == 0;
+	return d->ops->file_mode(d->ctx, "/sys/module/wireguard", &mode) == 0 ||
+	       DOCTOR_RUN(d, &text, "modprobe", "-n", "-q", "wireguard") == 0;
 }
 
 void doctor_check_programs(struct doctor *d)
@@ -95,11 +100,14 @@ void doctor_check_programs(struct doctor *d)
 	else if (there_is(d, "wireguard-go", "--version"))
 		doctor_say(d, DOCTOR_OK, "wireguard", NULL, "this kernel has no WireGuard; wireguard-go is here, which is slower");
 	else
-		doctor_say(d, DOCTOR_FAIL, "wireguard", "apt install wireguard-go, or boot a kernel that has it", "nothing here speaks WireGuard");
+		doctor_say(d, DOCTOR_FAIL, "wireguard", "apt install wireguard-go, or boot a kernel that has it",
+			   "nothing here speaks WireGuard");
 	resolvconf = !d->file.has_dns_line || there_is(d, "resolvconf", "--version");
 	if (!resolvconf)
-		doctor_say(d, DOCTOR_FAIL, "dns-line", "sixpn peer config NAME --from THIS-FILE -o NEW-FILE has none; or: apt install openresolv",
-			   "the file has a DNS line, and no resolvconf is here: wg-quick will fail (status 127) and take the tunnel down again");
+		doctor_say(d, DOCTOR_FAIL, "dns-line",
+			   "sixpn peer config NAME --from THIS-FILE -o NEW-FILE has none; or: apt install openresolv",
+			   "the file has a DNS line, and no resolvconf is here: wg-quick will fail (status 127) and take the "
+			   "tunnel down again");
 }
 
 static bool is_one(struct doctor *d, const char *path)
@@ -118,7 +126,9 @@ void doctor_check_ipv6(struct doctor *d)
 	if (d->ops->file_mode(d->ctx, "/proc/sys/net/ipv6", &mode) == -ENOENT)
 		doctor_say(d, DOCTOR_FAIL, "ipv6", "boot without ipv6.disable=1", "this kernel runs without IPv6");
 	else if (is_one(d, "/proc/sys/net/ipv6/conf/all/disable_ipv6") || is_one(d, "/proc/sys/net/ipv6/conf/default/disable_ipv6"))
-		doctor_say(d, DOCTOR_FAIL, "ipv6", "sysctl -w net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0, and wherever it is set in /etc/sysctl.d",
+		doctor_say(d, DOCTOR_FAIL, "ipv6",
+			   "sysctl -w net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0, and wherever it is "
+			   "set in /etc/sysctl.d",
 			   "IPv6 is disabled on this machine: the tunnel cannot have its address");
 	else if (is_one(d, path))
 		doctor_say(d, DOCTOR_FAIL, "ipv6", "wg-quick down, then up", "IPv6 is disabled on %s", d->interface);

@@ -2,7 +2,8 @@
 #pragma once
 #include "controller/cli/doctor.h"
 
-void doctor_say(struct doctor *d, enum doctor_level level, const char *check, const char *next, const char *fmt, ...) PRINTF_LIKE(5, 6);
+void doctor_say(struct doctor *d, enum doctor_level level, const char *check, const char *next, const char *fmt, ...)
+	PRINTF_LIKE(5, 6);
 /* The output of a program, or "" if it failed; 0, its exit status, or -errno. */
 int doctor_run_program(struct doctor *d, struct buf *ret_text, const char *const *argv);
 #define DOCTOR_RUN(d, text, ...) doctor_run_program(d, text, (const char *const[]){ __VA_ARGS__, NULL })

@@ -18,13 +18,15 @@ static void check_transport(struct doctor *d, bool tcp)
 	int r = d->ops->ask(d->ctx, d->dns, NAME_ALWAYS_THERE, tcp, &ms, &text);
 
 	if (r == -ETIMEDOUT)
-		doctor_say(d, DOCTOR_FAIL, tcp ? "dns-tcp" : "dns-udp", tcp ? "does a firewall here drop TCP to port 53?" : "does a firewall here drop UDP to port 53?",
+		doctor_say(d, DOCTOR_FAIL, tcp ? "dns-tcp" : "dns-udp",
+			   tcp ? "does a firewall here drop TCP to port 53?" : "does a firewall here drop UDP to port 53?",
 			   "the name server %s does not answer by %s", d->dns, by);
 	else if (r < 0)
-		doctor_say(d, DOCTOR_FAIL, tcp ? "dns-tcp" : "dns-udp", "if it stays so, tell the operator", "the name server %s answers " NAME_ALWAYS_THERE " with an error by %s",
-			   d->dns, by);
+		doctor_say(d, DOCTOR_FAIL, tcp ? "dns-tcp" : "dns-udp", "if it stays so, tell the operator",
+			   "the name server %s answers " NAME_ALWAYS_THERE " with an error by %s", d->dns, by);
 	else
-		doctor_say(d, ms > SLOW_MS ? DOCTOR_WARN : DOCTOR_OK, tcp ? "dns-tcp" : "dns-udp", ms > SLOW_MS ? "is the network you are in slow? compare with ping" : NULL,
+		doctor_say(d, ms > SLOW_MS ? DOCTOR_WARN : DOCTOR_OK, tcp ? "dns-tcp" : "dns-udp",
+			   ms > SLOW_MS ? "is the network you are in slow? compare with ping" : NULL,
 			   "the name server %s answers by %s in %u ms", d->dns, by, ms);
 }
 
@@ -40,8 +42,10 @@ static void check_age(struct doctor *d)
 	if (strstr(buf_str(&text), "controller=up"))
 		doctor_say(d, DOCTOR_OK, "dns-age", NULL, "what it knows is current");
 	else
-		doctor_say(d, DOCTOR_WARN, "dns-age", "nothing here: the operator's gateway has lost its controller, and goes on with what it knew",
-			   "what it knows is %.*s ms old: the controller is away", age ? (int)strspn(age + 7, "0123456789") : 1, age ? age + 7 : "?");
+		doctor_say(d, DOCTOR_WARN, "dns-age",
+			   "nothing here: the operator's gateway has lost its controller, and goes on with what it knew",
+			   "what it knows is %.*s ms old: the controller is away", age ? (int)strspn(age + 7, "0123456789") : 1,
+			   age ? age + 7 : "?");
 }
 
 void doctor_check_server(struct doctor *d)
@@ -79,9 +83,14 @@ static void say_no_split(struct doctor *d, const char *server)
 	char next[400];
 
 	if (DOCTOR_RUN(d, &text, "resolvectl", "dns", d->interface) == 0 && strstr(buf_str(&text), d->dns))
-		snprintf(next, sizeof next, "systemd-resolved would, but /etc/resolv.conf does not ask it: ln -sf /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf");
+		snprintf(next, sizeof next,
+			 "systemd-resolved would, but /etc/resolv.conf does not ask it: ln -sf "
+			 "/run/systemd/resolve/stub-resolv.conf /etc/resolv.conf");
 	else
-		snprintf(next, sizeof next, "install systemd-resolved, or make a file with --dns all (and openresolv), or ask directly: dig @%s NAME AAAA", d->dns);
+		snprintf(next, sizeof next,
+			 "install systemd-resolved, or make a file with --dns all (and openresolv), or ask directly: dig @%s NAME "
+			 "AAAA",
+			 d->dns);
 	doctor_say(d, DOCTOR_WARN, "resolver", next, "programs here ask %s, which does not know names in .internal", server);
 }
 
@@ -92,7 +101,8 @@ void doctor_check_resolver(struct doctor *d)
 	unsigned ms;
 
 	if (!first_server(d, server, sizeof server))
-		doctor_say(d, DOCTOR_WARN, "resolver", "a line such as: nameserver 127.0.0.53", "/etc/resolv.conf names no name server");
+		doctor_say(d, DOCTOR_WARN, "resolver", "a line such as: nameserver 127.0.0.53",
+			   "/etc/resolv.conf names no name server");
 	else if (d->ops->ask(d->ctx, server, NAME_ALWAYS_THERE, false, &ms, &text) < 0)
 		say_no_split(d, server);
 	else
@@ -111,7 +121,9 @@ void doctor_check_clock(struct doctor *d)
 	if (r < 0)
 		doctor_say(d, DOCTOR_SKIP, "clock", NULL, "the controller does not tell the time: %s", strerror(-r));
 	else if (off > CLOCK_OFF_S)
-		doctor_say(d, DOCTOR_WARN, "clock", "set it; gateways refuse handshakes that are older than the last one, so one that was ahead has to be waited for",
+		doctor_say(d, DOCTOR_WARN, "clock",
+			   "set it; gateways refuse handshakes that are older than the last one, so one that was ahead has to be "
+			   "waited for",
 			   "the clock here is %llu s %s the controller's", off, ahead > 0 ? "ahead of" : "behind");
 	else
 		doctor_say(d, DOCTOR_OK, "clock", NULL, "the clock here and the controller's differ by %llu s", off);
@@ -130,7 +142,8 @@ static void check_current(struct doctor *d, const json_t *peer)
 
 	if (!d->parsed || peer_file_from_reply(&now, peer, NULL) != 0)
 		return;
-	other = memcmp(now.gateway_key, d->file.gateway_key, CRYPTO_KEY_LEN) || strcmp(now.host, d->file.host) || now.port != d->file.port;
+	other = memcmp(now.gateway_key, d->file.gateway_key, CRYPTO_KEY_LEN) || strcmp(now.host, d->file.host) ||
+		now.port != d->file.port;
 	crypto_x25519_public(d->file.private_key, public_key);
 	crypto_base64(public_key, sizeof public_key, text);
 	if (d->file.has_private && known && strcmp(known, text))
@@ -148,18 +161,22 @@ static void check_current(struct doctor *d, const json_t *peer)
 
 static void check_status(struct doctor *d, const json_t *peer, const json_t *status)
 {
-	const char *state = json_string_value(json_object_get(status, "state")), *gateway = json_string_value(json_object_get(status, "gateway"));
+	const char *state = json_string_value(json_object_get(status, "state")),
+		   *gateway = json_string_value(json_object_get(status, "gateway"));
 
 	if (json_is_true(json_object_get(peer, "suspended")))
-		doctor_say(d, DOCTOR_FAIL, "suspended", "sixpn peer update NAME --suspended no", "the peer is suspended: its gateway lets nothing through");
+		doctor_say(d, DOCTOR_FAIL, "suspended", "sixpn peer update NAME --suspended no",
+			   "the peer is suspended: its gateway lets nothing through");
 	if (json_is_false(json_object_get(status, "gateway_live")))
-		doctor_say(d, DOCTOR_WARN, "gateway", "if the tunnel is dead too: sixpn peer move NAME --region REGION", "the controller does not hear gateway %.64s",
-			   gateway ? gateway : "?");
+		doctor_say(d, DOCTOR_WARN, "gateway", "if the tunnel is dead too: sixpn peer move NAME --region REGION",
+			   "the controller does not hear gateway %.64s", gateway ? gateway : "?");
 	else if (state && !strcmp(state, "online"))
 		doctor_say(d, DOCTOR_OK, "gateway", NULL, "gateway %.64s says that this peer is online", gateway ? gateway : "?");
 	else
-		doctor_say(d, DOCTOR_WARN, "gateway", "if the tunnel is up here, its packets do not get there: see endpoint and handshake", "gateway %.64s says: %.20s",
-			   gateway ? gateway : "?", state && !strcmp(state, "never") ? "never seen" : "offline");
+		doctor_say(d, DOCTOR_WARN, "gateway",
+			   "if the tunnel is up here, its packets do not get there: see endpoint and handshake",
+			   "gateway %.64s says: %.20s", gateway ? gateway : "?",
+			   state && !strcmp(state, "never") ? "never seen" : "offline");
 }
 
 void doctor_check_gateway(struct doctor *d)
@@ -169,8 +186,10 @@ void doctor_check_gateway(struct doctor *d)
 	int r = d->ref[0] ? d->ops->look_up(d->ctx, d->ref, &peer, &status, &why) : -ENOTCONN;
 
 	if (r == -ENOTCONN)
-		doctor_say(d, DOCTOR_SKIP, "gateway", "with SIXPN_URL and a token, sixpn doctor peer NAME also asks what the gateway sees",
-			   d->ref[0] ? "no controller is known here: the gateway's side cannot be seen" : "no name of the peer is known: the gateway's side cannot be seen");
+		doctor_say(d, DOCTOR_SKIP, "gateway",
+			   "with SIXPN_URL and a token, sixpn doctor peer NAME also asks what the gateway sees",
+			   d->ref[0] ? "no controller is known here: the gateway's side cannot be seen"
+				     : "no name of the peer is known: the gateway's side cannot be seen");
 	else if (r < 0)
 		doctor_say(d, DOCTOR_SKIP, "gateway", NULL, "the gateway's side cannot be seen: %s", why.text);
 	else {

@@ -148,7 +148,9 @@ static int take_answer(const ldns_pkt *packet, struct buf *ret_text)
 		buf_add_str(ret_text, text ? text : "");
 		free(text);
 	}
-	return ldns_pkt_get_rcode(packet) == LDNS_RCODE_NOERROR ? 0 : ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN ? -ENOENT : -EREMOTEIO;
+	return ldns_pkt_get_rcode(packet) == LDNS_RCODE_NOERROR	   ? 0
+	       : ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN ? -ENOENT
+								   : -EREMOTEIO;
 }
 
 static int real_ask(void *ctx, const char *server, const char *name, bool tcp, unsigned *ret_ms, struct buf *ret_text)
@@ -162,7 +164,9 @@ static int real_ask(void *ctx, const char *server, const char *name, bool tcp, u
 	(void)ctx;
 	if (resolver && question) {
 		r = -ETIMEDOUT;
-		if (ldns_resolver_send(&packet, resolver, question, LDNS_RR_TYPE_TXT, LDNS_RR_CLASS_IN, LDNS_RD) == LDNS_STATUS_OK && packet)
+		if (ldns_resolver_send(&packet, resolver, question, LDNS_RR_TYPE_TXT, LDNS_RR_CLASS_IN, LDNS_RD) ==
+			    LDNS_STATUS_OK &&
+		    packet)
 			r = take_answer(packet, ret_text);
 		*ret_ms = (unsigned)(now_ms() - sent);
 	}

@@ -27,8 +27,8 @@ static void check_address(struct doctor *d)
 	inet_ntop(AF_INET6, &d->file.address.address, address, sizeof address - 1);
 	strcat(address, "/");
 	if (DOCTOR_RUN(d, &text, "ip", "-6", "-o", "addr", "show", "dev", d->interface) == 0 && !strstr(buf_str(&text), address))
-		doctor_say(d, DOCTOR_FAIL, "address", "wg-quick down, then up", "%s has not the address of the file: it was brought up by another one",
-			   d->interface);
+		doctor_say(d, DOCTOR_FAIL, "address", "wg-quick down, then up",
+			   "%s has not the address of the file: it was brought up by another one", d->interface);
 }
 
 static void check_route(struct doctor *d)
@@ -39,9 +39,11 @@ static void check_route(struct doctor *d)
 	snprintf(dev, sizeof dev, " dev %s ", d->interface);
 	d->routed = DOCTOR_RUN(d, &text, "ip", "-6", "route", "get", d->dns) == 0 && strstr(buf_str(&text), dev);
 	if (d->routed)
-		doctor_say(d, DOCTOR_OK, "interface", NULL, "%s is up, MTU %u, and the way to the network goes through it", d->interface, d->mtu);
+		doctor_say(d, DOCTOR_OK, "interface", NULL, "%s is up, MTU %u, and the way to the network goes through it",
+			   d->interface, d->mtu);
 	else
-		doctor_say(d, DOCTOR_FAIL, "route", "ip -6 route get says where it goes; is there another tunnel to the same network?",
+		doctor_say(d, DOCTOR_FAIL, "route",
+			   "ip -6 route get says where it goes; is there another tunnel to the same network?",
 			   "%s is up, but the way to %s does not go through it", d->interface, d->dns);
 }
 
@@ -52,7 +54,8 @@ void doctor_check_interface(struct doctor *d)
 	const char *mtu = r == 0 ? strstr(buf_str(&text), " mtu ") : NULL;
 
 	if (r == -ENOENT) {
-		doctor_say(d, DOCTOR_SKIP, "interface", "apt install iproute2", "the program ip is not here: interfaces cannot be seen");
+		doctor_say(d, DOCTOR_SKIP, "interface", "apt install iproute2",
+			   "the program ip is not here: interfaces cannot be seen");
 		return;
 	}
 	if (r || !mtu) {
@@ -69,7 +72,8 @@ void doctor_check_interface(struct doctor *d)
 	check_route(d);
 	if (d->mtu > PEER_FILE_MTU)
 		doctor_say(d, DOCTOR_WARN, "mtu", "put MTU = 1420 below [Interface], then wg-quick down, up",
-			   "the MTU of %s is %u, above the 1420 of the network: big packets are slow or lost", d->interface, d->mtu);
+			   "the MTU of %s is %u, above the 1420 of the network: big packets are slow or lost", d->interface,
+			   d->mtu);
 }
 
 /* ---- outside ---- */
@@ -100,7 +104,8 @@ static void check_way(struct doctor *d, char *addresses)
 		}
 		any = r == 0 || r == -ENOENT;
 		if (any)
-			doctor_say(d, DOCTOR_OK, "endpoint", NULL, "the gateway %s is %s, port %u by UDP", d->file.host, address, d->file.port);
+			doctor_say(d, DOCTOR_OK, "endpoint", NULL, "the gateway %s is %s, port %u by UDP", d->file.host, address,
+				   d->file.port);
 	}
 	if (!any)
 		doctor_say(d, DOCTOR_FAIL, "endpoint", "is this machine online? A gateway with IPv6 only needs IPv6 outside too",
@@ -114,7 +119,9 @@ void doctor_check_endpoint(struct doctor *d)
 
 	if (r < 0 || !addresses.len)
 		doctor_say(d, DOCTOR_FAIL, "endpoint",
-			   is_address(d->file.host) ? NULL : "does this machine resolve other names? With all DNS through the tunnel, take the tunnel down first",
+			   is_address(d->file.host) ? NULL
+						    : "does this machine resolve other names? With all DNS through the tunnel, "
+						      "take the tunnel down first",
 			   "the gateway's name %s has no address here", d->file.host);
 	else
 		check_way(d, (char *)(uintptr_t)buf_str(&addresses));
@@ -141,13 +148,15 @@ static void say_handshake(struct doctor *d, unsigned long long at)
 
 	if (!at) {
 		doctor_say(d, DOCTOR_FAIL, "handshake",
-			   "lets the network you are in UDP out to that port? Is the key current (peer rekeyed, expired, deleted, suspended: sixpn peer show)?",
+			   "lets the network you are in UDP out to that port? Is the key current (peer rekeyed, expired, deleted, "
+			   "suspended: sixpn peer show)?",
 			   "the gateway has never answered this tunnel");
 		return;
 	}
 	peer_age_text(now > at ? (long long)(now - at) : 0, &age);
 	if (now > at + HANDSHAKE_FRESH_S)
-		doctor_say(d, DOCTOR_FAIL, "handshake", "wg-quick down, then up: if it stays so, the way to the gateway is blocked, or the peer was changed",
+		doctor_say(d, DOCTOR_FAIL, "handshake",
+			   "wg-quick down, then up: if it stays so, the way to the gateway is blocked, or the peer was changed",
 			   "the last handshake was %s ago: the tunnel is dead, though the interface is up", buf_str(&age));
 	else
 		doctor_say(d, DOCTOR_OK, "handshake", NULL, "last handshake %s ago", buf_str(&age));
@@ -185,9 +194,11 @@ void doctor_check_packets(struct doctor *d)
 
 	d->answers = small == 0 || small == -ENOENT;
 	if (small == -ENOENT)
-		doctor_say(d, DOCTOR_SKIP, "packets", "apt install iputils-ping", "the program ping is not here: packets cannot be tried");
+		doctor_say(d, DOCTOR_SKIP, "packets", "apt install iputils-ping",
+			   "the program ping is not here: packets cannot be tried");
 	else if (small)
-		doctor_say(d, DOCTOR_FAIL, "packets", "the handshake above says whether the tunnel lives; does a firewall here drop ICMPv6?",
+		doctor_say(d, DOCTOR_FAIL, "packets",
+			   "the handshake above says whether the tunnel lives; does a firewall here drop ICMPv6?",
 			   "the gateway's %s does not answer a ping", d->dns);
 	else if (big)
 		doctor_say(d, DOCTOR_FAIL, "mtu", "put MTU = 1280 below [Interface], then wg-quick down, up",

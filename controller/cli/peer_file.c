@@ -11,10 +11,8 @@
 #include <strings.h>
 
 const struct peer_form_traits peer_form_traits[] = {
-	[PEER_FORM_LINUX] = { "linux", 15, true, true, false },
-	[PEER_FORM_MACOS] = { "macos", 15, false, true, false },
-	[PEER_FORM_WINDOWS] = { "windows", 32, false, true, false },
-	[PEER_FORM_ANDROID] = { "android", 15, false, false, true },
+	[PEER_FORM_LINUX] = { "linux", 15, true, true, false },	     [PEER_FORM_MACOS] = { "macos", 15, false, true, false },
+	[PEER_FORM_WINDOWS] = { "windows", 32, false, true, false }, [PEER_FORM_ANDROID] = { "android", 15, false, false, true },
 	[PEER_FORM_IOS] = { "ios", 15, false, false, true },
 };
 
@@ -31,7 +29,8 @@ int peer_form_parse(const char *text, enum peer_form *ret_form)
 int peer_dns_choose(enum peer_form form, enum peer_dns dns, enum peer_dns *ret_dns, struct why *why)
 {
 	if (dns == PEER_DNS_INTERNAL && !peer_form_traits[form].can_split)
-		return why_set(why, "dns_not_split", "dns", "WireGuard for %s sends all names to the tunnel's name server or none: --dns all",
+		return why_set(why, "dns_not_split", "dns",
+			       "WireGuard for %s sends all names to the tunnel's name server or none: --dns all",
 			       peer_form_traits[form].name);
 	*ret_dns = dns != PEER_DNS_DEFAULT ? dns : peer_form_traits[form].splits_by_default ? PEER_DNS_INTERNAL : PEER_DNS_ALL;
 	return 0;
@@ -94,7 +93,8 @@ static int take_endpoint(const char *text, struct peer_file *file, struct why *w
 	memcpy(host, text, n);
 	host[n] = 0;
 	if (!host_valid(host) || bracket != (strchr(host, ':') != NULL))
-		return why_set(why, "endpoint_invalid", "endpoint", "endpoint: \"%.80s\" is no name of a machine and no address", host);
+		return why_set(why, "endpoint_invalid", "endpoint", "endpoint: \"%.80s\" is no name of a machine and no address",
+			       host);
 	memcpy(file->host, host, n + 1);
 	file->port = (uint16_t)port;
 	return 0;
@@ -103,7 +103,8 @@ static int take_endpoint(const char *text, struct peer_file *file, struct why *w
 static int take_key(const char *text, const char *field, uint8_t ret_key[CRYPTO_KEY_LEN], bool *ret_has, struct why *why)
 {
 	if (crypto_unbase64(text, strlen(text), ret_key, CRYPTO_KEY_LEN) < 0)
-		return why_set(why, "key_invalid", field, "%s is no WireGuard key (32 bytes in base64)", field); /* not the text: it may be secret */
+		return why_set(why, "key_invalid", field, "%s is no WireGuard key (32 bytes in base64)",
+			       field); /* not the text: it may be secret */
 	*ret_has = true;
 	return 0;
 }
@@ -125,7 +126,8 @@ static int take_ips(struct peer_file *file, const json_t *list, struct why *why)
 	int r = 0;
 
 	if (!n || n > PEER_FILE_IPS_MAX)
-		return why_set(why, "reply_invalid", "allowed_ips", "allowed_ips has %zu prefixes, not 1 to %d", n, PEER_FILE_IPS_MAX);
+		return why_set(why, "reply_invalid", "allowed_ips", "allowed_ips has %zu prefixes, not 1 to %d", n,
+			       PEER_FILE_IPS_MAX);
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		const char *text = json_string_value(json_array_get(list, i));
 
@@ -168,7 +170,8 @@ int peer_file_from_reply(struct peer_file *file, const json_t *peer, struct why 
 	if (r == 0)
 		r = take_ips(&f, json_object_get(peer, "allowed_ips"), why);
 	if (r == 0 && json_is_null(json_object_get(peer, "endpoint")))
-		r = why_set(why, "endpoint_unknown", "endpoint", "gateway %s has not told yet under which name it is reached", f.gateway);
+		r = why_set(why, "endpoint_unknown", "endpoint", "gateway %s has not told yet under which name it is reached",
+			    f.gateway);
 	if (r == 0)
 		r = take_endpoint(text_of(peer, "endpoint"), &f, why);
 	if (r == 0)
@@ -266,10 +269,14 @@ static int parse_line(struct peer_file *file, enum section *section, unsigned *n
 	if (!line[0])
 		return 0;
 	if (line[0] == '[') {
-		*section = !strcasecmp(line, "[Interface]") ? SECTION_INTERFACE : !strcasecmp(line, "[Peer]") ? SECTION_PEER : SECTION_NONE;
+		*section = !strcasecmp(line, "[Interface]") ? SECTION_INTERFACE
+			   : !strcasecmp(line, "[Peer]")    ? SECTION_PEER
+							    : SECTION_NONE;
 		if (*section == SECTION_PEER && ++*n_peers > 1)
 			*section = SECTION_NONE; /* a tunnel of one's own that goes elsewhere too: ours is the first */
-		return *section == SECTION_NONE && *n_peers < 2 ? why_set(why, "file_invalid", "", "\"%.40s\" is no part of a WireGuard file", line) : 0;
+		return *section == SECTION_NONE && *n_peers < 2
+			       ? why_set(why, "file_invalid", "", "\"%.40s\" is no part of a WireGuard file", line)
+			       : 0;
 	}
 	equals = strchr(line, '=');
 	if (!equals)
@@ -373,12 +380,14 @@ int peer_file_check_path(const char *path, enum peer_form form, char *ret_propos
 	peer_file_interface(path, name, sizeof name);
 	propose(path, name, max, ret_proposal, size);
 	if (!conf)
-		return why_set(why, "file_name_invalid", "o", "\"%.80s\" does not end in .conf, which WireGuard for %s wants", path, peer_form_traits[form].name);
+		return why_set(why, "file_name_invalid", "o", "\"%.80s\" does not end in .conf, which WireGuard for %s wants", path,
+			       peer_form_traits[form].name);
 	if (!name[0] || strlen(name) > max || strspn(name, alphabet) != strlen(name))
 		return why_set(why, "file_name_invalid", "o",
-			       "\"%.80s\" cannot be the name of a tunnel: at most %zu of a-z, A-Z, 0-9 and _=+.- (this has %zu)", name, max,
-			       strlen(name));
+			       "\"%.80s\" cannot be the name of a tunnel: at most %zu of a-z, A-Z, 0-9 and _=+.- (this has %zu)",
+			       name, max, strlen(name));
 	if (is_reserved(name, strlen(name)))
-		return why_set(why, "file_name_invalid", "o", "\"%s\" cannot be the name of a tunnel: the system keeps it for itself", name);
+		return why_set(why, "file_name_invalid", "o",
+			       "\"%s\" cannot be the name of a tunnel: the system keeps it for itself", name);
 	return 0;
 }

@@ -20,7 +20,8 @@ void peer_file_reverse_zone(const struct in6_addr *in_network, char ret_zone[PEE
 	size_t n = 0;
 
 	for (int i = 11; i >= 0; i--) /* 12 nibbles: /48 */
-		n += (size_t)snprintf(ret_zone + n, PEER_FILE_ZONE_SIZE - n, "%x.", in_network->s6_addr[i / 2] >> (i % 2 ? 0 : 4) & 0xf);
+		n += (size_t)snprintf(ret_zone + n, PEER_FILE_ZONE_SIZE - n, "%x.",
+				      in_network->s6_addr[i / 2] >> (i % 2 ? 0 : 4) & 0xf);
 	snprintf(ret_zone + n, PEER_FILE_ZONE_SIZE - n, "ip6.arpa");
 }
 
@@ -34,8 +35,10 @@ static void add_hooks_internal(struct buf *text, const char *dns, const char *zo
 		   "PostUp = if resolvectl dns %%i %s 2>/dev/null; then resolvectl domain %%i '~internal' '~flycast' '~%s'; "
 		   "resolvectl default-route %%i no; resolvectl dnssec %%i no; resolvectl dnsovertls %%i no; "
 		   "elif grep -Eq '^nameserver (127[.]|::1)' /etc/resolv.conf && command -v resolvconf >/dev/null && "
-		   "printf 'nameserver %s\\ndomain internal\\n' | resolvconf -a %%i -p && grep -Eq '^nameserver (127[.]|::1)' /etc/resolv.conf; "
-		   "then true; else resolvconf -d %%i -f 2>/dev/null; echo 'sixpn: the resolver of this machine cannot ask one server for .internal and others for the rest: "
+		   "printf 'nameserver %s\\ndomain internal\\n' | resolvconf -a %%i -p && grep -Eq '^nameserver (127[.]|::1)' "
+		   "/etc/resolv.conf; "
+		   "then true; else resolvconf -d %%i -f 2>/dev/null; echo 'sixpn: the resolver of this machine cannot ask one "
+		   "server for .internal and others for the rest: "
 		   "dig @%s NAME AAAA works; see sixpn doctor peer' >&2; fi || true\n",
 		   dns, zone, dns, dns);
 }
@@ -57,7 +60,9 @@ static void add_linux(const struct peer_file *file, enum peer_dns dns_choice, st
 	addr_text(&file->dns, dns);
 	peer_file_reverse_zone(&file->address.address, zone);
 	/* above a big underlay (9000 in some clouds) wg-quick would choose more than the rest of the way carries */
-	buf_printf(text, "PostUp = ip link show dev %%i | grep -Eq 'mtu 1([0-3][0-9]|4[01])[0-9] |mtu 1420 ' || ip link set dev %%i mtu %d || true\n",
+	buf_printf(text,
+		   "PostUp = ip link show dev %%i | grep -Eq 'mtu 1([0-3][0-9]|4[01])[0-9] |mtu 1420 ' || ip link set dev %%i mtu "
+		   "%d || true\n",
 		   PEER_FILE_MTU);
 	if (dns_choice == PEER_DNS_INTERNAL)
 		add_hooks_internal(text, dns, zone);
@@ -132,7 +137,8 @@ void peer_file_write(const struct peer_file *file, enum peer_form form, enum pee
 void peer_file_write_draft(const struct peer_file *file, struct buf *ret_text)
 {
 	buf_printf(ret_text,
-		   "# sixpn: not finished, for the answer to the request for peer %s has not come (yet). It has this key, if it is there.\n"
+		   "# sixpn: not finished, for the answer to the request for peer %s has not come (yet). It has this key, if it is "
+		   "there.\n"
 		   "# Look:                 sixpn peer show NAME\n"
 		   "# There: finish it by   sixpn peer config NAME --from THIS-FILE -o NEW-FILE\n"
 		   "# Not there: remove this file, and ask again.\n"

@@ -18,9 +18,11 @@ static int choose_form(struct cli *cli, struct peer_place *place)
 	place->form = place->qr ? PEER_FORM_ANDROID : PEER_FORM_MACOS;
 #endif
 	if (form && peer_form_parse(form, &place->form) < 0)
-		return cli_fail(cli, EXIT_USAGE, "flag_value", "linux, macos, windows, android or ios", "--form is \"%.40s\"", form);
+		return cli_fail(cli, EXIT_USAGE, "flag_value", "linux, macos, windows, android or ios", "--form is \"%.40s\"",
+				form);
 	if (dns && strcmp(dns, "internal") && strcmp(dns, "all"))
-		return cli_fail(cli, EXIT_USAGE, "flag_value", "internal: names of the network only; all: every name", "--dns is \"%.40s\"", dns);
+		return cli_fail(cli, EXIT_USAGE, "flag_value", "internal: names of the network only; all: every name",
+				"--dns is \"%.40s\"", dns);
 	if (dns)
 		wanted = dns[0] == 'i' ? PEER_DNS_INTERNAL : PEER_DNS_ALL;
 	if (peer_dns_choose(place->form, wanted, &place->dns, &why) != 0)
@@ -52,7 +54,8 @@ int peer_place_choose(struct cli *cli, struct peer_place *place)
 		return cli_fail(cli, EXIT_USAGE, "usage", NULL, "--qr and -o - both want standard output");
 	place->to_out = !place->qr && (!path || !strcmp(path, "-"));
 	if (place->to_out && (cli_has(cli, "json") || cli_has(cli, "tsv") || cli_has(cli, "q")) && !cli_has(cli, "dry-run"))
-		return cli_fail(cli, EXIT_USAGE, "usage", "add -o FILE", "the file of the peer and --json, --tsv or -q cannot both go to standard output");
+		return cli_fail(cli, EXIT_USAGE, "usage", "add -o FILE",
+				"the file of the peer and --json, --tsv or -q cannot both go to standard output");
 	r = choose_form(cli, place);
 	return r ? r : check_path(cli, place, path);
 }
@@ -72,7 +75,8 @@ static int write_draft(struct cli *cli, struct peer_place *place)
 	if (r == 0)
 		return 0;
 	secret_abandon(&place->secret);
-	return cli_fail(cli, EXIT_REFUSED, "file_unwritable", "nothing was asked of the controller", "cannot write %s: %s", place->secret.path, strerror(-r));
+	return cli_fail(cli, EXIT_REFUSED, "file_unwritable", "nothing was asked of the controller", "cannot write %s: %s",
+			place->secret.path, strerror(-r));
 }
 
 int peer_place_prepare(struct cli *cli, struct peer_place *place)
@@ -109,7 +113,8 @@ int peer_place_take(struct cli *cli, struct peer_place *place, const json_t *pee
 	int r = 0;
 
 	if (peer_file_from_reply(&place->file, peer, &why) != 0)
-		return cli_fail(cli, EXIT_PARTLY, why.code, NULL, "the peer is there, but no file can be made of what the controller says: %s", why.text);
+		return cli_fail(cli, EXIT_PARTLY, why.code, NULL,
+				"the peer is there, but no file can be made of what the controller says: %s", why.text);
 	if (place->secret.fd < 0)
 		return 0;
 	peer_file_write(&place->file, place->form, place->dns, true, &text);
@@ -117,7 +122,8 @@ int peer_place_take(struct cli *cli, struct peer_place *place, const json_t *pee
 	if (text.data)
 		crypto_wipe(text.data, text.cap);
 	if (r < 0)
-		return cli_fail(cli, EXIT_PARTLY, "file_unwritable", NULL, "the peer is there, but %s cannot be written: %s", place->secret.path, strerror(-r));
+		return cli_fail(cli, EXIT_PARTLY, "file_unwritable", NULL, "the peer is there, but %s cannot be written: %s",
+				place->secret.path, strerror(-r));
 	return 0;
 }
 
@@ -131,7 +137,8 @@ static int draw(struct cli *cli, struct peer_place *place)
 	if (text.data)
 		crypto_wipe(text.data, text.cap);
 	if (r < 0)
-		return cli_fail(cli, EXIT_PARTLY, "qr_failed", "sixpn peer rekey gives it another key", "cannot draw the QR code: %s", strerror(-r));
+		return cli_fail(cli, EXIT_PARTLY, "qr_failed", "sixpn peer rekey gives it another key",
+				"cannot draw the QR code: %s", strerror(-r));
 	if (place->secret.fd < 0)
 		cli_note(cli, "The private key exists only in this picture. Lost it?  sixpn peer rekey %s", place->file.name);
 	return 0;
@@ -152,10 +159,12 @@ static void tell_next(struct cli *cli, struct peer_place *place)
 	const char *path = place->secret.path;
 	char name[64];
 
-	cli_note(cli, "wrote %s (0600)%s", path, place->dns == PEER_DNS_INTERNAL ? ", DNS for .internal only" : ", all DNS through the tunnel");
+	cli_note(cli, "wrote %s (0600)%s", path,
+		 place->dns == PEER_DNS_INTERNAL ? ", DNS for .internal only" : ", all DNS through the tunnel");
 	peer_file_interface(path, name, sizeof name);
 	if (place->form == PEER_FORM_LINUX)
-		cli_note(cli, "  up:    sudo wg-quick up %s%s        check: sixpn doctor peer %s", path[0] == '/' || path[0] == '.' ? "" : "./", path, path);
+		cli_note(cli, "  up:    sudo wg-quick up %s%s        check: sixpn doctor peer %s",
+			 path[0] == '/' || path[0] == '.' ? "" : "./", path, path);
 	else if (place->form == PEER_FORM_MACOS && place->dns == PEER_DNS_ALL)
 		cli_note(cli, "  while the tunnel is up all names are asked there; only .internal: --dns internal");
 }

@@ -8,8 +8,8 @@ struct peer_place {
 	struct secret_place secret;
 	enum peer_form form;
 	enum peer_dns dns; /* as chosen */
-	bool qr, to_out;   /* to_out: the file is the data on standard output */
-	bool holds_key;    /* what is written is a secret */
+	bool qr, to_out; /* to_out: the file is the data on standard output */
+	bool holds_key; /* what is written is a secret */
 	struct peer_file file;
 };
 

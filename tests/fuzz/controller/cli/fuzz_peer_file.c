@@ -10,9 +10,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_lines(const char *text)
 {
-	static const char *const begins[] = { "#", "[Interface]\n", "[Peer]\n", "PrivateKey = ", "Address = fdaa", "PostUp = i", "PostDown = command -v ",
-					      "DNS = fdaa", "PublicKey = ", "PresharedKey = ", "AllowedIPs = ", "Endpoint = ",
-					      "PersistentKeepalive = 25\n", "\n" };
+	static const char *const begins[] = { "#",
+					      "[Interface]\n",
+					      "[Peer]\n",
+					      "PrivateKey = ",
+					      "Address = fdaa",
+					      "PostUp = i",
+					      "PostDown = command -v ",
+					      "DNS = fdaa",
+					      "PublicKey = ",
+					      "PresharedKey = ",
+					      "AllowedIPs = ",
+					      "Endpoint = ",
+					      "PersistentKeepalive = 25\n",
+					      "\n" };
 
 	for (; *text; text += strcspn(text, "\n") + 1) {
 		bool known = false;
@@ -37,8 +48,8 @@ static void write_and_read(const struct peer_file *file)
 		if (buf_failed(&text))
 			abort();
 		check_lines(buf_str(&text));
-		if (peer_file_parse(buf_str(&text), text.len, &back, NULL) != 0 || back.port != file->port || strcmp(back.host, file->host) ||
-		    memcmp(&back.ips, &file->ips, sizeof back.ips))
+		if (peer_file_parse(buf_str(&text), text.len, &back, NULL) != 0 || back.port != file->port ||
+		    strcmp(back.host, file->host) || memcmp(&back.ips, &file->ips, sizeof back.ips))
 			abort();
 	}
 }
@@ -46,9 +57,14 @@ static void write_and_read(const struct peer_file *file)
 /* Lines of the input become the fields of a reply; where a line is missing or empty the field is a good one. */
 static json_t *reply_of(const uint8_t *data, size_t size)
 {
-	static const char *const fields[][2] = { { "endpoint", "gw:51820" }, { "address", "fdaa:1:2a:ae03:2:0:a:102" }, { "dns", "fdaa:1:2a::3" },
-						 { "", "fdaa:1:2a::/48" }, { "gateway_public_key", "Z2F0ZXdheWdhdGV3YXlnYXRld2F5Z2F0ZXdheWdhdGU=" },
-						 { "name", "laptop" }, { "org", "acme" }, { "gateway", "dev-2" } };
+	static const char *const fields[][2] = { { "endpoint", "gw:51820" },
+						 { "address", "fdaa:1:2a:ae03:2:0:a:102" },
+						 { "dns", "fdaa:1:2a::3" },
+						 { "", "fdaa:1:2a::/48" },
+						 { "gateway_public_key", "Z2F0ZXdheWdhdGV3YXlnYXRld2F5Z2F0ZXdheWdhdGU=" },
+						 { "name", "laptop" },
+						 { "org", "acme" },
+						 { "gateway", "dev-2" } };
 	json_t *json = json_object();
 
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
@@ -56,7 +72,8 @@ static json_t *reply_of(const uint8_t *data, size_t size)
 		size_t n = end ? (size_t)(end - data) : size;
 		json_t *value = json_stringn(n ? (const char *)data : fields[i][1], n ? n : strlen(fields[i][1]));
 
-		json_object_set_new(json, fields[i][0][0] ? fields[i][0] : "allowed_ips", fields[i][0][0] ? value : json_pack("[o]", value));
+		json_object_set_new(json, fields[i][0][0] ? fields[i][0] : "allowed_ips",
+				    fields[i][0][0] ? value : json_pack("[o]", value));
 		data += end ? n + 1 : n;
 		size -= end ? n + 1 : n;
 	}

@@ -9,13 +9,17 @@
 #include <sys/wait.h>
 
 #define GATEWAY_KEY "Z2F0ZXdheWdhdGV3YXlnYXRld2F5Z2F0ZXdheWdhdGU="
-#define PEER_WITH(key, gateway, more) \
-	"{\"id\":\"aa\",\"name\":\"laptop\",\"org\":\"acme\",\"network\":\"default\",\"region\":\"ord\",\"gateway\":\"" gateway "\"," \
-	"\"endpoint\":\"" gateway ".example.net:51820\",\"gateway_public_key\":\"" GATEWAY_KEY "\"," \
-	"\"prefix\":\"fdaa:1:2a:ae03:2:0:a:100/120\",\"address\":\"fdaa:1:2a:ae03:2:0:a:102\",\"allowed_ips\":[\"fdaa:1:2a::/48\"]," \
+#define PEER_WITH(key, gateway, more)                                                                                              \
+	"{\"id\":\"aa\",\"name\":\"laptop\",\"org\":\"acme\",\"network\":\"default\",\"region\":\"ord\",\"gateway\":\"" gateway    \
+	"\","                                                                                                                      \
+	"\"endpoint\":\"" gateway ".example.net:51820\",\"gateway_public_key\":\"" GATEWAY_KEY "\","                               \
+	"\"prefix\":\"fdaa:1:2a:ae03:2:0:a:100/120\",\"address\":\"fdaa:1:2a:ae03:2:0:a:102\",\"allowed_ips\":[\"fdaa:1:2a::/"     \
+	"48\"],"                                                                                                                   \
 	"\"dns\":\"fdaa:1:2a::3\",\"public_key\":\"" key "\",\"preshared\":false" more "}"
 #define DONE ",\"v\":7,\"applied\":true,\"nodes\":4,\"unknown\":[],\"laggards\":[],\"errors\":[],\"held\":[]"
-#define LATE ",\"v\":7,\"applied\":false,\"nodes\":4,\"unknown\":[],\"laggards\":[\"ord-1\"],\"errors\":[],\"held\":[],\"continue\":\"/v1/wait?v=7&first_v=6\""
+#define LATE                                                                                                                       \
+	",\"v\":7,\"applied\":false,\"nodes\":4,\"unknown\":[],\"laggards\":[\"ord-1\"],\"errors\":[],\"held\":[],\"continue\":"   \
+	"\"/v1/wait?v=7&first_v=6\""
 #define PEER PEER_WITH(THE_KEY, "ord-1", DONE ",\"warnings\":[]")
 
 static const char *path_of(const struct fixture *f, const char *name, char ret[160])
@@ -334,9 +338,13 @@ static void a_reply_that_makes_no_file_exits_7_and_keeps_the_key(void **state)
 	struct fixture *f = *state;
 	struct peer_file file;
 
-	answer(f, 201, "{\"name\":\"laptop\",\"address\":\"fdaa:1:2a:ae03:2:0:a:102\",\"dns\":\"fdaa:1:2a::3\",\"allowed_ips\":[\"::/0\"]}");
+	answer(f, 201,
+	       "{\"name\":\"laptop\",\"address\":\"fdaa:1:2a:ae03:2:0:a:102\",\"dns\":\"fdaa:1:2a::3\",\"allowed_ips\":[\"::/"
+	       "0\"]}");
 	assert_int_equal(run_with(f, "peer create laptop --no-wait -o", "laptop.conf"), 7);
 	has(f->err, "code: prefix_foreign");
+	has(f->err, "  later:  sixpn peer config laptop --from ");
+	assert_null(strstr(f->err, "it is not known"));
 	CLEAN_BUF struct buf text = read_back(f, "laptop.conf", &file);
 	assert_false(file.has_gateway_key);
 }
@@ -417,14 +425,18 @@ static void status_speaks_from_the_side_of_the_peer(void **state)
 	struct fixture *f = *state;
 
 	answer(f, 200, PEER);
-	answer(f, 200, "{\"peer\":\"laptop\",\"state\":\"online\",\"endpoint\":\"198.51.100.7:41641\",\"handshake_age_s\":38,\"rx_bytes\":1258291,"
-		       "\"tx_bytes\":512,\"gateway\":\"ord-1\",\"gateway_live\":true,\"state_age_ms\":3100}");
+	answer(f, 200,
+	       "{\"peer\":\"laptop\",\"state\":\"online\",\"endpoint\":\"198.51.100.7:41641\",\"handshake_age_s\":38,\"rx_bytes\":"
+	       "1258291,"
+	       "\"tx_bytes\":512,\"gateway\":\"ord-1\",\"gateway_live\":true,\"state_age_ms\":3100}");
 	assert_int_equal(run(f, "peer status laptop --org acme"), 0);
 	has(request(f, 1), "GET /v1/peers/laptop/status?org=acme ");
 	assert_string_equal(f->out, "laptop  online  handshake 38 s ago  from 198.51.100.7:41641  via ord-1\n"
 				    "  sent 1.2 MiB, received 512 B; as the gateway said 3 s ago\n");
 	answer(f, 200, PEER);
-	answer(f, 200, "{\"peer\":\"laptop\",\"state\":\"never\",\"endpoint\":null,\"handshake_age_s\":null,\"gateway\":\"ord-1\",\"gateway_live\":false}");
+	answer(f, 200,
+	       "{\"peer\":\"laptop\",\"state\":\"never\",\"endpoint\":null,\"handshake_age_s\":null,\"gateway\":\"ord-1\","
+	       "\"gateway_live\":false}");
 	assert_int_equal(run(f, "peer status laptop"), 0);
 	has(f->out, "laptop  never  no handshake yet  via ord-1 (the controller does not hear it)\n");
 }
@@ -515,7 +527,8 @@ static int on_a_full_disk(struct fixture *f)
 		return 99;
 	snprintf(filler, sizeof filler, "%s/filler", full);
 	fd = open(filler, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (write(fd, filler, 1) != 1 || lseek(fd, 4096, SEEK_SET) < 0 || write(fd, filler, 1) != 1 || lseek(fd, 8192, SEEK_SET) < 0 ||
+	if (write(fd, filler, 1) != 1 || lseek(fd, 4096, SEEK_SET) < 0 || write(fd, filler, 1) != 1 ||
+	    lseek(fd, 8192, SEEK_SET) < 0 ||
 	    write(fd, filler, 1) != 1) /* one block of four is left: the head of a file fits, the whole of it does not */
 		return 99;
 	close(fd);
@@ -551,7 +564,8 @@ static void a_full_disk_shows_before_anything_is_asked_for(void **state)
 /* With the machine that this runs on: no interface is called so, and nobody else's is looked at. */
 static void the_doctor_says_what_fails_what_to_do_and_never_the_key(void **state)
 {
-	static const char text[] = "[Interface]\nPrivateKey = " GATEWAY_KEY "\nAddress = fdaa:1:2a:ae03:2:0:a:102/120\n[Peer]\nPublicKey = " GATEWAY_KEY
+	static const char text[] = "[Interface]\nPrivateKey = " GATEWAY_KEY
+				   "\nAddress = fdaa:1:2a:ae03:2:0:a:102/120\n[Peer]\nPublicKey = " GATEWAY_KEY
 				   "\nAllowedIPs = fdaa:1:2a::/48\nEndpoint = 127.0.0.1:51820\n";
 	struct fixture *f = *state;
 	char path[160];
@@ -569,7 +583,8 @@ static void the_doctor_says_what_fails_what_to_do_and_never_the_key(void **state
 	assert_int_equal(run_with(f, "doctor peer --json", "nonesuch.conf"), 1);
 	json = json_loads(f->out, 0, NULL);
 	assert_true(json_integer_value(json_object_get(json, "fail")) >= 2);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "findings"), 0), "check")), "file-mode");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "findings"), 0), "check")),
+			    "file-mode");
 }
 
 int main(void)

@@ -54,7 +54,8 @@ static void read_line(struct picture *p, const char *line, size_t len)
 
 static void every_square_is_where_the_code_has_it_with_white_around(void **state)
 {
-	static const char text[] = "[Interface]\nPrivateKey = cHJpdmF0ZXByaXZhdGVwcml2YXRlcHJpdmF0ZXByaXY=\nAddress = fdaa:1:2a:ae03:2:0:a:102/120\n";
+	static const char text[] =
+		"[Interface]\nPrivateKey = cHJpdmF0ZXByaXZhdGVwcml2YXRlcHJpdmF0ZXByaXY=\nAddress = fdaa:1:2a:ae03:2:0:a:102/120\n";
 	CLEAN_FREE char *out = drawn(text);
 	QRcode *code = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_L);
 	static struct picture p;
@@ -77,7 +78,9 @@ static void every_square_is_where_the_code_has_it_with_white_around(void **state
 static void a_phones_file_fits_a_terminal_of_80_by_40(void **state)
 {
 	CLEAN_BUF struct buf text = BUF_INIT(PEER_FILE_TEXT_MAX);
-	struct peer_file file = { .has_private = true, .has_gateway_key = true, .port = 51820, .n_ips = 1, .host = "gateway-ord-1.example.net" };
+	struct peer_file file = {
+		.has_private = true, .has_gateway_key = true, .port = 51820, .n_ips = 1, .host = "gateway-ord-1.example.net"
+	};
 	CLEAN_FREE char *out = NULL;
 	int lines = 0;
 
