@@ -7,6 +7,7 @@
 #include "node/node.h"
 
 #include "lib/base/log.h"
+#include "lib/sixpn/pb.h"
 #include "node/health.h"
 #include "node/resolvers.h"
 #include "proto/sixpn.pb-c.h"
@@ -435,6 +436,7 @@ static void await_expired(struct loop_timer *timer)
 
 struct poll_extras {
 	struct node_errors_said errors;
+	Sixpn__Gateway gateway;
 	Sixpn__Await awaits[AWAITS_PER_POLL], *await_list[AWAITS_PER_POLL];
 };
 
@@ -448,12 +450,26 @@ void node_say_errors(struct node *node, struct node_errors_said *said, struct Si
 	node_errors_say(&node->errors, names_are_behind(node->names) ? &behind : NULL, said, poll);
 }
 
+/* The configuration may have changed since this machine joined. */
+static void say_gateway(const struct node *node, Sixpn__Gateway *ret, struct Sixpn__PollRequest *poll)
+{
+	const char *host = config_str(node->config, "gateway_host");
+
+	sixpn__gateway__init(ret);
+	ret->host = pb_bytes(host, strlen(host));
+	ret->port = (uint32_t)config_int(node->config, "gateway_port");
+	ret->key = pb_bytes(node->identity.gateway_public, sizeof node->identity.gateway_public);
+	poll->gateway = ret;
+}
+
 static void on_fill_poll(void *ctx, struct Sixpn__PollRequest *poll)
 {
 	static __thread struct poll_extras x; /* lives until the next call, as sync.h promises */
 	struct node *node = ctx;
 
 	node_say_errors(node, &x.errors, poll);
+	if (poll->at_once && node->identity.has_gateway_key)
+		say_gateway(node, &x.gateway, poll);
 	for (struct node_await *a = node->awaits; a && poll->n_await < AWAITS_PER_POLL; a = a->next) {
 		Sixpn__Await *out = &x.awaits[poll->n_await];
 
@@ -466,9 +482,22 @@ static void on_fill_poll(void *ctx, struct Sixpn__PollRequest *poll)
 	health_fill_poll(node, &node->said, poll);
 }
 
+/* The roles were fixed when this machine joined: what was added to the configuration since gets nothing to do. */
+static void compare_roles(const struct node *node)
+{
+	const struct record *record = find_u32(&node->replica, RECORD_NODE, node->identity.host);
+	struct node_record own;
+
+	if (record && node_decode(record, &own, NULL) == 0 && node->role_bits & ~own.roles)
+		log_err("sync", "the controller knows this machine without the role %s: leave, then join with a token for all of its roles",
+			node->role_bits & ~own.roles & ROLE_GATEWAY ? "gateway" : "host");
+}
+
 static void on_synced(void *ctx)
 {
 	struct node *node = ctx;
+
+	compare_roles(node);
 
 	dns_views_set_synced(node->views, true); /* SERVFAIL stays SERVFAIL, but for another reason */
 	log_info("sync", "in step with the controller at V %llu, %zu records", (unsigned long long)node->replica.v, node->replica.records.n);

@@ -242,6 +242,17 @@ def test_without_a_controller_a_gateway_starts_and_lets_its_peers_in(lab):
     wait_until(lab.ready, 20, "all nodes ready")
 
 
+def test_another_name_in_the_configuration_is_given_to_customers_from_then_on(lab):
+    def endpoint():
+        return lab.json("peer", "show", "laptop", "--org", "acme")["endpoint"]
+
+    assert endpoint() == "gw-ord.example.net:51820"
+    lab.stop_node("gw-ord")
+    lab.start_node("gw-ord", "--gateway_host", "gw2.example.net")
+    wait_until(lambda: endpoint() == "gw2.example.net:51820", PATIENCE, "the new name")
+    people["laptop"].reaches(there(lab, people["laptop"]).address)
+
+
 def test_leave_takes_all_of_it_away(lab):
     cell = lab.nodes["gw-ord"]
     lab.stop_node("gw-ord")
