@@ -342,12 +342,29 @@ static size_t return_endpoints(struct peers *p, struct plan *plan, struct wg_pee
 	return n;
 }
 
+/* The peers of the plan; those who lost their entry while they were connected are found and greeted. */
+static int bring_back(struct peers *p, struct plan *plan)
+{
+	CLEAN_FREE struct wg_peer *live = calloc(plan->wg.n + 1, sizeof *live);
+	size_t n;
+	int e;
+
+	if (!live)
+		return -ENOMEM;
+	n = return_endpoints(p, plan, live);
+	e = change_peers(p, plan);
+	if (e == 0) {
+		settle(p, plan, true);
+		e = wg_greet(p->parts.wg, live, n);
+	}
+	crypto_wipe(live, n * sizeof *live);
+	return e;
+}
+
 int peers_replay(struct peers *p, struct why *why)
 {
 	struct plan_input in = input_of(p);
-	CLEAN_FREE struct wg_peer *live = calloc(p->n_desired + 1, sizeof *live);
 	struct plan plan = { 0 };
-	size_t n = 0;
 	int e;
 
 	(void)why;
@@ -357,19 +374,11 @@ int peers_replay(struct peers *p, struct why *why)
 		return 0;
 	in.there = NULL;
 	in.n_there = 0;
-	e = live ? plan_make(&in, &plan) : -ENOMEM;
-	if (e == 0) {
-		n = return_endpoints(p, &plan, live);
-		e = change_peers(p, &plan);
-	}
-	if (e == 0) {
-		settle(p, &plan, true);
-		e = change_ways(p, plan.add, plan.n_add, p->parts.ways->add, REPAIR_KINDS);
-	}
+	e = plan_make(&in, &plan);
 	if (e == 0)
-		e = wg_greet(p->parts.wg, live, n);
-	if (live)
-		crypto_wipe(live, n * sizeof *live);
+		e = change_ways(p, plan.add, plan.n_add, p->parts.ways->add, REPAIR_KINDS);
+	if (e == 0)
+		e = bring_back(p, &plan);
 	plan_deinit(&plan);
 	if (e < 0)
 		p->clean = false;
@@ -408,12 +417,12 @@ void peers_compare(struct peers *p, const struct wg_observed *observed)
 	in.n_there = observed->n;
 	e = plan_make(&in, &plan);
 	if (e == 0 && plan.wg.n) {
-		e = change_peers(p, &plan);
+		e = bring_back(p, &plan);
 		if (tell)
 			tell_steps(p, &plan, e);
-	}
-	if (e == 0 && !p->known)
+	} else if (e == 0 && !p->known) {
 		settle(p, &plan, true);
+	}
 	plan_deinit(&plan);
 	if (e < 0)
 		log_limited(LOG_L_ERR, AREA, "peers cannot be compared: %s", strerror(-e));

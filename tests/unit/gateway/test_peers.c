@@ -236,6 +236,7 @@ static void what_was_changed_by_hand_is_put_right_and_told(void **state)
 {
 	struct device *d;
 	struct peers *peers = begin(&d, 3);
+	struct stats stats = { 0 };
 	struct wg_prefix foreign = plan_peer_prefix(&(struct peer_record){ .network = NET_B, .home_gateway = SELF, .instance = 0x0a, .slot = 9 });
 
 	(void)state;
@@ -256,6 +257,12 @@ static void what_was_changed_by_hand_is_put_right_and_told(void **state)
 	assert_int_equal(d->repairs, 3);
 	compare(d, peers);
 	assert_int_equal(d->repairs, 3);
+	talk(d, 0, clock_real_ms(&d->env.clock) / 1000, 4711);
+	see(d, peers, &stats);
+	device_drop(d, &d->peers[0]); /* one who was connected is found where he was */
+	compare(d, peers);
+	assert_string_equal(d->steps, "+11 ~11 ~11");
+	assert_int_equal(device_find(d, records[0].key.public_key)->peer.endpoint.ss_family, AF_INET);
 	end(d, peers);
 }
 
