@@ -173,6 +173,8 @@ int wg_greet(const struct wg *wg, const struct wg_peer *desired, size_t n)
 	}
 	if (r == 0 && k)
 		r = wg_apply(wg, steps, k);
+	if (peers)
+		crypto_wipe(peers, k * sizeof(*peers)); /* copies of preshared keys */
 	free(peers);
 	free(steps);
 	return r;

@@ -27,7 +27,7 @@ class Mixed(Cluster):
     backends = {"ord-1": "auto", "nrt-1": "kernel", "dev-1": "userspace"}
 
     def start_node(self, name, *extra):
-        return super().start_node(name, "--backend", self.backends[name], "--repair_interval_ms", "500", *extra)
+        return super().start_node(name, "--repair_interval_ms", "500", *extra)
 
 
 def prepare(lab):
