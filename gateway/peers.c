@@ -396,6 +396,11 @@ static void tell_steps(const struct peers *p, const struct plan *plan, int error
 		const struct peers_entry *e = peers_find(p, plan->wg.steps[i].peer->public_key);
 		char object[128], key[CRYPTO_BASE64_KEY_LEN + 1], id[17] = "";
 
+		if (wg_plan_is_nobody(plan->wg.steps[i].peer)) { /* told once: by what it takes */
+			if (plan->wg.steps[i].kind == WG_STEP_ADD)
+				env->ops->repaired(env->node, REPAIR_PEER, wg_plan_nobody_text(plan->wg.steps[i].peer, object, sizeof object), error);
+			continue;
+		}
 		crypto_base64(plan->wg.steps[i].peer->public_key, WG_KEY_LEN, key);
 		if (e)
 			crypto_hex(e->id, sizeof e->id, id);

@@ -67,6 +67,11 @@ static void tell_step(struct mesh *mesh, const struct wg_step *step, int error)
 	const struct node_record *node = node_of(mesh, step->peer->public_key);
 	char object[192], key[CRYPTO_BASE64_KEY_LEN + 1];
 
+	if (wg_plan_is_nobody(step->peer)) { /* told once: by what it takes */
+		if (step->kind == WG_STEP_ADD)
+			tell(mesh, REPAIR_MESH_PEER, wg_plan_nobody_text(step->peer, object, sizeof object), error);
+		return;
+	}
 	crypto_base64(step->peer->public_key, WG_KEY_LEN, key);
 	snprintf(object, sizeof object, "peer %s%s%s %s", node ? node->name : key, node ? ", " : "", node ? key : "", words[step->kind]);
 	tell(mesh, REPAIR_MESH_PEER, object, error);

@@ -4,6 +4,7 @@
 #include "lib/base/map.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,7 +94,7 @@ static int index_observed(struct planner *planner)
 	return 0;
 }
 
-/* Room for the most that can come: removals, and two steps per desired peer. */
+/* Room for the most that can come: removals, a step per desired peer, and nobody's two. */
 static int reserve(struct planner *planner)
 {
 	size_t n_prefixes = 1;
@@ -102,8 +103,8 @@ static int reserve(struct planner *planner)
 		n_prefixes += planner->desired[i].n_allowed;
 	for (size_t i = 0; i < planner->n_observed; i++)
 		n_prefixes += planner->observed[i].peer.n_allowed;
-	planner->plan.steps = calloc(planner->n_observed + 2 * planner->n_desired + 1, sizeof(*planner->plan.steps));
-	planner->plan.peers = calloc(planner->n_observed + 2 * planner->n_desired + 1, sizeof(*planner->plan.peers));
+	planner->plan.steps = calloc(planner->n_observed + planner->n_desired + 3, sizeof(*planner->plan.steps));
+	planner->plan.peers = calloc(planner->n_observed + planner->n_desired + 3, sizeof(*planner->plan.peers));
 	planner->plan.prefixes = calloc(n_prefixes, sizeof(*planner->plan.prefixes));
 	return planner->plan.steps && planner->plan.peers && planner->plan.prefixes ? 0 : -ENOMEM;
 }
@@ -146,22 +147,48 @@ static void plan_removals(struct planner *planner)
 	}
 }
 
+/* A point of order 8: whoever claims it cannot finish a handshake. */
+static const uint8_t nobody_key[WG_KEY_LEN] = { 0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
+						0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00 };
+
+bool wg_plan_is_nobody(const struct wg_peer *peer)
+{
+	return !memcmp(peer->public_key, nobody_key, sizeof(nobody_key));
+}
+
+const char *wg_plan_nobody_text(const struct wg_peer *nobody, char *ret_text, size_t size)
+{
+	char more[40] = "", address[INET6_ADDRSTRLEN] = "?";
+
+	if (nobody->n_allowed)
+		inet_ntop(nobody->allowed[0].family, nobody->allowed[0].addr, address, sizeof(address));
+	if (nobody->n_allowed > 1)
+		snprintf(more, sizeof(more), " and %zu more prefixes", nobody->n_allowed - 1);
+	snprintf(ret_text, size, "%s/%u%s at a peer that may not have it", address, nobody->n_allowed ? nobody->allowed[0].len : 0, more);
+	return ret_text;
+}
+
 static void plan_losses(struct planner *planner)
 {
+	struct wg_peer nobody = { .allowed = NULL };
+	bool begun = false;
+
+	memcpy(nobody.public_key, nobody_key, sizeof(nobody_key));
 	for (size_t i = 0; i < planner->n_observed; i++) {
 		const struct wg_peer *peer = &planner->observed[i].peer;
 		const struct wg_peer *wanted = map_get(&planner->desired_by_key, peer->public_key, WG_KEY_LEN);
-		bool loses = false;
 
-		for (size_t k = 0; wanted && k < peer->n_allowed; k++)
-			loses |= desired_owner(planner, &peer->allowed[k]) != wanted;
-		if (!loses)
-			continue;
-		add_step(planner, WG_STEP_UPDATE, wanted)->replace_allowed = true;
-		for (size_t k = 0; k < peer->n_allowed; k++)
+		for (size_t k = 0; wanted && k < peer->n_allowed; k++) {
 			if (desired_owner(planner, &peer->allowed[k]) == wanted)
-				add_prefix(planner, &peer->allowed[k]);
+				continue;
+			if (!begun)
+				add_step(planner, WG_STEP_ADD, &nobody);
+			begun = true;
+			add_prefix(planner, &peer->allowed[k]);
+		}
 	}
+	if (begun)
+		add_step(planner, WG_STEP_REMOVE, &nobody);
 }
 
 static bool preshared_differs(const struct wg_peer *a, const struct wg_peer *b)

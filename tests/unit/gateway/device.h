@@ -24,7 +24,7 @@
 
 struct device {
 	struct wg_peer_status peers[DEVICE_MAX];
-	struct wg_prefix prefixes[DEVICE_MAX][4];
+	struct wg_prefix prefixes[DEVICE_MAX][DEVICE_MAX];
 	size_t n;
 	struct plan_way ways[WAYS_MAX];
 	size_t n_ways;
@@ -84,8 +84,11 @@ static void device_give(struct device *d, struct wg_peer_status *to, const struc
 {
 	for (size_t i = 0; i < d->n; i++)
 		for (size_t k = 0; k < d->peers[i].peer.n_allowed; k++)
-			assert_false(wg_prefix_equal(&d->prefixes[i][k], prefix)); /* nobody has it when it is given */
-	assert_true(to->peer.n_allowed < 4);
+			if (wg_prefix_equal(&d->prefixes[i][k], prefix)) { /* nobody has it when it is given, but to be taken away */
+				assert_true(wg_plan_is_nobody(&to->peer));
+				d->prefixes[i][k--] = d->prefixes[i][--d->peers[i].peer.n_allowed];
+			}
+	assert_true(to->peer.n_allowed < DEVICE_MAX);
 	d->prefixes[to - d->peers][to->peer.n_allowed++] = *prefix;
 }
 

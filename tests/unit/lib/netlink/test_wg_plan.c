@@ -46,7 +46,7 @@ static void read_set(const char *text, struct set *ret)
 		ret->status[i].peer = ret->peers[i];
 }
 
-/* "-A" remove, "=A:p" has exactly, "+A:p" new with exactly, "~A:p" gains */
+/* "-A" remove, "=A:p" has exactly, "+A:p" new with exactly, "~A:p" gains; 0 = the peer that only takes away */
 static void write_plan(const struct wg_plan *plan, char *ret_text)
 {
 	*ret_text = '\0';
@@ -56,7 +56,7 @@ static void write_plan(const struct wg_plan *plan, char *ret_text)
 
 		at += sprintf(at, "%s%c%c", i ? " " : "",
 			      step->kind == WG_STEP_REMOVE ? '-' : step->kind == WG_STEP_ADD ? '+' : step->replace_allowed ? '=' : '~',
-			      step->peer->public_key[0]);
+			      wg_plan_is_nobody(step->peer) ? '0' : step->peer->public_key[0]);
 		for (size_t k = 0; k < step->peer->n_allowed; k++)
 			at += sprintf(at, "%c%c", k ? ',' : ':', step->peer->allowed[k].addr[5]);
 	}
@@ -92,9 +92,12 @@ static void carry_out(const struct wg_plan *plan, struct set *set)
 		if (step->replace_allowed)
 			peer->n_allowed = 0;
 		for (size_t p = 0; p < step->peer->n_allowed; p++) {
-			for (size_t k = 0; k < set->n; k++) /* nobody else may have it when it is given */
+			for (size_t k = 0; k < set->n; k++)
 				for (size_t q = 0; q < set->peers[k].n_allowed; q++)
-					assert_false(wg_prefix_equal(&set->peers[k].allowed[q], &step->peer->allowed[p]));
+					if (wg_prefix_equal(&set->peers[k].allowed[q], &step->peer->allowed[p])) {
+						assert_true(wg_plan_is_nobody(step->peer)); /* nobody else may have it when it is given */
+						set->prefixes[k][q--] = set->prefixes[k][--set->peers[k].n_allowed];
+					}
 			set->prefixes[peer - set->peers][peer->n_allowed++] = step->peer->allowed[p];
 		}
 	}
@@ -118,15 +121,17 @@ static const struct {
 	{ "A:p,q", "A:q,p", "" },
 	{ "", "A:p", "-A" },
 	{ "A:p,q", "A:p", "~A:q" },
-	{ "A:p", "A:p,q", "=A:p" },
-	{ "A:", "A:p", "=A" },
+	{ "A:p", "A:p,q", "+0:q -0" },             /* p is never without an owner */
+	{ "A:", "A:p", "+0:p -0" },
 	{ "B:p", "A:p", "-A +B:p" },             /* a node with a new key: the old one goes first */
-	{ "A:p B:q,r", "A:p,r B:q", "=A:p ~B:r" }, /* a prefix moves between living peers */
-	{ "A:q B:p", "A:p B:q", "=A =B ~A:q ~B:p" }, /* two change places */
-	{ "A:q B:r C:p", "A:p B:q C:r", "=A =B =C ~A:q ~B:r ~C:p" },
+	{ "A:p B:q,r", "A:p,r B:q", "+0:r -0 ~B:r" }, /* a prefix moves between living peers */
+	{ "A:q B:p", "A:p B:q", "+0:p,q -0 ~A:q ~B:p" }, /* two change places */
+	{ "A:q B:r C:p", "A:p B:q C:r", "+0:p,q,r -0 ~A:q ~B:r ~C:p" },
+	{ "A:p B:q,t", "A:p,r,s B:q C:t", "-C +0:r,s -0 ~B:t" },
+	{ "A:p B:r", "A:p,r,s B:q", "+0:r,s,q -0 ~B:r" },
 	{ "A:p C:q", "A:p B:q", "-B +C:q" },
 	{ "A:p,q", "A:p B:q", "-B ~A:q" },
-	{ "A:r", "A:p", "=A ~A:r" },
+	{ "A:r", "A:p", "+0:p -0 ~A:r" },
 };
 
 static void a_preshared_key_that_differs_is_set_and_one_that_went_is_taken_away(void **state)
@@ -159,6 +164,24 @@ static void a_preshared_key_that_differs_is_set_and_one_that_went_is_taken_away(
 		assert_int_equal(plan.steps[0].set_preshared, cases[i].wanted);
 		wg_plan_deinit(&plan);
 	}
+}
+
+/* While all its prefixes are replaced a peer has none: packets of those that it keeps would be lost. */
+static void no_peer_is_ever_without_what_it_keeps(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
+			struct set desired, observed;
+			struct wg_plan plan;
+
+			read_set(rows[i].desired, &desired);
+			read_set(rows[k].observed, &observed);
+			assert_int_equal(wg_plan_make(desired.peers, desired.n, observed.status, observed.n, &plan, NULL), 0);
+			for (size_t s = 0; s < plan.n; s++)
+				assert_true(plan.steps[s].kind == WG_STEP_ADD || !plan.steps[s].replace_allowed);
+			wg_plan_deinit(&plan);
+		}
 }
 
 static void every_row_gives_its_steps(void **state)
@@ -313,6 +336,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row_gives_its_steps),
+		cmocka_unit_test(no_peer_is_ever_without_what_it_keeps),
 		cmocka_unit_test(a_preshared_key_that_differs_is_set_and_one_that_went_is_taken_away),
 		cmocka_unit_test(carried_out_every_plan_reaches_the_desired_set_and_the_next_is_empty),
 		cmocka_unit_test(a_desired_set_that_contradicts_itself_is_refused_by_name),
