@@ -39,6 +39,18 @@ json_t *api_roles_json(uint32_t roles)
 	return list;
 }
 
+/* Where customers find it; null for hosts. */
+static json_t *gateway_json(const struct store_node *node)
+{
+	static const uint8_t no_key[CRYPTO_KEY_LEN];
+	char key[CRYPTO_BASE64_KEY_LEN + 1];
+
+	if (!(node->roles & ROLE_GATEWAY) || crypto_equal(node->gateway_key, no_key, sizeof no_key))
+		return json_null();
+	crypto_base64(node->gateway_key, sizeof node->gateway_key, key);
+	return json_pack("{s:s,s:i,s:s}", "host", node->gateway_host, "port", (int)node->gateway_port, "public_key", key);
+}
+
 static json_t *node_json(const struct store_node *node)
 {
 	json_t *endpoints = json_array();
@@ -48,10 +60,11 @@ static json_t *node_json(const struct store_node *node)
 		json_array_append_new(endpoints, json_string(addr_endpoint_text(&node->endpoints[i], text)));
 	snprintf(host, sizeof host, "%08x", node->host);
 	crypto_base64(node->mesh_key, sizeof node->mesh_key, mesh_key);
-	return json_pack("{s:s,s:s,s:o,s:o,s:s,s:o,s:b,s:i,s:o,s:o,s:o,s:b}", "name", node->name, "host", host, "region",
+	return json_pack("{s:s,s:s,s:o,s:o,s:s,s:o,s:b,s:i,s:o,s:o,s:o,s:b,s:o}", "name", node->name, "host", host, "region",
 			 api_json_str(node->region), "roles", api_roles_json(node->roles), "mesh_key", mesh_key, "endpoints", endpoints,
 			 "draining", node->draining, "instances", (int)node->instances, "version", api_json_str(node->version), "created",
-			 api_json_time(node->created_ms), "last_seen", api_json_time(node->last_seen_ms), "revoked", node->revoked_ms != 0);
+			 api_json_time(node->created_ms), "last_seen", api_json_time(node->last_seen_ms), "revoked", node->revoked_ms != 0,
+			 "gateway", gateway_json(node));
 }
 
 /* Memory's part, after the store has answered. */

@@ -8,9 +8,9 @@ json_t *api_region_json(const struct store_region *region)
 	char locator[8];
 
 	snprintf(locator, sizeof locator, "%04x", region->locator);
-	return json_pack("{s:s,s:s,s:f,s:f,s:s,s:i,s:o}", "name", region->name, "city", region->city, "latitude",
+	return json_pack("{s:s,s:s,s:f,s:f,s:s,s:i,s:i,s:o}", "name", region->name, "city", region->city, "latitude",
 			 region->latitude_udeg / 1e6, "longitude", region->longitude_udeg / 1e6, "locator", locator, "nodes",
-			 (int)region->nodes, "created", api_json_time(region->created_ms));
+			 (int)region->nodes, "gateways", (int)region->gateways, "created", api_json_time(region->created_ms));
 }
 
 static void add(void *call, const struct store_region *region)

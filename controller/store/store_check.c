@@ -25,6 +25,10 @@ static const struct {
 	{ "SELECT count(*) FROM (SELECT v FROM record EXCEPT SELECT max(v) FROM log GROUP BY kind, key)", "a record is not the newest of the log" },
 	/* the tables and the records speak of the same things */
 	{ "SELECT count(*) FROM instance i WHERE NOT EXISTS (SELECT 1 FROM record r WHERE r.v = i.v)", "an instance has no record" },
+	{ "SELECT count(*) FROM peer p WHERE NOT EXISTS (SELECT 1 FROM record r WHERE r.kind = 7 AND r.key = p.id)", "a peer has no record" },
+	{ "SELECT count(*) FROM peer p WHERE NOT EXISTS (SELECT 1 FROM peer_key k WHERE k.peer = p.id)", "a peer has no key" },
+	{ "SELECT count(*) FROM record r WHERE r.kind IN (7, 8) AND NOT EXISTS (SELECT 1 FROM peer p WHERE p.id = substr(r.key, 1, 8))",
+	  "there is a record of a peer that is not there" },
 };
 
 static int apply_rule(struct store *store, size_t i, struct why *why)

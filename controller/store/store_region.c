@@ -10,7 +10,9 @@
 
 #define COLUMNS                                                                                       \
 	"r.name, r.city, r.latitude_udeg, r.longitude_udeg, r.locator, r.created_ms, "                \
-	"(SELECT count(*) FROM node n WHERE n.region = r.name AND n.revoked_at = 0) FROM region r "
+	"(SELECT count(*) FROM node n WHERE n.region = r.name AND n.revoked_at = 0), "                \
+	"(SELECT count(*) FROM node n WHERE n.region = r.name AND n.revoked_at = 0 AND n.roles & 2 AND n.draining = 0 AND " \
+	"n.gateway_key IS NOT NULL) FROM region r "
 
 static void read_row(struct statement *st, struct store_region *ret)
 {
@@ -18,7 +20,8 @@ static void read_row(struct statement *st, struct store_region *ret)
 				      .longitude_udeg = (int32_t)driver_int(st, 3),
 				      .locator = (uint16_t)driver_int(st, 4),
 				      .created_ms = (uint64_t)driver_int(st, 5),
-				      .nodes = (unsigned)driver_int(st, 6) };
+				      .nodes = (unsigned)driver_int(st, 6),
+				      .gateways = (unsigned)driver_int(st, 7) };
 	sql_text(st, 0, ret->name, sizeof ret->name);
 	sql_text(st, 1, ret->city, sizeof ret->city);
 }

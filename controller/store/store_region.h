@@ -8,7 +8,8 @@ struct store_region {
 	int32_t latitude_udeg, longitude_udeg;
 	uint16_t locator;
 	uint64_t created_ms;
-	unsigned nodes; /* not revoked */
+	unsigned nodes;    /* not revoked */
+	unsigned gateways; /* of these, that take peers (whether they live is not known here) */
 };
 
 struct store_region_new {

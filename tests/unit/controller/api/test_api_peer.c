@@ -166,6 +166,22 @@ static void a_status_tells_not_known_from_never_from_offline(void **state)
 	client_reply_deinit(&r);
 }
 
+static void a_region_says_how_many_gateways_take_peers_there(void **state)
+{
+	struct api_fixture *f = *state;
+	struct client_reply r = ask(f, "GET", "/v1/regions/ord", f->acme_read, NULL);
+
+	assert_int_equal(json_integer_value(json_object_get(r.json, "gateways")), 1);
+	client_reply_deinit(&r);
+	expect(f, "POST", "/v1/nodes/ord-1/drain", f->operator_token, NULL, 200, NULL);
+	r = ask(f, "GET", "/v1/regions/ord", f->acme_read, NULL);
+	assert_int_equal(json_integer_value(json_object_get(r.json, "gateways")), 0);
+	client_reply_deinit(&r);
+	r = ask(f, "GET", "/v1/nodes/ord-1", f->operator_token, NULL);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(r.json, "gateway"), "host")), "gw.example.net");
+	client_reply_deinit(&r);
+}
+
 static void pruning_names_what_it_would_delete_and_then_deletes_it(void **state)
 {
 	struct api_fixture *f = *state;
@@ -193,6 +209,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_another_gateway_it_is_taken_back_and_the_answer_says_so, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(gateways_that_fall_silent_one_after_the_other_end_after_a_few_tries, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(a_status_tells_not_known_from_never_from_offline, api_setup, api_teardown),
+		cmocka_unit_test_setup_teardown(a_region_says_how_many_gateways_take_peers_there, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(pruning_names_what_it_would_delete_and_then_deletes_it, api_setup, api_teardown),
 	};
 

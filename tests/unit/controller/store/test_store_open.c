@@ -1,6 +1,8 @@
 /* Opening: identity, epochs, schema versions, damage, the ballast. */
 #include "tests/unit/controller/store/store_fixture.h"
 
+#include "controller/store/store_migration.h"
+
 #include "lib/base/file.h"
 
 #include <fcntl.h>
@@ -80,6 +82,50 @@ static void a_newer_schema_is_refused_with_a_reason_and_left_alone(void **state)
 		driver_close(driver);
 	}
 	assert_int_equal(version, 99);
+}
+
+/* Version 0.1 as it was first written: what is in it stays, and what came later can be done with it. */
+static void a_store_of_the_first_schema_is_brought_up_with_all_that_is_in_it(void **state)
+{
+	static const char *const rows[] = {
+		"INSERT INTO meta VALUES (1, 0, X'01010101010101010101010101010101', 1, "
+		"X'0101010101010101010101010101010101010101010101010101010101010101', 1)",
+		"INSERT INTO locator_given VALUES (40960, 1)",
+		"INSERT INTO host_given VALUES (2684354561, 1)",
+		"INSERT INTO region VALUES ('ord', 'Chicago', 0, 0, 40960, 1)",
+		"INSERT INTO node (host, name, region, roles, link_key, mesh_key, endpoints, created_ms) VALUES (2684354561, 'ord-1', 'ord', 3, "
+		"X'0101010101010101010101010101010101010101010101010101010101010101', "
+		"X'0202020202020202020202020202020202020202020202020202020202020202', X'', 1)",
+	};
+	struct fixture *f = *state;
+	struct principal gateway = principal_node(2684354561, "ord-1");
+	uint8_t key[32] = { 9 };
+	struct driver *driver;
+	struct store_peer peer;
+	struct why why;
+	int version = 0;
+
+	f->store = store_close(f->store);
+	for (const char *suffix = "-wal"; suffix; suffix = !strcmp(suffix, "-wal") ? "-shm" : !strcmp(suffix, "-shm") ? "" : NULL) {
+		char path[160];
+
+		snprintf(path, sizeof path, "%s%s", f->path, suffix);
+		unlink(path);
+	}
+	assert_int_equal(driver_open(f->path, &driver, &why), 0);
+	assert_int_equal(driver_migrate(driver, store_migrations[0].sql, &why), 0);
+	assert_int_equal(driver_set_version(driver, 1), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(driver_exec(driver, rows[i]), 0);
+	driver_close(driver);
+
+	fixture_open(f);
+	assert_int_equal(driver_get_version(f->store->driver, &version), 0);
+	assert_int_equal(version, store_n_migrations);
+	assert_good(f, DO(f, &gateway, store_node_set_gateway(store, op, 2684354561, "gw.example.net", 51820, key)));
+	make_org(f, "acme");
+	peer = make_peer(f, "acme", "laptop", 1, (uint32_t[]){ 2684354561 }, 1);
+	assert_string_equal(peer.gateway_name, "ord-1");
 }
 
 static void a_file_of_somebody_else_is_refused(void **state)
@@ -228,6 +274,7 @@ int main(void)
 		T(the_epoch_rises_at_every_start_and_the_log_id_stays),
 		T(a_second_controller_is_refused),
 		T(a_newer_schema_is_refused_with_a_reason_and_left_alone),
+		T(a_store_of_the_first_schema_is_brought_up_with_all_that_is_in_it),
 		T(a_file_of_somebody_else_is_refused),
 		T(a_damaged_page_is_refused_whichever_it_is),
 		T(a_log_that_does_not_end_at_the_counter_is_refused),
