@@ -181,6 +181,31 @@ def test_a_move_differs_in_two_lines(lab):
     laptop.wg_quick("down", "moved.conf")
 
 
+def test_list_update_prune_and_delete_say_what_is(lab):
+    laptop = lab.laptop
+    laptop.wg_quick("up", "moved.conf")
+    good(laptop, "peer", "update", "laptop", "--suspended", "yes", "--expires", "1h")
+    assert findings(laptop, "./moved.conf")["suspended"][0] == "FAIL"
+    shown = json.loads(good(laptop, "peer", "show", "acme/laptop", "--json").stdout)
+    assert shown["suspended"] and shown["expires_at"]
+    good(laptop, "peer", "update", "laptop", "--suspended", "no", "--expires", "never")
+    laptop.wg_quick("down", "moved.conf")  # the old session would notice by itself, after 15 s
+    laptop.wg_quick("up", "moved.conf")
+    wait_until(lambda: set(findings(laptop, "./moved.conf")) == {"resolver"}, PATIENCE, "the doctor finds nothing again")
+    laptop.wg_quick("down", "moved.conf")
+
+    long = "static-" + "x" * 80
+    made = good(laptop, "peer", "create", "--org", "acme", long, "--region", "ord", "-o", "long.conf")
+    label = re.search(r"in names it is called (\S+)\._peer\.internal", made.stderr).group(1)
+    assert len(label) <= 63
+    names = lambda *args: good(laptop, "peer", "list", "-q", *args).stdout.split()  # noqa: E731
+    assert set(names()) == {"laptop", long} and names("--region", "dev") == ["laptop"]
+    asked = laptop.sixpn("peer", "prune", "--org", "acme", "--never-used", "--older-than", "0s")
+    assert asked.returncode == 2 and long in asked.stderr and "laptop\n" not in asked.stderr, asked
+    assert good(laptop, "peer", "prune", "--org", "acme", "--never-used", "--older-than", "0s", "--yes").stdout == f"{long}\n"
+    assert names() == ["laptop"]
+
+
 def test_all_names_through_the_tunnel_with_openresolv(lab):
     other = customer(lab, "other", resolvconf="openresolv")
     good(other, "peer", "create", "--org", "acme", "other", "--region", "nrt", "--dns", "all", "-o", "other.conf", status=3)  # no such region
