@@ -52,12 +52,13 @@ fi
 # The newest of each; one that is there already stays. What cannot be had is said, and left to the tests to skip.
 unpack_kernels() {
 	local folder=$1 line name packages
+	apt-cache depends "${kernels[0]}" 2>/dev/null | grep -q Depends: || apt-get update -q >/dev/null 2>&1 || true
 	mkdir -p "$folder"
 	for line in "${kernels[@]}"; do
 		[ -e "$folder/$line/boot" ] && continue
 		name=$(apt-cache depends "$line" 2>/dev/null | awk '$1 == "Depends:" {print $2; exit}')
 		if [ -z "$name" ]; then
-			echo "install-deps: the package lists know no $line (apt-get update?)"
+			echo "install-deps: the package lists know no $line"
 			continue
 		fi
 		packages=$(mktemp -d)

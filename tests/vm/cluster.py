@@ -13,7 +13,7 @@ from fixture import packet  # noqa: E402
 from fixture.cell import BUILD  # noqa: E402
 from fixture.cluster import Cluster, wait_until  # noqa: E402
 from fixture.judge import Judge  # noqa: E402
-from fixture.peer import Peer  # noqa: E402
+from fixture.visitor import Visitor  # noqa: E402
 
 NODES = [("ord-1", "ord"), ("nrt-1", "nrt"), ("dev-1", "dev")]
 SLEEPER = {"schema": 1, "command": ["/bin/sleep", "100000"], "drain_ms": 0}
@@ -27,14 +27,14 @@ class Mixed(Cluster):
     backends = {"ord-1": "auto", "nrt-1": "kernel", "dev-1": "userspace"}
 
     def start_node(self, name, *extra):
-        return super().start_node(name, "--repair_interval_ms", "500", *extra)
+        return super().start_node(name, "--repair_interval_ms", "1000", *extra)
 
 
 def prepare(lab):
     lab.deploy("acme", "web", ["ord", "nrt", "dev"], SLEEPER)
     lab.deploy("globex", "web", ["ord", "dev"], SLEEPER)
     lab.settle()
-    lab.laptop = Peer(lab, lab.internet.customer("laptop"), org="acme", name="laptop", gateway="ord-1").up()
+    lab.laptop = Visitor(lab, lab.internet.customer("laptop"), org="acme", name="laptop", gateway="ord-1").up()
 
 
 def kind(lab, node, device):

@@ -3,6 +3,7 @@ holds what deploy/install-deps.sh vm unpacked. A lane is one kernel; what is mis
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -134,7 +135,9 @@ def main():
         threads[-1].start()  # side by side: most of a test uses one processor
     for thread in threads:
         thread.join()
-    print(f"test-vm: {len(threads)} of {len(LANES)} kernels in {time.monotonic() - started:.1f} s")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"test-vm: {len(threads)} of {len(LANES)} kernels in {time.monotonic() - started:.1f} s,"
+          f" {used.ru_utime + used.ru_stime:.0f} s of processor time")
     for lane in failed:
         print(f"FAILED test-vm {lane}    again: make test-vm T={lane}")
     return 1 if failed else 0
