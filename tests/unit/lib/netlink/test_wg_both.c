@@ -68,6 +68,7 @@ static int make_end(void *ctx)
 		e = wg_process_device(end->name, &end->ifindex);
 		if (e == 0)
 			e = wg_uapi_init(&end->uapi, end->name, NULL);
+		end->uapi.silence_ms = end->uapi.timeout_ms = 20000; /* how quick it is, is not looked at here */
 		end->wg = wg_uapi_backend(&end->uapi);
 		return e == 0 ? wg_process_start(&end->config, &end->process) : e;
 	}
