@@ -28,10 +28,10 @@ RESOLVER = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-nega
 MESH = ("fetch", "isolation", "infrastructure", "gate-alone", "programs-alone", "underlay", "alone-names",
         "peer-fetch", "peer-name", "peer-office", "peer-walls", "peer-roaming", "alone-peers")
 # What needs the daemon of one machine, and of any: writes are waited for everywhere.
-WRITES = ("withdrawal", "peer-region", "peer-rekey", "alone-names", "alone-restart", "alone-crash", "alone-cursor", "alone-window")
+WRITES = ("withdrawal", "alone-peers", "peer-region", "peer-rekey", "alone-names", "alone-restart", "alone-crash", "alone-cursor", "alone-window")
 DAEMON = ("names-aaaa", "near-first", "peer-plain", "peer-names", "peer-walls", *WRITES)
 # What needs the daemon of gw-ord: its name server, its reports.
-GATEWAY = ("nodes-ready", "peer-openresolv", "peer-names", "peer-fetch", "peer-office", "peer-roaming", "peer-status", "alone-peers", *WRITES)
+GATEWAY = ("nodes-ready", "peer-openresolv", "peer-names", "peer-fetch", "peer-office", "peer-roaming", "peer-status", *WRITES)
 # What needs the laptop's tunnel.
 LAPTOP = ("peer-openresolv", "peer-names", "peer-fetch", "peer-name", "peer-walls", "peer-roaming", "peer-status", "alone-peers")
 # What needs the programs of an instance's device: which instance it is depends on placement.
