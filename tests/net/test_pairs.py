@@ -21,7 +21,7 @@ SLEEPER = {"schema": 1, "command": ["/bin/sleep", "100000"], "drain_ms": 0}
 # org, name, region: two of one org at the same gateway, one at another, which is a host as well
 PEERS = [("acme", "laptop", "ord"), ("acme", "office", "ord"), ("acme", "phone", "dev"), ("globex", "laptop", "ord"),
          ("globex", "phone", "dev")]
-BURST = 50
+BURST, AGAIN = 200, 5
 MAGIC = b"PaiR"
 TOKEN = re.compile(re.escape(MAGIC) + b"(....)", re.S)
 
@@ -87,6 +87,7 @@ class Matrix:
         self.rows = []  # by number: (sender, target, source name, form, shape, must arrive, must be told)
         self.seen = collections.defaultdict(set)  # number -> ids of members that saw it
         self.told, self.controls = set(), 0
+        self.needed = {}  # number -> the packet, of those that must be seen to come to something
         for i in self.everybody:  # its root may do that: what counts is what the machine makes of it
             i.out("ip", "link", "set", i.inner, "mtu", "1500")
 
@@ -103,7 +104,10 @@ class Matrix:
         facts = (sender.address, source, target.address, destination, made)
         self.rows.append((sender, target, name, form, shape.__name__, oracle.delivered(*facts), oracle.too_big(*facts)))
         self.wires[sender.id].send(made, sender.neighbour)
-        return len(self.rows) - 1
+        number = len(self.rows) - 1
+        if self.rows[number][5] or self.rows[number][6]:
+            self.needed[number] = made
+        return number
 
     def pace(self, sender):
         """All that a peer sends goes through two WireGuards, whose queues are finite."""
@@ -121,6 +125,21 @@ class Matrix:
                         self.told.add(number)
             capture.packets.clear()
 
+    def came_to_nothing(self, numbers):
+        self.drain()
+        return {n for n in numbers if self.rows[n][5] and self.rows[n][1].id not in self.seen[n] or self.rows[n][6] and n not in self.told}
+
+    def insist(self, numbers):
+        """Waits until all have come to what they must, and sends again what may have been lost: a queue may be full, which says nothing
+        about who may speak to whom. Returns those that never do."""
+        for again in range(AGAIN):
+            end = time.monotonic() + 1
+            while (numbers := self.came_to_nothing(numbers)) and time.monotonic() < end:
+                time.sleep(0.001)
+            for n in numbers:
+                self.wires[self.rows[n][0].id].send(self.needed[n], self.rows[n][0].neighbour)
+        return self.came_to_nothing(numbers)
+
     def control(self, pairs):
         """One packet per pair that must arrive: from the sender itself if it may, else from a friend of the target, and one from the
         sender to a friend of its own, so that what it sent before has been judged."""
@@ -129,11 +148,7 @@ class Matrix:
             origin = sender if network_of(sender) == network_of(target) else self.friend(target)
             left.add(self.post(origin, target, "own", origin.address, "natural", shapes.udp))
             left.add(self.post(sender, self.friend(sender), "own", sender.address, "natural", shapes.udp))
-        end = time.monotonic() + 10
-        while left and time.monotonic() < end:
-            self.drain()
-            left = {n for n in left if self.rows[n][1].id not in self.seen[n]}
-            time.sleep(0.002)
+        left = self.insist(left)
         assert not left, [self.describe(n) for n in left]
         return 2 * len(pairs)
 
@@ -194,6 +209,7 @@ def run_matrix(kind):
                 matrix.drain()
             matrix.controls += matrix.control(group)
         matrix.controls += matrix.control(pairs)
+        matrix.insist(set(matrix.needed))
         matrix.judge()
         controls = matrix.controls
         arrived = sum(row[5] for row in matrix.rows) - controls
