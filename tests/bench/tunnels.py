@@ -32,11 +32,15 @@ class Api:
         self.connection.sock = socket.socket(socket.AF_UNIX)
         self.connection.sock.settimeout(60)
         self.connection.sock.connect(self.path)
+        self.used = time.monotonic()
 
     def __call__(self, method, path, body=None):
+        if time.monotonic() > self.used + 2:  # the server ends what is idle
+            self.open()
         self.connection.request(method, path, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
         reply = self.connection.getresponse()
         text = reply.read()
+        self.used = time.monotonic()
         if reply.status not in (200, 201):
             raise RuntimeError(f"{method} {path}: {reply.status} {text[:300].decode()}")
         if reply.will_close:
