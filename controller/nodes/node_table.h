@@ -49,7 +49,12 @@ struct node_entry {
 	struct addr_endpoint endpoints[RECORD_ENDPOINTS_MAX];
 	size_t n_endpoints;
 
-	uint8_t gateway_said[CRYPTO_HASH_LEN]; /* of what it last said where customers find it */
+	struct node_gateway { /* where customers find it, as it last said */
+		char host[254];
+		uint16_t port;
+		uint8_t key[32];
+		bool said, stored, storing;
+	} gateway;
 
 	/* its session */
 	uint32_t session;

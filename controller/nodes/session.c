@@ -21,12 +21,10 @@ struct session_op {
 	char version[32];
 	struct addr_endpoint endpoints[RECORD_ENDPOINTS_MAX];
 	size_t n_endpoints;
-	char gateway_host[254];
-	uint16_t gateway_port;
-	uint8_t gateway_key[32];
+	struct node_gateway gateway;
 };
 
-static void put_session_op(struct controller *c, const struct node_entry *node, struct session_op *s,
+static bool put_session_op(struct controller *c, const struct node_entry *node, struct session_op *s,
 			   int (*run)(struct store *, struct op *), void (*done)(struct op *))
 {
 	struct principal who = principal_node(node->host, node->name);
@@ -34,8 +32,10 @@ static void put_session_op(struct controller *c, const struct node_entry *node, 
 	s->c = c;
 	s->host = node->host;
 	op_init(&s->op, run, done, &who, NULL);
-	if (!controller_put(c, &s->op))
-		free(s); /* the next session or poll says it again */
+	if (controller_put(c, &s->op))
+		return true;
+	free(s); /* the next session or poll says it again */
+	return false;
 }
 
 static int run_session(struct store *store, struct op *op)
@@ -80,7 +80,7 @@ static void note_session(struct controller *c, struct node_entry *node, const st
 	memcpy(s->boot_id, request->boot_id, sizeof s->boot_id);
 	s->boot_count = request->boot_count;
 	memcpy(s->version, node->version, sizeof s->version);
-	put_session_op(c, node, s, run_session, session_done);
+	(void)put_session_op(c, node, s, run_session, session_done);
 }
 
 static int run_endpoints(struct store *store, struct op *op)
@@ -134,14 +134,19 @@ static void note_endpoints(struct controller *c, struct node_entry *node, const 
 	memcpy(node->endpoints, q->endpoints, sizeof node->endpoints);
 	memcpy(s->endpoints, q->endpoints, sizeof s->endpoints);
 	node->n_endpoints = s->n_endpoints = q->n_endpoints;
-	put_session_op(c, node, s, run_endpoints, endpoints_done);
+	(void)put_session_op(c, node, s, run_endpoints, endpoints_done);
 }
 
 static int run_gateway(struct store *store, struct op *op)
 {
 	struct session_op *s = container_of(op, struct session_op, op);
 
-	return store_node_set_gateway(store, op, s->host, s->gateway_host, s->gateway_port, s->gateway_key);
+	return store_node_set_gateway(store, op, s->host, s->gateway.host, s->gateway.port, s->gateway.key);
+}
+
+static bool gateways_equal(const struct node_gateway *a, const struct node_gateway *b)
+{
+	return !strcmp(a->host, b->host) && a->port == b->port && !memcmp(a->key, b->key, sizeof a->key);
 }
 
 static void gateway_done(struct op *op)
@@ -150,38 +155,46 @@ static void gateway_done(struct op *op)
 	struct node_entry *node = node_table_find(&s->c->nodes, s->host);
 
 	controller_op_done(s->c);
-	if (op->result) {
+	if (op->result)
 		log_warn("session", "where customers find gateway %08x is not stored: %s", s->host,
 			 op->result > 0 ? op->why.text : strerror(-op->result));
-		if (node)
-			memset(node->gateway_said, 0, sizeof node->gateway_said); /* it may say it again, and be heard */
+	if (node) {
+		node->gateway.storing = false;
+		/* what was refused once is refused again: it is for people to mend, and the next session says it anew */
+		node->gateway.stored = op->result >= 0 && gateways_equal(&node->gateway, &s->gateway);
+		if (!op->v)
+			allowance_return(&node->may_move, 1);
 	}
 	op_deinit(op);
 	free(s);
 }
 
+/* It is said once in a session, so it is kept until it is stored. */
 static void note_gateway(struct controller *c, struct node_entry *node, const struct poll_request *q)
 {
-	uint8_t port[2], said[CRYPTO_HASH_LEN];
+	struct node_gateway *g = &node->gateway;
 	struct session_op *s;
 
-	if (!q->has_gateway)
+	if (q->has_gateway) {
+		struct node_gateway said = { .port = q->gateway_port, .said = true, .storing = g->storing };
+
+		memcpy(said.host, q->gateway_host, sizeof said.host);
+		memcpy(said.key, q->gateway_key, sizeof said.key);
+		said.stored = g->stored && gateways_equal(g, &said);
+		*g = said;
+	}
+	if (!g->said || g->stored || g->storing)
 		return;
-	put_u16(port, q->gateway_port);
-	crypto_blake2b(NULL, 0,
-		       (struct crypto_part[]){ { q->gateway_key, sizeof q->gateway_key }, { port, sizeof port },
-					       { q->gateway_host, strlen(q->gateway_host) } },
-		       3, said);
-	if (!memcmp(said, node->gateway_said, sizeof said))
+	if (!allowance_take(&node->may_move, ALLOWANCE_ENDPOINTS, clock_mono_ms(&c->clock), 1)) {
+		node->may_move.refused++;
+		log_limited(LOG_L_WARN, "session", "gateway %s changes its name, port or key too often: the old ones stay for now", node->name);
 		return;
+	}
 	s = calloc(1, sizeof *s);
 	if (!s)
 		return;
-	memcpy(node->gateway_said, said, sizeof said);
-	memcpy(s->gateway_host, q->gateway_host, sizeof s->gateway_host);
-	memcpy(s->gateway_key, q->gateway_key, sizeof s->gateway_key);
-	s->gateway_port = q->gateway_port;
-	put_session_op(c, node, s, run_gateway, gateway_done);
+	s->gateway = *g;
+	g->storing = put_session_op(c, node, s, run_gateway, gateway_done);
 }
 
 void session_note_poll(struct controller *c, struct node_entry *node, const struct link_request *request, const struct poll_request *poll)

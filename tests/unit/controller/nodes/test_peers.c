@@ -106,6 +106,34 @@ static void what_a_gateway_says_in_its_poll_is_what_customers_are_given(void **s
 	world_free(w);
 }
 
+static void a_gateway_that_changes_its_name_too_often_is_heard_later(void **state)
+{
+	struct gateway a;
+	struct world *w = gateways(&a, NULL);
+	uint64_t v = controller_head(w->c);
+	struct principal who = principal_local("test");
+	struct store_node node;
+	char host[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 60; i++) {
+		snprintf(host, sizeof host, "gw-%u.example.net", i);
+		a.said.host = pb_bytes(host, strlen(host));
+		send_poll(a.node);
+		world_run(w, 100);
+	}
+	assert_true(controller_head(w->c) - v <= ALLOWANCE_ENDPOINTS.at_once + 1);
+	a.node->gateway = NULL; /* it was said, and is kept */
+	for (unsigned i = 0; i < 10; i++) {
+		world_run(w, 30000);
+		send_poll(a.node);
+	}
+	world_run(w, 100);
+	assert_int_equal(store_node_find(w->store, &who, a.node->name, &node, NULL), 0);
+	assert_string_equal(node.gateway_host, "gw-59.example.net");
+	world_free(w);
+}
+
 /* ---- waiting for the gateway ---- */
 
 struct waited {
@@ -460,6 +488,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_gateway_says_in_its_poll_is_what_customers_are_given),
+		cmocka_unit_test(a_gateway_that_changes_its_name_too_often_is_heard_later),
 		cmocka_unit_test(g16_a_peer_is_there_when_its_gateway_has_it_and_a_late_one_is_named),
 		cmocka_unit_test(g16_a_gateway_that_falls_silent_ends_the_wait_as_soon_as_that_is_known),
 		cmocka_unit_test(g16_whoever_goes_on_waiting_waits_for_a_silent_gateway_too),
