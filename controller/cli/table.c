@@ -235,6 +235,7 @@ const struct cli_command cli_commands[] = {
 
 	{ &token, "create", "", CLI_WRITE,
 	  FLAGS(FLAG_ORG, { "kind", "KIND", false, "org (default) or operator" }, { "profile", "PROFILE", false, "read, peers, deploy (default) or admin" },
+		{ "own-only", NULL, false, "with --profile peers: it changes only the peers that were made with it" },
 		{ "name", "NAME", false, "for people" }, { "expires", "TIME", false, "30m, 12h, 7d (never)" }, FLAG_O),
 	  "make an API token", "sixpn token create --org acme --profile deploy -o acme.token", cli_token_create },
 	{ &token, "list", "", CLI_READ, FLAGS(FLAG_ORG), "list API tokens", "sixpn token list --org acme", cli_list },

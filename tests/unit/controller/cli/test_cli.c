@@ -192,8 +192,9 @@ static void a_secret_goes_to_a_terminal_or_a_private_new_file(void **state)
 	has(f->err, "code: secret_to_readable_file");
 	assert_int_equal(f->n_requests, 0); /* nothing was made */
 	answer(f, 201, "{\"id\":\"aa\",\"token\":\"sx1_secret\"}");
-	assert_int_equal(run_on(f, true, NULL, "token create --org acme"), 0);
+	assert_int_equal(run_on(f, true, NULL, "token create --org acme --profile peers --own-only"), 0);
 	assert_string_equal(f->out, "sx1_secret\n");
+	has(request(f, 0), "\"own_only\":true");
 	snprintf(path, sizeof path, "%s/t", f->dir);
 	snprintf(words, sizeof words, "token create --org acme -o %s", path);
 	answer(f, 201, "{\"id\":\"aa\",\"token\":\"sx1_secret\"}");
