@@ -332,6 +332,31 @@ static void a_peer_that_moves_is_followed_and_a_set_endpoint_holds_until_it_spea
 	assert_true(wg_endpoint_equal(&found.status.peer.endpoint, &home));
 }
 
+/* As WireGuard itself takes it: what is kept is not touched, and the peer that takes away is not there afterwards. */
+static void prefixes_that_a_peer_loses_cost_it_none_that_it_keeps(void **state)
+{
+	struct wg_peer peer = peer_of(b);
+	struct wg_prefix three[3] = { *peer.allowed, *peer.allowed, *peer.allowed };
+	struct finding found;
+	size_t steps;
+
+	(void)state;
+	three[1].addr[0] ^= 0x10;
+	three[2].addr[0] ^= 0x20;
+	peer.allowed = three;
+	peer.n_allowed = 3;
+	assert_int_equal(wg_reconcile(&a->wg, &peer, 1, &steps, NULL), 0);
+	assert_int_equal(seen_by(a, b->public_key).status.peer.n_allowed, 3);
+	peer.n_allowed = 1;
+	assert_int_equal(wg_reconcile(&a->wg, &peer, 1, &steps, NULL), 0);
+	assert_int_equal(steps, 2);
+	found = seen_by(a, b->public_key);
+	assert_int_equal(found.status.peer.n_allowed, 1);
+	assert_int_equal(found.n, 1);
+	assert_int_equal(wg_reconcile(&a->wg, &peer, 1, &steps, NULL), 0);
+	assert_int_equal(steps, 0);
+}
+
 static void a_keepalive_that_is_switched_on_begins_a_handshake(void **state)
 {
 	struct wg_peer peer = peer_of(b);
@@ -529,6 +554,7 @@ int main(void)
 		T(packets_pass_and_are_counted),
 		T(setting_what_is_there_ends_no_session),
 		T(a_peer_that_moves_is_followed_and_a_set_endpoint_holds_until_it_speaks),
+		T(prefixes_that_a_peer_loses_cost_it_none_that_it_keeps),
 		T(a_keepalive_that_is_switched_on_begins_a_handshake),
 		T(a_peer_that_is_added_again_is_a_new_one),
 		T(unknown_peers_are_neither_updated_nor_missed),
