@@ -16,7 +16,7 @@ from fixture.visitor import Refused, Visitor
 NODES = [("ord-1", "ord"), ("nrt-1", "nrt"), ("gw-ord", "ord"), ("dev-1", "dev")]
 GATEWAYS = {"gw-ord": "gateway", "dev-1": "host,gateway"}
 SLEEPER = {"schema": 1, "command": ["/bin/sleep", "100000"], "drain_ms": 0}
-STORM, SECONDS = int(os.environ.get("STORM", "10000")), float(os.environ.get("SECONDS", "30"))
+STORM, SECONDS = int(os.environ.get("STORM", "10000")), float(os.environ.get("SECONDS", "24"))
 DEVICE = "sixpn-peers"
 
 
