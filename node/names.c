@@ -49,6 +49,66 @@ struct names *names_free(struct names *names)
 	return NULL;
 }
 
+/* ---- what zones are made of ---- */
+
+/* Records of apps, instances and peers; when they are of all networks, by network. Borrowed from the replica, which does not change
+ * meanwhile. */
+struct found {
+	const struct record **items;
+	size_t n;
+	uint32_t network; /* 0 = all: then they are found by one walk, not by one for each network */
+};
+
+static int add_found(void *ctx, const struct record *record)
+{
+	struct found *f = ctx;
+	bool named = record->kind == RECORD_APP || record->kind == RECORD_INSTANCE || record->kind == RECORD_PEER;
+
+	if (named && !record->node && (!f->network || record->network == f->network))
+		f->items[f->n++] = record;
+	return 0;
+}
+
+static int by_network(const void *a, const void *b)
+{
+	uint32_t x = (*(const struct record *const *)a)->network, y = (*(const struct record *const *)b)->network;
+
+	return (x > y) - (x < y);
+}
+
+static int find_records(const struct replica *replica, uint32_t network, struct found *ret)
+{
+	size_t most = replica->n_by_kind[RECORD_APP] + replica->n_by_kind[RECORD_INSTANCE] + replica->n_by_kind[RECORD_PEER];
+
+	*ret = (struct found){ .items = calloc(most + 1, sizeof(struct record *)), .network = network };
+	if (!ret->items)
+		return -ENOMEM;
+	replica_each(replica, 0, add_found, ret);
+	if (!network && ret->n)
+		qsort(ret->items, ret->n, sizeof(struct record *), by_network);
+	return 0;
+}
+
+/* Those of one network. */
+static struct found part_of(const struct found *all, uint32_t network)
+{
+	struct found part = { .items = all->items, .network = network };
+	size_t low = 0, high = all->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (all->items[middle]->network < network)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	part.items += low;
+	while (low + part.n < all->n && part.items[part.n]->network == network)
+		part.n++;
+	return part;
+}
+
 /* ---- one network's input ---- */
 
 struct gather {
@@ -64,27 +124,12 @@ struct gather {
 	uint64_t v;
 };
 
-static int count_kinds(void *ctx, const struct record *record)
+static void add_app(struct gather *g, const struct record *record)
 {
-	struct gather *g = ctx;
-
-	if (record->network != g->network || record->node)
-		return 0;
-	g->n_apps += record->kind == RECORD_APP;
-	g->n_instances += record->kind == RECORD_INSTANCE;
-	g->n_peers += record->kind == RECORD_PEER;
-	return 0;
-}
-
-static int add_app(void *ctx, const struct record *record)
-{
-	struct gather *g = ctx;
-
-	if (record->network == g->network && app_decode(record, &g->app_records[g->n_apps], NULL) == 0) {
+	if (app_decode(record, &g->app_records[g->n_apps], NULL) == 0) {
 		g->apps[g->n_apps] = g->app_records[g->n_apps].name;
 		g->n_apps++;
 	}
-	return 0;
 }
 
 static const char *app_name(const struct gather *g, const uint8_t id[RECORD_APP_ID_LEN])
@@ -108,22 +153,21 @@ static void region_of_host(const struct names *names, uint32_t host, char ret[NA
 		memcpy(ret, node.region, NAME_REGION_SIZE);
 }
 
-static int add_instance(void *ctx, const struct record *record)
+static void add_instance(struct gather *g, const struct record *record)
 {
-	struct gather *g = ctx;
 	struct dns_instance *out = &g->instances[g->n_instances];
 	struct instance_record i;
 	const struct observed *truth;
 	const char *app;
 
-	if (record->network != g->network || instance_decode(record, &i, NULL) != 0)
-		return 0;
+	if (instance_decode(record, &i, NULL) != 0)
+		return;
 	truth = i.host == g->names->host ? reports_get(g->names->reports, i.id) : NULL;
 	if (truth && truth->generation >= i.observed.generation)
 		i.observed = *truth;
 	app = app_name(g, i.app);
 	if (!app || i.network != g->network || i.desired == DESIRED_DESTROYED)
-		return 0;
+		return;
 	*out = (struct dns_instance){ .address = instance_address(&i), .host = i.host, .answers = instance_answers(&i), .skip = i.dns_skip };
 	memcpy(out->id, i.id, sizeof out->id);
 	memcpy(out->app, app, sizeof out->app);
@@ -131,7 +175,6 @@ static int add_instance(void *ctx, const struct record *record)
 	region_of_host(g->names, i.host, out->region);
 	if (out->region[0]) /* a host whose node record is gone: nothing may be sent there */
 		g->n_instances++;
-	return 0;
 }
 
 /* Peers that a tool makes for one command and forgets: flyctl expects to see them nowhere. */
@@ -143,18 +186,16 @@ static bool is_interactive(const struct peer_record *p)
 }
 
 /* The clock is not asked: a peer that has expired has its name until the controller takes the record back, or two nodes could differ. */
-static int add_peer(void *ctx, const struct record *record)
+static void add_peer(struct gather *g, const struct record *record)
 {
-	struct gather *g = ctx;
 	struct dns_peer *out = &g->peers[g->n_peers];
 	struct peer_record p;
 
-	if (record->network != g->network || peer_decode(record, &p, NULL) != 0 || is_interactive(&p))
-		return 0;
+	if (peer_decode(record, &p, NULL) != 0 || is_interactive(&p))
+		return;
 	*out = (struct dns_peer){ .address = peer_address(&p), .answers = !p.suspended };
 	memcpy(out->label, p.label, sizeof out->label);
 	g->n_peers++;
-	return 0;
 }
 
 /* The entry of a network, new if need be; NULL = no memory. */
@@ -183,17 +224,23 @@ static void hide(struct names *names, uint32_t network)
 			names->shown[i] = names->shown[--names->n_shown];
 }
 
-static int build(struct gather *g, struct dns_zone **ret_zone)
+static void add_each(struct gather *g, const struct found *f, uint32_t kind, void (*add)(struct gather *g, const struct record *record))
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->items[i]->kind == kind)
+			add(g, f->items[i]);
+}
+
+static int build(struct gather *g, const struct found *f, struct dns_zone **ret_zone)
 {
 	struct names *names = g->names;
 	struct dns_here here = { .host = names->host, .regions = names->regions, .n_regions = names->n_regions };
 	struct dns_zone_input in;
 
 	memcpy(here.region, names->region, sizeof here.region);
-	g->n_apps = g->n_instances = g->n_peers = 0;
-	replica_each(names->replica, RECORD_APP, add_app, g);
-	replica_each(names->replica, RECORD_INSTANCE, add_instance, g);
-	replica_each(names->replica, RECORD_PEER, add_peer, g);
+	add_each(g, f, RECORD_APP, add_app); /* instances are named after them */
+	add_each(g, f, RECORD_INSTANCE, add_instance);
+	add_each(g, f, RECORD_PEER, add_peer);
 	in = (struct dns_zone_input){ .network = g->network,
 				      .v = g->v,
 				      .apps = g->apps,
@@ -205,19 +252,27 @@ static int build(struct gather *g, struct dns_zone **ret_zone)
 	return dns_zone_build(&in, &here, ret_zone);
 }
 
-static int show_zone(struct gather *g)
+static size_t count(const struct found *f, uint32_t kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n; i++)
+		n += f->items[i]->kind == kind;
+	return n;
+}
+
+static int show_zone(struct gather *g, const struct found *f)
 {
 	struct names *names = g->names;
 	struct dns_zone *zone = NULL;
 	int e = -ENOMEM;
 
-	replica_each(names->replica, 0, count_kinds, g);
-	g->apps = calloc(g->n_apps + 1, sizeof *g->apps);
-	g->app_records = calloc(g->n_apps + 1, sizeof *g->app_records);
-	g->instances = calloc(g->n_instances + 1, sizeof *g->instances);
-	g->peers = calloc(g->n_peers + 1, sizeof *g->peers);
+	g->apps = calloc(count(f, RECORD_APP) + 1, sizeof *g->apps);
+	g->app_records = calloc(count(f, RECORD_APP) + 1, sizeof *g->app_records);
+	g->instances = calloc(count(f, RECORD_INSTANCE) + 1, sizeof *g->instances);
+	g->peers = calloc(count(f, RECORD_PEER) + 1, sizeof *g->peers);
 	if (g->apps && g->app_records && g->instances && g->peers)
-		e = build(g, &zone);
+		e = build(g, f, &zone);
 	if (e == 0)
 		e = dns_views_replace(names->views, zone);
 	if (e)
@@ -237,22 +292,16 @@ static bool in_scope(const struct names *names, uint32_t network)
 	return replica_find(names->replica, RECORD_NETWORK, key, sizeof key) != NULL;
 }
 
-static int sync_one(struct names *names, uint32_t network)
+/* `f`: the records of this network. */
+static int sync_one(struct names *names, uint32_t network, const struct found *f)
 {
 	struct gather g = { .names = names, .network = network };
-	struct shown *shown;
+	struct shown *shown = show(names, network);
 	int e = -ENOMEM;
 
-	if (names->replica->torn) /* the old zone serves until the snapshot that mends it */
-		return 0;
-	if (!in_scope(names, network)) {
-		hide(names, network);
-		return 0;
-	}
-	shown = show(names, network);
 	if (shown) {
 		g.v = shown->v;
-		e = show_zone(&g);
+		e = show_zone(&g, f);
 	}
 	names->behind |= e != 0;
 	return e;
@@ -267,8 +316,22 @@ void names_changed(struct names *names, uint32_t network)
 
 int names_sync_network(struct names *names, uint32_t network)
 {
+	struct found found;
+	int e;
+
 	names_changed(names, network);
-	return sync_one(names, network);
+	if (names->replica->torn) /* the old zone serves until the snapshot that mends it */
+		return 0;
+	if (!in_scope(names, network)) {
+		hide(names, network);
+		return 0;
+	}
+	e = find_records(names->replica, network, &found);
+	if (e == 0)
+		e = sync_one(names, network, &found);
+	free(found.items);
+	names->behind |= e != 0;
+	return e;
 }
 
 bool names_are_behind(const struct names *names)
@@ -330,19 +393,24 @@ static int add_network(void *ctx, const struct record *record)
 int names_sync_all(struct names *names)
 {
 	struct network_list list = { .ids = calloc(names->replica->n_by_kind[RECORD_NETWORK] + 1, sizeof *list.ids) };
+	struct found all = { 0 };
 	int e = list.ids ? measure(names) : -ENOMEM;
 
+	if (e == 0)
+		e = find_records(names->replica, 0, &all);
 	names->behind = e != 0;
 	for (size_t i = names->n_shown; i-- > 0 && !names->replica->torn;)
 		if (!in_scope(names, names->shown[i].network))
 			hide(names, names->shown[i].network);
-	if (e == 0)
+	if (e == 0 && !names->replica->torn)
 		replica_each(names->replica, RECORD_NETWORK, add_network, &list);
 	for (size_t i = 0; i < list.n; i++) { /* one that fails keeps its old zone and is no reason to leave the others */
-		int one = sync_one(names, list.ids[i]);
+		struct found part = part_of(&all, list.ids[i]);
+		int one = sync_one(names, list.ids[i], &part);
 
 		e = e ? e : one;
 	}
+	free(all.items);
 	free(list.ids);
 	return e;
 }
