@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define EVENTS_PER_LOOK 16   /* ten thousand that come back at once would push everything else out of the events */
-#define SWEEP_MS 3600000u      /* also without a reason: what a large delete has left over */
+#define SWEEP_MS 600000u       /* also without a reason: what a large delete has left over */
 #define CLOCK_LOOK_MS 3600000u /* expiry is by the wall clock, which may jump */
 
 struct peer_known {
@@ -210,41 +210,34 @@ struct sweep_op {
 	struct op op;
 	struct controller *c;
 	uint8_t idle[STORE_PEER_SWEEP_MAX][ID_LEN];
-	size_t n_idle, n_deleted;
+	size_t n_idle;
+	struct store_peer_swept swept;
 };
 
 static int run_sweep(struct store *store, struct op *op)
 {
 	struct sweep_op *s = container_of(op, struct sweep_op, op);
 
-	return store_peer_sweep(store, op, (const uint8_t(*)[ID_LEN])s->idle, s->n_idle, s->c->config.peer_idle_ms, &s->n_deleted);
-}
-
-/* Of all peers that are left; those that are due already were more than one sweep takes. */
-static uint64_t next_expiry(const struct controller *c)
-{
-	const struct memory_record *m;
-	struct peer_record rec;
-	uint64_t next = UINT64_MAX;
-
-	for (size_t i = 0; (m = map_next(&c->memory.records, &i));)
-		if (m->record.kind == RECORD_PEER && peer_decode(&m->record, &rec, NULL) == 0 && rec.expires_at_ms && rec.expires_at_ms < next)
-			next = rec.expires_at_ms;
-	return next;
+	return store_peer_sweep(store, op, (const uint8_t(*)[ID_LEN])s->idle, s->n_idle, s->c->config.peer_idle_ms, &s->swept);
 }
 
 static void sweep_done(struct op *op)
 {
 	struct sweep_op *s = container_of(op, struct sweep_op, op);
 	struct controller *c = s->c;
+	uint64_t next = op->result ? clock_real_ms(&c->clock) + PEERS_LOOK_MS : s->swept.next_expiry_ms;
 
 	controller_op_done(c);
 	c->peers.sweeping = false;
-	if (op->result < 0)
-		log_limited(LOG_L_WARN, "peers", "peers whose time is up are not deleted: %s", strerror(-op->result));
-	else if (s->n_deleted)
-		log_info("peers", "%zu peers were deleted: expired, or ephemeral and unused", s->n_deleted);
-	c->peers.expiry_ms = op->result ? clock_real_ms(&c->clock) + PEERS_LOOK_MS : next_expiry(c);
+	if (op->result)
+		log_limited(LOG_L_WARN, "peers", "peers whose time is up are not deleted: %s",
+			    op->result > 0 ? op->why.text : strerror(-op->result));
+	else if (s->swept.deleted)
+		log_info("peers", "%zu peers were deleted: expired, ephemeral and unused, or of a network that is being deleted", s->swept.deleted);
+	if (next < c->peers.expiry_ms) /* else one was made meanwhile that expires sooner */
+		c->peers.expiry_ms = next;
+	if (op->result == 0 && s->swept.more)
+		c->peers.look_ms = c->peers.sweep_ms = clock_mono_ms(&c->clock);
 	controller_wake_now(c);
 	op_deinit(op);
 	free(s);
@@ -258,7 +251,9 @@ static void put_sweep(struct controller *c, struct sweep_op *s)
 	op_init(&s->op, run_sweep, sweep_done, &who, NULL);
 	s->op.frees = true;
 	c->peers.sweeping = controller_put(c, &s->op);
-	if (!c->peers.sweeping)
+	if (c->peers.sweeping)
+		c->peers.expiry_ms = UINT64_MAX; /* it says when the next is due */
+	else
 		free(s);
 }
 

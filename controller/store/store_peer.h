@@ -87,7 +87,12 @@ int store_peer_prune(struct store *store, struct op *op, const struct store_peer
 
 /* By the controller itself: those whose time is up; of `idle` those that are ephemeral and were made idle_ms ago or before; and those of
  * networks that are being deleted. At most STORE_PEER_SWEEP_MAX of each. */
+struct store_peer_swept {
+	size_t deleted;
+	uint64_t next_expiry_ms; /* Unix time; UINT64_MAX = none expires */
+	bool more;               /* a network that is being deleted has peers left */
+};
 int store_peer_sweep(struct store *store, struct op *op, const uint8_t (*idle)[ID_LEN], size_t n_idle, uint64_t idle_ms,
-		     size_t *ret_n) MUST_CHECK;
+		     struct store_peer_swept *ret_swept) MUST_CHECK;
 /* Their gateway (op->principal) has seen a handshake of them. Once in a peer's life, and no record of it. */
 int store_peer_note_used(struct store *store, struct op *op, const uint8_t (*ids)[ID_LEN], size_t n) MUST_CHECK;

@@ -27,7 +27,7 @@ int peer_forget_gateway(struct store *store, struct op *op, uint32_t host) MUST_
 /* At most `max` of the peers whose ids the statement gives in its first column. */
 int peer_remove_all(struct store *store, struct op *op, struct statement *st, uint32_t intent, size_t max, size_t *ret_n) MUST_CHECK;
 
-/* All nodes as candidates for a peer: live only if they also have a key and a host name to give out. struct placement_node each. */
+/* All gateways as candidates for a peer: live only if they also have a key and a host name to give out. struct placement_node each. */
 int peer_load_gateways(struct store *store, const uint32_t *live, size_t n_live, struct buf *ret_nodes) MUST_CHECK;
 /* The gateway of that name, if it may be given peers now; region NULL = any. */
 int peer_check_gateway(struct store *store, const char *name, const char *region, const uint32_t *live, size_t n_live,

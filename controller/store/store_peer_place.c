@@ -21,7 +21,7 @@ int peer_load_gateways(struct store *store, const uint32_t *live, size_t n_live,
 	int r = sql_query(store, &st,
 			  "SELECT n.host, n.name, n.region, r.latitude_udeg, r.longitude_udeg, n.roles, n.draining, "
 			  "n.gateway_key IS NOT NULL AND n.gateway_host <> '' "
-			  "FROM node n JOIN region r ON r.name = n.region WHERE n.revoked_at = 0 ORDER BY n.host",
+			  "FROM node n JOIN region r ON r.name = n.region WHERE n.revoked_at = 0 AND n.roles & 2 ORDER BY n.host",
 			  "");
 
 	while (r == 0 && sql_next(st, &r)) {

@@ -52,7 +52,17 @@ static int sweep_marked(struct store *store, struct op *op, size_t *n)
 	return r ? r : finish_network(store, op, (uint32_t)network);
 }
 
-int store_peer_sweep(struct store *store, struct op *op, const uint8_t (*idle)[ID_LEN], size_t n_idle, uint64_t idle_ms, size_t *ret_n)
+static int find_next_expiry(struct store *store, uint64_t *ret_ms)
+{
+	int64_t next = 0;
+	int r = sql_get_int(store, &next, "SELECT expires_at FROM peer WHERE expires_at > 0 ORDER BY expires_at LIMIT 1", "");
+
+	*ret_ms = r == 0 ? (uint64_t)next : UINT64_MAX;
+	return r == SQL_E_NONE ? 0 : r;
+}
+
+int store_peer_sweep(struct store *store, struct op *op, const uint8_t (*idle)[ID_LEN], size_t n_idle, uint64_t idle_ms,
+		     struct store_peer_swept *ret_swept)
 {
 	uint64_t now = clock_real_ms(&store->clock);
 	size_t expired = 0, unused = 0, marked = 0;
@@ -65,7 +75,9 @@ int store_peer_sweep(struct store *store, struct op *op, const uint8_t (*idle)[I
 	if (r == 0)
 		r = sweep_marked(store, op, &marked);
 	if (r == 0)
-		*ret_n = expired + unused + marked;
+		r = find_next_expiry(store, &ret_swept->next_expiry_ms);
+	ret_swept->deleted = expired + unused + marked;
+	ret_swept->more = marked > 0;
 	return r;
 }
 

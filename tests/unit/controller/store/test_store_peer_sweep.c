@@ -10,7 +10,7 @@ static void time_takes_those_whose_time_is_up_in_batches(void **state)
 	struct principal acme = principal_org_token((const uint8_t *)"aaaaaaaa", p->acme.id, PROFILE_ADMIN);
 	struct store_peer peer;
 	int64_t left;
-	size_t n = 0;
+	struct store_peer_swept swept;
 
 	for (unsigned i = 0; i < STORE_PEER_SWEEP_MAX + 20; i++) {
 		struct store_peer_new in = peer_in("acme", NULL, NULL, i + 1, p->live, 2);
@@ -22,18 +22,20 @@ static void time_takes_those_whose_time_is_up_in_batches(void **state)
 		assert_good(f, create(p, &f->root, &in, &peer));
 	}
 	make_peer(f, "acme", "lasting", 9999, p->live, 2);
-	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, NULL, 0, 1, &n)));
-	assert_int_equal(n, 0);
+	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, NULL, 0, 1, &swept)));
+	assert_int_equal(swept.deleted, 0);
 	assert_int_equal(f->op.v, 0);
 	f->time.now_ms += 120000;
-	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, NULL, 0, 1, &n)));
-	assert_int_equal(n, STORE_PEER_SWEEP_MAX);
+	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, NULL, 0, 1, &swept)));
+	assert_int_equal(swept.deleted, STORE_PEER_SWEEP_MAX);
+	assert_true(swept.next_expiry_ms < T0 + f->time.now_ms); /* the others are due at once */
 	assert_true(is_tombstone(f->op.records[0], RECORD_PEER, INTENT_EXPIRED));
-	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, NULL, 0, 1, &n)));
-	assert_int_equal(n, 20);
+	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, NULL, 0, 1, &swept)));
+	assert_int_equal(swept.deleted, 20);
+	assert_true(swept.next_expiry_ms == UINT64_MAX);
 	assert_int_equal(sql_get_int(f->store, &left, "SELECT count(*) FROM peer", ""), 0);
 	assert_int_equal(left, 1);
-	assert_refused(f, DO(f, &acme, store_peer_sweep(store, op, NULL, 0, 1, &n)), "forbidden");
+	assert_refused(f, DO(f, &acme, store_peer_sweep(store, op, NULL, 0, 1, &swept)), "forbidden");
 }
 
 static void only_ephemeral_ones_that_are_old_enough_can_be_idle(void **state)
@@ -43,19 +45,50 @@ static void only_ephemeral_ones_that_are_old_enough_can_be_idle(void **state)
 	struct store_peer lasting = make_peer(f, "acme", "lasting", 1, p->live, 2), ephemeral;
 	struct store_peer_new in = peer_in("acme", "ephemeral", NULL, 2, p->live, 2);
 	uint8_t ids[3][ID_LEN] = { { 1, 2, 3 } };
-	size_t n;
+	struct store_peer_swept swept;
 
 	in.ephemeral = true;
 	assert_good(f, create(p, &f->root, &in, &ephemeral));
 	memcpy(ids[1], lasting.record.id, ID_LEN);
 	memcpy(ids[2], ephemeral.record.id, ID_LEN);
 	f->time.now_ms += 5000;
-	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, (const uint8_t(*)[ID_LEN])ids, 3, 10000, &n)));
-	assert_int_equal(n, 0);
+	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, (const uint8_t(*)[ID_LEN])ids, 3, 10000, &swept)));
+	assert_int_equal(swept.deleted, 0);
 	f->time.now_ms += 5000;
-	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, (const uint8_t(*)[ID_LEN])ids, 3, 10000, &n)));
-	assert_int_equal(n, 1);
+	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, (const uint8_t(*)[ID_LEN])ids, 3, 10000, &swept)));
+	assert_int_equal(swept.deleted, 1);
 	assert_int_equal(store_peer_find(f->store, &f->root, "acme", "lasting", &lasting, NULL), 0);
+}
+
+static void what_a_large_delete_left_over_goes_with_the_sweeps(void **state)
+{
+	struct peers *p = *state;
+	struct fixture *f = p->f;
+	struct store_peer_new in = peer_in("acme", NULL, NULL, 0, p->live, 2);
+	struct store_peer_swept swept;
+	struct store_network network;
+	struct store_peer peer;
+	char name[16];
+
+	assert_good(f, DO(f, &f->root, store_network_create(store, op, "acme", "staging", &network)));
+	for (unsigned i = 0; i < STORE_PEER_SWEEP_MAX + 5; i++) {
+		snprintf(name, sizeof name, "p%u", i);
+		in.name = name;
+		in.network = "staging";
+		make_public_key(i + 1, in.public_key);
+		assert_good(f, create(p, &f->root, &in, &peer));
+	}
+	make_peer(f, "acme", "elsewhere", 9999, p->live, 2);
+	assert_int_equal(driver_exec(f->store->driver, "UPDATE network SET deleting = 1 WHERE name = 'staging'"), 0);
+	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, NULL, 0, 1, &swept)));
+	assert_int_equal(swept.deleted, STORE_PEER_SWEEP_MAX);
+	assert_true(swept.more);
+	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, NULL, 0, 1, &swept)));
+	assert_int_equal(swept.deleted, 5);
+	assert_true(is_tombstone(f->op.records[f->op.n_records - 1], RECORD_NETWORK, INTENT_DELETE)); /* and the network with the last */
+	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, NULL, 0, 1, &swept)));
+	assert_false(swept.more);
+	assert_int_equal(store_peer_find(f->store, &f->root, "acme", "elsewhere", &peer, NULL), 0);
 }
 
 static void note_pruned(void *arg, const struct store_peer *peer)
@@ -123,6 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(time_takes_those_whose_time_is_up_in_batches),
 		T(only_ephemeral_ones_that_are_old_enough_can_be_idle),
+		T(what_a_large_delete_left_over_goes_with_the_sweeps),
 		T(pruning_takes_what_was_never_used_and_is_old_enough),
 		T(the_one_instead_comes_in_the_same_change_or_the_old_one_just_goes),
 	};
