@@ -361,6 +361,26 @@ static int bring_back(struct peers *p, struct plan *plan)
 	return e;
 }
 
+void peers_greet(struct peers *p)
+{
+	uint64_t now_s = clock_real_ms(&p->parts.env->clock) / 1000;
+	CLEAN_FREE struct wg_peer *live = calloc(p->n_have + 1, sizeof *live);
+	size_t n = 0;
+	int e;
+
+	for (size_t i = 0; live && i < p->n_have; i++) {
+		const struct peers_entry *entry = peers_find(p, p->have[i].peer.public_key);
+
+		if (!is_live(entry, now_s))
+			continue;
+		memcpy(live[n].public_key, p->have[i].peer.public_key, WG_KEY_LEN);
+		live[n++].endpoint = entry->seen.peer.endpoint;
+	}
+	e = live ? wg_greet(p->parts.wg, live, n) : -ENOMEM;
+	if (e < 0)
+		log_warn(AREA, "who was connected has to find out by himself that his session is gone: %s", strerror(-e));
+}
+
 int peers_replay(struct peers *p, struct why *why)
 {
 	struct plan_input in = input_of(p);

@@ -26,6 +26,8 @@ void peers_sync(struct peers *p, const struct role_desired *desired);
 /* The device came back and knows nobody. Those who were connected a moment ago (by the last dump) get their endpoint back and are greeted:
  * they need not find out that we forgot them. */
 int peers_replay(struct peers *p, struct why *why);
+/* All sessions are gone, the entries are not: opens one with everybody who was connected. */
+void peers_greet(struct peers *p);
 /* A number that changes whenever WireGuard is changed here: a dump from before says nothing about what is right now. */
 uint64_t peers_changes(const struct peers *p);
 const struct histogram *peers_installs(const struct peers *p); /* how long each of them took */

@@ -59,6 +59,11 @@ static int replay(void *ctx, struct why *why)
 	return peers_replay(((struct gateway *)ctx)->peers, why);
 }
 
+static void reopened(void *ctx)
+{
+	peers_greet(((struct gateway *)ctx)->peers);
+}
+
 static void repaired(void *ctx, enum wg_tunnel_repair what, const char *object, int error)
 {
 	const struct role_env *env = ((struct gateway *)ctx)->env;
@@ -164,6 +169,7 @@ static int make_tunnel(struct gateway *g, struct why *why)
 					   .guard = guard,
 					   .route = route,
 					   .replay = replay,
+					   .reopened = reopened,
 					   .repaired = repaired,
 					   .looked = looked,
 					   .patience_ms = PATIENCE_MS,

@@ -379,6 +379,8 @@ bool wg_tunnel_repair(struct wg_tunnel *t)
 	}
 	if (e == 0 && !(link.flags & IFF_UP)) {
 		e = up_again(t, link.ifindex);
+		if (e == 0 && t->config.reopened)
+			t->config.reopened(t->config.ctx);
 		tell(t, WG_TUNNEL_DEVICE, ", which was down", e);
 	}
 	return e == 0 && (t->backend == WG_BACKEND_KERNEL || t->process.pidfd >= 0);

@@ -30,6 +30,8 @@ struct wg_tunnel_config {
 	int (*route)(void *ctx, uint32_t ifindex);
 	/* It is there again, has key and port, and knows nobody: all peers. -errno, or positive with why: tried again later. */
 	int (*replay)(void *ctx, struct why *why);
+	/* It was down and is up again: its peers are there, their sessions went. NULL = nothing to do. */
+	void (*reopened)(void *ctx);
 	void (*repaired)(void *ctx, enum wg_tunnel_repair what, const char *object, int error);
 	/* What came of wg_tunnel_look. NULL: it is never called. */
 	void (*looked)(void *ctx, const struct wg_look_result *result);

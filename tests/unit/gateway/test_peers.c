@@ -215,6 +215,23 @@ static void after_a_death_all_come_back_and_those_who_talked_are_greeted_where_t
 	end(d, peers);
 }
 
+static void a_device_that_was_down_opens_sessions_with_those_who_talked(void **state)
+{
+	struct device *d;
+	struct peers *peers = begin(&d, 3);
+	struct stats stats = { 0 };
+
+	(void)state;
+	talk(d, 1, clock_real_ms(&d->env.clock) / 1000 - 5, 4711);
+	see(d, peers, &stats);
+	d->steps[0] = 0;
+	peers_greet(peers);
+	assert_string_equal(d->steps, "~22 ~22");
+	compare(d, peers);
+	assert_string_equal(d->steps, "");
+	end(d, peers);
+}
+
 static void a_device_that_comes_back_before_the_records_is_left_empty(void **state)
 {
 	struct device *d = device_new();
@@ -380,6 +397,7 @@ int main(void)
 		cmocka_unit_test(one_that_does_not_answer_is_not_asked),
 		cmocka_unit_test(a_refused_peer_is_an_error_in_every_apply_until_it_is_mended),
 		cmocka_unit_test(after_a_death_all_come_back_and_those_who_talked_are_greeted_where_they_were),
+		cmocka_unit_test(a_device_that_was_down_opens_sessions_with_those_who_talked),
 		cmocka_unit_test(a_device_that_comes_back_before_the_records_is_left_empty),
 		cmocka_unit_test(what_was_changed_by_hand_is_put_right_and_told),
 		cmocka_unit_test(ways_that_went_or_came_are_put_right_and_told),
