@@ -3,6 +3,7 @@
 
 #include "controller/cli/help.h"
 #include "controller/cli/request.h"
+#include "lib/sixpn/name.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -226,6 +227,37 @@ static int parse(struct cli *cli, char *const *at)
 	return cli->n_args < min ? wrong_args(cli) : 0;
 }
 
+static int not_text(struct cli *cli, const char *what)
+{
+	return cli_fail(cli, EXIT_USAGE, "not_utf8", "is the terminal's character set another one?", "%s is no UTF-8 text", what);
+}
+
+static bool is_text(const char *word)
+{
+	return name_is_utf8(word, strlen(word));
+}
+
+/* JSON has no place for other bytes: the field would be left out, and the request would mean something else. Names of files are nobody
+ * else's business. */
+static int check_texts(struct cli *cli)
+{
+	for (size_t i = 0; i < cli->n_given; i++) {
+		const struct cli_given *g = &cli->given[i];
+
+		if (g->value && !is_text(g->value) && strcmp(g->flag->value, "FILE") && strcmp(g->flag->value, "DIR"))
+			return not_text(cli, g->flag->name);
+	}
+	if (cli->command->kind == CLI_HERE)
+		return 0;
+	for (size_t i = 0; i < cli->n_args; i++)
+		if (!is_text(cli->args[i]))
+			return not_text(cli, "the name");
+	for (char *const *rest = cli->rest; rest && *rest; rest++)
+		if (!is_text(*rest))
+			return not_text(cli, "what follows \"--\"");
+	return 0;
+}
+
 static int unknown_command(struct cli *cli, int argc, char *const *argv)
 {
 	const struct cli_noun *noun;
@@ -259,6 +291,8 @@ int cli_main(struct cli *cli, int argc, char *const *argv)
 	if (r == 0 && cli_has(cli, "help"))
 		help_command(cli, cli->command, cli->out);
 	else if (r == 0)
+		r = check_texts(cli);
+	if (r == 0 && !cli_has(cli, "help"))
 		r = cli->command->run(cli);
 	request_disconnect(cli);
 	if (fflush(cli->out) != 0 && r == 0)

@@ -63,8 +63,13 @@ static void join_names(const json_t *body, const char *field, struct buf *ret_te
 	json_t *name;
 	size_t i;
 
-	json_array_foreach(list, i, name)
-		buf_printf(ret_text, "%s%s", i ? ", " : "", json_string_value(name));
+	json_array_foreach(list, i, name) {
+		CLEAN_BUF struct buf text = BUF_INIT(1024);
+		CLEAN_JSON json_t *one = json_pack("{s:O}", "name", name);
+
+		output_text(one, "name", &text);
+		buf_printf(ret_text, "%s%s", i ? ", " : "", buf_str(&text));
+	}
 }
 
 static long long count(const json_t *body, const char *field)
@@ -77,17 +82,18 @@ static long long count(const json_t *body, const char *field)
 /* Says where it is if that is something else than it said last. */
 static void tell_progress(struct cli *cli, const json_t *body, struct buf *said)
 {
-	CLEAN_BUF struct buf late = BUF_INIT(8192), text = BUF_INIT(16384);
+	CLEAN_BUF struct buf late = BUF_INIT(8192), text = BUF_INIT(16384), observed = BUF_INIT(1024);
 	long long nodes = json_integer_value(json_object_get(body, "nodes")), n_late = count(body, "laggards");
-	const char *observed = json_string_value(json_object_get(body, "observed"));
+	bool observes = json_is_string(json_object_get(body, "observed"));
 
+	output_text(body, "observed", &observed);
 	join_names(body, "laggards", &late);
 	buf_printf(&text, "  V %lld is on %lld of %lld nodes", (long long)json_integer_value(json_object_get(body, "v")),
 		   nodes - n_late - count(body, "unknown"), nodes);
 	if (n_late)
 		buf_printf(&text, ", not yet on %s", buf_str(&late));
-	if (observed)
-		buf_printf(&text, "; the instance is %s", observed[0] ? observed : "not there yet");
+	if (observes)
+		buf_printf(&text, "; the instance is %s", observed.len ? buf_str(&observed) : "not there yet");
 	if (!strcmp(buf_str(&text), buf_str(said)))
 		return;
 	cli_note(cli, "%s", buf_str(&text));
@@ -137,7 +143,7 @@ int cli_wait_on(struct cli *cli, struct request_reply *reply, uint64_t sent_ms)
 		CLEAN_BUF struct buf path = BUF_INIT(8192);
 		struct request_reply next;
 
-		if (!where)
+		if (!where || where[0] != '/') /* behind the address of the controller it would name another: HOST@ELSEWHERE */
 			break;
 		tell_progress(cli, reply->body, &said);
 		buf_add_str(&path, where);
@@ -207,8 +213,11 @@ int cli_wait_tell(struct cli *cli, const json_t *body)
 {
 	const json_t *applied = json_object_get(body, "applied");
 	long long nodes = json_integer_value(json_object_get(body, "nodes")), v = json_integer_value(json_object_get(body, "v"));
-	const char *observed = json_string_value(json_object_get(body, "observed"));
+	CLEAN_BUF struct buf text = BUF_INIT(1024);
+	const char *observed = json_is_string(json_object_get(body, "observed")) ? "" : NULL;
 
+	output_text(body, "observed", &text);
+	observed = observed ? buf_str(&text) : NULL;
 	if (json_is_true(json_object_get(body, "dry_run"))) {
 		cli_note(cli, "dry run: it would work; nothing was changed");
 		return EXIT_GOOD;

@@ -168,6 +168,7 @@ static int make_new(struct cli *cli, struct secret_place *place)
 		return cli_fail(cli, EXIT_REFUSED, errno == EEXIST ? "file_exists" : "file_unwritable",
 				errno == EEXIST ? "remove it or choose another: a secret never replaces a file" : NULL,
 				"cannot make %s: %s", place->path, strerror(errno));
+	(void)!fchmod(place->fd, 0600); /* whatever the umask took away: who made it must read it */
 	return 0;
 }
 
@@ -198,7 +199,8 @@ int secret_prepare(struct cli *cli, const char *what, struct secret_place *ret_p
 		return cli_fail(cli, EXIT_REFUSED, "secret_to_readable_file", hint, "refusing to write %s to something that is not a terminal", what);
 	if (!file || !strcmp(file, "-"))
 		return 0;
-	snprintf(ret_place->path, sizeof ret_place->path, "%s", file);
+	if ((size_t)snprintf(ret_place->path, sizeof ret_place->path, "%s", file) >= sizeof ret_place->path)
+		return cli_fail(cli, EXIT_REFUSED, "file_unwritable", NULL, "cannot make %.80s...: %s", file, strerror(ENAMETOOLONG));
 	return make_new(cli, ret_place);
 }
 

@@ -1,6 +1,8 @@
 /* doctor - see doctor.h. */
 #include "controller/cli/doctor_internal.h"
 
+#include "lib/sixpn/name.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +29,8 @@ void doctor_say(struct doctor *d, enum doctor_level level, const char *check, co
 	va_start(ap, fmt);
 	vsnprintf(f->text, sizeof f->text, fmt, ap);
 	va_end(ap);
+	name_tame(f->text); /* cut anywhere, it would be no JSON; and the API's words come to a terminal */
+	name_tame(f->next);
 }
 
 int doctor_run_program(struct doctor *d, struct buf *ret_text, const char *const *argv)

@@ -127,6 +127,17 @@ int peer_place_take(struct cli *cli, struct peer_place *place, const json_t *pee
 	return 0;
 }
 
+/* What is printed is all there is of it: a full disk or a closed pipe must not take it away in silence. */
+static int end_output(struct cli *cli, const struct peer_place *place)
+{
+	errno = 0;
+	if (fflush(cli->out) == 0 && !ferror(cli->out))
+		return 0;
+	return cli_fail(cli, EXIT_PARTLY, "file_unwritable",
+			place->holds_key ? "the key is lost: sixpn peer rekey NAME -o FILE gives the peer another" : "ask again: sixpn peer config NAME",
+			"cannot write to standard output: %s", errno ? strerror(errno) : "it failed");
+}
+
 static int draw(struct cli *cli, struct peer_place *place)
 {
 	CLEAN_BUF struct buf text = BUF_INIT(PEER_FILE_TEXT_MAX);
@@ -139,12 +150,14 @@ static int draw(struct cli *cli, struct peer_place *place)
 	if (r < 0)
 		return cli_fail(cli, EXIT_PARTLY, "qr_failed", "sixpn peer rekey gives it another key",
 				"cannot draw the QR code: %s", strerror(-r));
+	if (end_output(cli, place))
+		return EXIT_PARTLY;
 	if (place->secret.fd < 0)
 		cli_note(cli, "The private key exists only in this picture. Lost it?  sixpn peer rekey %s", place->file.name);
 	return 0;
 }
 
-static void print_file(struct cli *cli, struct peer_place *place)
+static int print_file(struct cli *cli, struct peer_place *place)
 {
 	CLEAN_BUF struct buf text = BUF_INIT(PEER_FILE_TEXT_MAX);
 
@@ -152,6 +165,7 @@ static void print_file(struct cli *cli, struct peer_place *place)
 	fputs(buf_str(&text), cli->out);
 	if (text.data)
 		crypto_wipe(text.data, text.cap);
+	return end_output(cli, place);
 }
 
 static void tell_next(struct cli *cli, struct peer_place *place)
@@ -178,7 +192,7 @@ int peer_place_finish(struct cli *cli, struct peer_place *place)
 	if (place->qr && place->file.has_gateway_key)
 		r = draw(cli, place);
 	else if (place->to_out && place->file.has_gateway_key)
-		print_file(cli, place);
+		r = print_file(cli, place);
 	peer_place_keep(place);
 	return r;
 }

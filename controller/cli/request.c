@@ -2,6 +2,7 @@
 #include "controller/cli/request.h"
 
 #include "controller/cli/context.h"
+#include "controller/cli/output.h"
 #include "lib/base/crypto.h"
 
 #include <curl/curl.h>
@@ -100,7 +101,7 @@ static bool may_have_acted(struct cli *cli, CURLcode code, const struct request_
 	long sent = 0;
 
 	if (code == CURLE_OK)
-		return reply->status >= 500 && !json_object_get(json_object_get(reply->body, "error"), "code");
+		return (reply->status >= 500 || reply->status == 408) && !json_object_get(json_object_get(reply->body, "error"), "code");
 	curl_easy_getinfo(cli->connection->curl, CURLINFO_REQUEST_SIZE, &sent);
 	return sent > 0;
 }
@@ -151,6 +152,7 @@ static int exit_of_status(long status)
 		return EXIT_NOT_FOUND;
 	case 405:
 		return EXIT_USAGE;
+	case 408:
 	case 500:
 	case 502:
 	case 503:
@@ -161,26 +163,31 @@ static int exit_of_status(long status)
 	}
 }
 
+/* "   field: name", if the error has it. */
+static void tell_part(struct cli *cli, const json_t *error, const char *before, const char *part, const char *after)
+{
+	CLEAN_BUF struct buf text = BUF_INIT(1u << 16);
+
+	output_text(error, part, &text); /* not as it came: a terminal takes some of it for commands */
+	if (text.len)
+		fprintf(cli->err, "%s%s%s", before, buf_str(&text), after);
+}
+
 static int tell_refusal(struct cli *cli, long status, const json_t *body)
 {
 	const json_t *error = json_object_get(body, "error");
-	const char *code = json_string_value(json_object_get(error, "code"));
-	const char *message = json_string_value(json_object_get(error, "message"));
-	const char *hint = json_string_value(json_object_get(error, "hint"));
-	const char *field = json_string_value(json_object_get(error, "field"));
-	const char *request = json_string_value(json_object_get(error, "request"));
 
-	if (!message)
+	if (!json_is_string(json_object_get(error, "message")))
 		return cli_fail(cli, exit_of_status(status), "unexpected_reply", "is it a sixpn controller that answers there?",
 				"the controller answered with HTTP status %ld and no reason", status);
-	fprintf(cli->err, "error: %s\n", message);
-	if (hint && *hint)
-		fprintf(cli->err, "  %s\n", hint);
-	fprintf(cli->err, "  code: %s", code ? code : "unknown");
-	if (field && *field)
-		fprintf(cli->err, "   field: %s", field);
-	if (request)
-		fprintf(cli->err, "   request: %s", request);
+	tell_part(cli, error, "error: ", "message", "\n");
+	tell_part(cli, error, "  ", "hint", "\n");
+	if (json_is_string(json_object_get(error, "code")))
+		tell_part(cli, error, "  code: ", "code", "");
+	else
+		fputs("  code: unknown", cli->err);
+	tell_part(cli, error, "   field: ", "field", "");
+	tell_part(cli, error, "   request: ", "request", "");
 	fputc('\n', cli->err);
 	return exit_of_status(status);
 }

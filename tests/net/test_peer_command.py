@@ -206,6 +206,14 @@ def test_list_update_prune_and_delete_say_what_is(lab):
     assert names() == ["laptop"]
 
 
+def test_nothing_is_printed_into_the_file_when_standard_output_is_closed(lab):
+    laptop = lab.laptop
+    laptop.out("sh", "-ec", 'cd /run/home; HOME=$PWD exec env "$@" >&- 2>&-', "sh", *(f"{k}={v}" for k, v in laptop.environment.items()), BIN / "sixpn",
+               "peer", "create", "--org", "acme", "quiet", "--region", "ord", "-o", "quiet.conf")
+    assert laptop.file("quiet.conf").splitlines()[-1].startswith("PersistentKeepalive"), laptop.file("quiet.conf")
+    good(laptop, "peer", "delete", "quiet", "--yes")
+
+
 def test_all_names_through_the_tunnel_with_openresolv(lab):
     other = customer(lab, "other", resolvconf="openresolv")
     good(other, "peer", "create", "--org", "acme", "other", "--region", "nrt", "--dns", "all", "-o", "other.conf", status=3)  # no such region

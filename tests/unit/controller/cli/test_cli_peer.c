@@ -161,16 +161,21 @@ static void a_link_that_is_there_is_not_followed(void **state)
 	assert_false(is_there(f, "target"));
 }
 
-static void an_open_umask_does_not_open_the_file(void **state)
+static void no_umask_opens_the_file_or_locks_its_owner_out(void **state)
 {
+	static const mode_t masks[] = { 0, 0777 };
 	struct fixture *f = *state;
-	mode_t old = umask(0);
 	struct peer_file file;
 
-	answer(f, 201, PEER);
-	assert_int_equal(run_with(f, "peer create laptop -o", "laptop.conf"), 0);
-	umask(old);
-	CLEAN_BUF struct buf text = read_back(f, "laptop.conf", &file);
+	for (size_t i = 0; i < ARRAY_LEN(masks); i++) {
+		mode_t old = umask(masks[i]);
+		const char *name = i ? "b.conf" : "a.conf";
+
+		answer(f, 201, PEER);
+		assert_int_equal(run_with(f, "peer create laptop -o", name), 0);
+		umask(old);
+		CLEAN_BUF struct buf text = read_back(f, name, &file);
+	}
 }
 
 static void a_lost_answer_is_looked_for_and_the_file_finished(void **state)
@@ -303,6 +308,75 @@ static void a_redirect_is_taken_only_if_nobody_else_can_read_it(void **state)
 	CLEAN_BUF struct buf text = read_back(f, "closed.conf", &file); /* the file and nothing else */
 	assert_true(file.has_private && file.has_gateway_key);
 	assert_int_equal(strncmp(buf_str(&text), "# peer laptop", 13), 0);
+}
+
+/* To standard output as it is, which nobody can write to. */
+static void a_key_that_could_not_be_printed_is_said_to_be_lost(void **state)
+{
+	static const char *const words[] = { "peer create laptop -o -", "peer create laptop --qr" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		char text[64], *argv[10] = { (char *)(uintptr_t) "sixpn" }, *rest = text;
+		struct cli cli = { .env = f->env, .out = fopen("/dev/full", "w"), .out_is_terminal = true };
+		int argc = 1;
+
+		answer(f, 201, PEER);
+		free(f->err);
+		cli.err = open_memstream(&f->err, &f->err_len);
+		snprintf(text, sizeof text, "%s", words[i]);
+		while (rest)
+			argv[argc++] = strsep(&rest, " ");
+		assert_int_equal(cli_main(&cli, argc, argv), 7);
+		fclose(cli.out);
+		fclose(cli.err);
+		has(f->err, "cannot write to standard output: No space left on device");
+		has(f->err, "sixpn peer rekey");
+	}
+}
+
+static void text_that_is_not_utf8_is_refused_and_not_left_out(void **state)
+{
+	static const char *const words[] = { "peer create lap\xff -o -", "peer create laptop --region or\xff -o -",
+					     "peer prune --org \xff --never-used --yes", "instance create --app a --region ord -- /bin/\xff" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		assert_int_equal(run(f, words[i]), 2);
+		has(f->err, "code: not_utf8");
+	}
+	assert_int_equal(f->n_requests, 0);
+}
+
+/* The token goes where the URL says: "continue" of a reply is a path there, and no "@ELSEWHERE". */
+static void a_reply_cannot_send_the_token_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+	char body[4096];
+
+	snprintf(body, sizeof body,
+		 "{\"name\":\"laptop\",\"applied\":false,\"v\":7,\"nodes\":4,\"laggards\":[\"ord-1\"],\"continue\":\"@127.0.0.1:%s/elsewhere\"}",
+		 strrchr(f->url, ':') + 1);
+	answer(f, 200, "{}");
+	answer(f, 202, body);
+	assert_int_equal(run(f, "peer update laptop --suspended yes"), 6);
+	assert_int_equal(f->n_requests, 2);
+	has(f->err, "behind:  ord-1");
+}
+
+static void a_controller_cannot_give_commands_to_the_terminal(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 409, "{\"error\":{\"code\":\"a\\u001b[2J\",\"message\":\"b\\u001b]0;x\\u0007\\nc\",\"hint\":\"\\u001b[1m\",\"field\":\"\\u001b\"}}");
+	assert_int_equal(run(f, "peer create laptop -o -"), 1);
+	answer(f, 200, "{}");
+	answer(f, 202, "{\"name\":\"laptop\",\"applied\":false,\"v\":7,\"nodes\":4,\"laggards\":[\"\\u001b[2J\",5],\"observed\":\"\\u001b\"}");
+	has(f->err, "error: b?]0;x??c\n");
+	assert_null(strchr(f->err, 0x1b));
+	assert_int_equal(run(f, "peer update laptop --suspended yes"), 6);
+	has(f->err, "behind:  ?[2J, 5");
+	assert_null(strchr(f->err, 0x1b));
 }
 
 static void a_terminal_gets_the_file_or_a_picture(void **state)
@@ -597,7 +671,7 @@ int main(void)
 		T(a_name_that_does_not_fit_is_said_as_it_is_in_dns),
 		T(a_refusal_leaves_no_file_and_a_file_that_is_there_no_request),
 		T(a_link_that_is_there_is_not_followed),
-		T(an_open_umask_does_not_open_the_file),
+		T(no_umask_opens_the_file_or_locks_its_owner_out),
 		T(a_lost_answer_is_looked_for_and_the_file_finished),
 		T(an_unknown_outcome_keeps_the_key_and_says_what_to_do),
 		T(somebody_elses_peer_of_that_name_is_not_taken_for_ours),
@@ -605,6 +679,10 @@ int main(void)
 		T(a_name_that_is_no_interface_is_refused_with_one_that_is),
 		T(a_key_goes_to_no_output_that_others_read),
 		T(a_redirect_is_taken_only_if_nobody_else_can_read_it),
+		T(a_key_that_could_not_be_printed_is_said_to_be_lost),
+		T(text_that_is_not_utf8_is_refused_and_not_left_out),
+		T(a_reply_cannot_send_the_token_elsewhere),
+		T(a_controller_cannot_give_commands_to_the_terminal),
 		T(a_terminal_gets_the_file_or_a_picture),
 		T(a_gateway_that_fell_silent_meanwhile_is_not_in_the_file),
 		T(a_reply_that_makes_no_file_exits_7_and_keeps_the_key),

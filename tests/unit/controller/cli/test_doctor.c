@@ -1,5 +1,6 @@
 /* `sixpn doctor peer` on a faked machine: a healthy one, and one thing wrong at a time. */
 #include "controller/cli/doctor.h"
+#include "lib/sixpn/name.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -322,6 +323,23 @@ TEST(a_name_that_is_no_interface, m.path = "/tmp/my-office-laptop-in-berlin.conf
 	assert_string_equal(d.findings[1].next, "mv it to /tmp/my-office.conf");
 })
 
+/* Cut where a sentence gets too long, a character has to stay whole: --json has no place for half of one. */
+static char long_path[400];
+TEST(a_long_name_in_utf8_is_still_text, m.path = long_path; {
+	for (size_t i = 0; i < 2; i++) { /* "/" before it or not: the cut is in the middle of one of them */
+		snprintf(long_path, sizeof long_path, "%s", i ? "//" : "/");
+		while (strlen(long_path) < 300)
+			strcat(long_path, "\u00e4");
+		m.mode = 0644;
+		struct doctor d = examine(&m);
+
+		assert_string_equal(d.findings[0].check, "file-mode");
+		for (size_t j = 0; j < d.n; j++)
+			assert_true(name_is_utf8(d.findings[j].text, strlen(d.findings[j].text)) &&
+				    name_is_utf8(d.findings[j].next, strlen(d.findings[j].next)));
+	}
+})
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +389,7 @@ int main(void)
 		cmocka_unit_test(a_peer_on_its_way_to_another_gateway),
 		cmocka_unit_test(a_peer_that_is_suspended),
 		cmocka_unit_test(a_name_that_is_no_interface),
+		cmocka_unit_test(a_long_name_in_utf8_is_still_text),
 	};
 
 	crypto_init();
