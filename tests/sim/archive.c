@@ -93,6 +93,8 @@ static void read_key(struct row *row)
 	if (!m || m->public_key.len != sizeof row->public_key)
 		abort();
 	memcpy(row->public_key, m->public_key.data, sizeof row->public_key);
+	if (m->preshared_key.len == sizeof row->preshared_key)
+		memcpy(row->preshared_key, m->preshared_key.data, sizeof row->preshared_key);
 	row->places[row->n_places++] = row->record->node;
 	sixpn__peer_key__free_unpacked(m, NULL);
 }

@@ -17,7 +17,7 @@ struct row {
 	bool skip, suspended;
 	uint32_t speakers[2]; /* of an instance, of a peer that is not suspended: the hosts from which its packets come */
 	unsigned n_speakers;
-	uint8_t public_key[32];  /* of a peer's key */
+	uint8_t public_key[32], preshared_key[32]; /* of a peer's key; zeros = none */
 	struct in6_addr address; /* of a peer */
 	uint64_t expires_ms;
 };

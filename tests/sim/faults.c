@@ -93,6 +93,18 @@ static void break_disk(struct world *w)
 	}
 }
 
+static void kill_wireguard(struct world *w)
+{
+	struct host *h = any_host(w);
+
+	if (!host_is_alive(h) || !(h->roles & ROLE_GATEWAY) || h->thaw_ms > w->now_ms)
+		return;
+	world_note(w, "fault: WireGuard of %s dies", h->machine.name);
+	w->actor = h;
+	tunnels_die(h);
+	w->actor = NULL;
+}
+
 static void jump_clock(struct world *w)
 {
 	struct machine *m = world_chance(w, 300) ? &faults_writer(w)->machine : &any_host(w)->machine;
@@ -245,8 +257,10 @@ void faults_act(struct world *w)
 		cut_link(w);
 	else if (n < 70)
 		freeze(w);
-	else if (n < 79)
+	else if (n < 77)
 		break_disk(w);
+	else if (n < 79)
+		kill_wireguard(w);
 	else if (n < 83)
 		jump_clock(w);
 	else if (n < 86)

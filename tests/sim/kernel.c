@@ -448,7 +448,7 @@ const struct role_ops sim_host_role = { .name = "host", .bit = ROLE_HOST, .start
 
 void kernel_wipe(struct kernel *k)
 {
-	k->n_pairs = k->n_peers = k->n_processes = k->tunnels.n = 0;
+	k->n_pairs = k->n_peers = k->n_processes = k->tunnels.n = k->tunnels.n_ways = 0;
 }
 
 uint64_t kernel_next_ms(const struct kernel *k)

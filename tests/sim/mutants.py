@@ -117,6 +117,12 @@ MUTANTS = [
     ("peers-of-a-lost-network-stay", "node/replica.c", "			c->n_deletes++;\n			c->peers = true;\n			replica_forget(r, rec);\n		}\n	return note_network",
      "			c->n_deletes++;\n			c->peers = true;\n			if (!rec->record->node)\n				replica_forget(r, rec);\n		}\n	return note_network",
      "what is private in a network that left stays: a key too"),
+    ("gateway-trusts-a-device", "gateway/peers.c", "return p->known ? 0 : wg_observe(p->parts.wg, ret_observed);", "return 0;",
+     "a gateway's daemon that starts believes that its WireGuard is empty"),
+    ("gateway-not-brought-back", "gateway/peers.c", "	if (e == 0)\n		e = bring_back(p, &plan);", "",
+     "WireGuard that died stays empty"),
+    ("gateway-lets-the-suspended-in", "gateway/plan.c", "return peer->has_key && !peer->suspended;", "return peer->has_key;",
+     "who is suspended can connect"),
     ("report-said-once", "node/reports.c", "	for (size_t i = 0; (e = map_next(&r->entries, &i));)\n		e->in_flight = false;\n	if (loop_set_timer_in",
      "	for (size_t i = 0; (e = map_next(&r->entries, &i));) {\n		e->in_flight = false;\n		e->quiet_until_v = UINT64_MAX;\n"
      "		e->quiet_epoch = r->replica->epoch;\n	}\n	if (loop_set_timer_in", "a report that was lost is not repeated"),

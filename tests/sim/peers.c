@@ -23,46 +23,88 @@ static const struct row *find_network(const struct archive *a, uint64_t v, uint3
 	return archive_find(a, v, RECORD_NETWORK, key, 4);
 }
 
-bool peers_was_given(const struct archive *a, uint32_t gateway, const uint8_t peer[8], const uint8_t public_key[32])
+/* The first V that gave that key to that gateway, and does still at V `at` (0 = ever). */
+static const struct row *find_given(const struct archive *a, uint64_t at, uint32_t gateway, const uint8_t public_key[32])
 {
 	for (uint64_t v = 1; v <= a->n; v++) {
 		const struct row *row = archive_row(a, v);
 
 		if (row->record->kind == RECORD_PEER_KEY && !row->record->deleted && row->record->node == gateway &&
-		    !memcmp(row->record->key, peer, 8) && !memcmp(row->public_key, public_key, 32))
-			return true;
+		    !memcmp(row->public_key, public_key, 32) && (!at || row_is_current(row, at)))
+			return row;
 	}
-	return false;
+	return NULL;
+}
+
+bool peers_was_given(const struct archive *a, uint32_t gateway, const uint8_t public_key[32])
+{
+	return find_given(a, 0, gateway, public_key) != NULL;
 }
 
 bool peers_is_wanted(const struct archive *a, uint32_t gateway, uint64_t v, const struct tunnel *t)
 {
-	const struct row *peer = archive_find(a, v, RECORD_PEER, t->peer, 8), *key = find_key(a, v, t->peer, gateway);
-	const struct row *network = find_network(a, v, t->network);
+	const struct row *key = find_given(a, v, gateway, t->public_key), *peer, *network;
 	struct stays stays;
 	const struct stay *stay;
 
+	peer = key ? archive_find(a, v, RECORD_PEER, key->record->key, 8) : NULL;
+	network = peer ? find_network(a, v, peer->record->network) : NULL;
+	if (!network || peer->after || key->after || network->after || peer->suspended || network->suspended)
+		return false;
 	archive_stays(a, gateway, v, a->n, &stays);
-	stay = stays_find(&stays, t->network);
-	return peer && key && network && !peer->after && !key->after && !network->after && !peer->suspended && !network->suspended && stay &&
-	       stay->always && !memcmp(key->public_key, t->public_key, 32);
+	stay = stays_find(&stays, peer->record->network);
+	return stay && stay->always;
 }
 
-static const struct tunnel *tunnel_of(const struct host *h, const uint8_t peer[8])
+static const struct tunnel *tunnel_of(const struct host *h, const uint8_t public_key[32])
 {
 	for (size_t i = 0; i < h->kernel.tunnels.n; i++)
-		if (!memcmp(h->kernel.tunnels.list[i].peer, peer, 8))
+		if (!memcmp(h->kernel.tunnels.list[i].public_key, public_key, 32))
 			return &h->kernel.tunnels.list[i];
 	return NULL;
 }
 
-bool peers_at_rest(struct host *h, const struct archive *a, char ret_why[300])
+/* The /120 around the address, and the preshared key. */
+static bool is_right(const struct tunnel *t, const struct row *peer, const struct row *key)
+{
+	uint8_t prefix[16];
+
+	memcpy(prefix, &peer->address, sizeof prefix);
+	prefix[15] = 0;
+	return t->has_prefix && t->prefix.family == AF_INET6 && t->prefix.len == 120 && !memcmp(t->prefix.addr, prefix, 16) &&
+	       !memcmp(t->preshared_key, key->preshared_key, 32);
+}
+
+static bool has_resolver(const struct tunnels *t, uint32_t network)
+{
+	uint8_t address[16] = { 0xfd, 0xaa, [15] = 3 };
+
+	put_u32(address + 2, network);
+	for (size_t i = 0; i < t->n_ways; i++)
+		if (t->ways[i].kind == PLAN_RESOLVER && !memcmp(&t->ways[i].dst, address, sizeof address))
+			return true;
+	return false;
+}
+
+static size_t count_resolvers(const struct tunnels *t)
 {
 	size_t n = 0;
+
+	for (size_t i = 0; i < t->n_ways; i++)
+		n += t->ways[i].kind == PLAN_RESOLVER;
+	return n;
+}
+
+bool peers_at_rest(struct host *h, const struct archive *a, char ret_why[300])
+{
+	const struct tunnels *all = &h->kernel.tunnels;
+	uint32_t networks[128];
+	size_t n = 0, n_networks = 0;
 
 	for (uint64_t v = 1; v <= a->n && h->roles & ROLE_GATEWAY; v++) {
 		const struct row *peer = archive_row(a, v), *key, *network;
 		const struct tunnel *t;
+		size_t at = 0;
 
 		if (peer->record->kind != RECORD_PEER || !row_is_current(peer, a->n))
 			continue;
@@ -71,17 +113,21 @@ bool peers_at_rest(struct host *h, const struct archive *a, char ret_why[300])
 		if (!key || peer->suspended || !network || network->suspended)
 			continue;
 		n++;
-		t = tunnel_of(h, peer->record->key);
-		if (t && !memcmp(t->public_key, key->public_key, 32) && t->network == peer->record->network &&
-		    !memcmp(&t->address, &peer->address, 16))
+		while (at < n_networks && networks[at] != peer->record->network)
+			at++;
+		if (at == n_networks)
+			networks[n_networks++] = peer->record->network;
+		t = tunnel_of(h, key->public_key);
+		if (t && is_right(t, peer, key) && has_resolver(all, peer->record->network))
 			continue;
-		snprintf(ret_why, 300, "%s has %s tunnel of the peer of V %llu", h->machine.name, t ? "another" : "no",
+		snprintf(ret_why, 300, "%s has %s tunnel of the peer of V %llu, or no resolver", h->machine.name, t ? "another" : "no",
 			 (unsigned long long)peer->record->v);
 		return false;
 	}
-	if (n == h->kernel.tunnels.n)
+	if (n == all->n && n_networks == count_resolvers(all))
 		return true;
-	snprintf(ret_why, 300, "%s has %zu tunnels, the log says %zu", h->machine.name, h->kernel.tunnels.n, n);
+	snprintf(ret_why, 300, "%s has %zu tunnels and %zu resolvers, the log says %zu and %zu", h->machine.name, all->n, count_resolvers(all), n,
+		 n_networks);
 	return false;
 }
 

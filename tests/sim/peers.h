@@ -7,7 +7,7 @@
 void check_peers(struct ctl *ctl);
 /* Is this entry what the log wants from V on, without a break, at that gateway? */
 bool peers_is_wanted(const struct archive *a, uint32_t gateway, uint64_t v, const struct tunnel *t);
-/* Has any V of the log given that key of that peer to that gateway? */
-bool peers_was_given(const struct archive *a, uint32_t gateway, const uint8_t peer[8], const uint8_t public_key[32]);
+/* Has any V of the log given that key to that gateway? */
+bool peers_was_given(const struct archive *a, uint32_t gateway, const uint8_t public_key[32]);
 /* At rest: the gateway's WireGuard holds what the log says, and nothing else. */
 bool peers_at_rest(struct host *h, const struct archive *a, char ret_why[300]);
