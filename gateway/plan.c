@@ -183,15 +183,24 @@ static void grant(struct plan *plan, const struct claim *claim)
 	plan->owners[plan->n_wanted++] = claim->peer;
 }
 
-static int judge(const struct plan_input *in, const struct claim *claim, struct map *by_key, struct map *by_prefix, struct plan *plan)
+/* Zeros, and the key of the peer that wg_plan takes prefixes away with. The controller lets in none of low order. */
+static bool can_be_nobodys(const uint8_t key[WG_KEY_LEN])
 {
 	static const uint8_t none[WG_KEY_LEN];
+	struct wg_peer peer = { .n_allowed = 0 };
+
+	memcpy(peer.public_key, key, WG_KEY_LEN);
+	return !memcmp(key, none, WG_KEY_LEN) || wg_plan_is_nobody(&peer);
+}
+
+static int judge(const struct plan_input *in, const struct claim *claim, struct map *by_key, struct map *by_prefix, struct plan *plan)
+{
 	const uint8_t *key = claim->peer->key.public_key;
 	const struct role_peer *other;
 	int e;
 
-	if (!memcmp(key, in->own_key, WG_KEY_LEN) || !memcmp(key, none, WG_KEY_LEN)) {
-		refuse(plan, claim, "its public key is the gateway's own, or none", NULL);
+	if (!memcmp(key, in->own_key, WG_KEY_LEN) || can_be_nobodys(key)) {
+		refuse(plan, claim, "its public key is the gateway's own, or one that nobody can hold", NULL);
 		return 0;
 	}
 	other = map_get(by_key, key, WG_KEY_LEN);

@@ -116,6 +116,10 @@ static unsigned refused(struct device *d, const struct role_peer *peers, size_t 
 	return number;
 }
 
+/* A point of order 8 (RFC 7748): nobody has a private key to it. */
+static const uint8_t low_order[WG_KEY_LEN] = { 0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
+						 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00 };
+
 static void a_key_or_address_of_another_live_peer_is_refused_and_all_else_applies(void **state)
 {
 	struct role_peer peers[] = { peer_of(NET_A, 1, 0x11), peer_of(NET_B, 2, 0x22), peer_of(NET_B, 3, 0x33) };
@@ -133,6 +137,8 @@ static void a_key_or_address_of_another_live_peer_is_refused_and_all_else_applie
 	peers[2] = peer_of(NET_B, 3, 0xee); /* the gateway's own key */
 	assert_int_equal(refused(d, peers, 3), 3);
 	peers[2] = peer_of(NET_B, 3, 0);
+	assert_int_equal(refused(d, peers, 3), 3);
+	memcpy(peers[2].key.public_key, low_order, sizeof low_order); /* it takes prefixes away from others, and has none */
 	assert_int_equal(refused(d, peers, 3), 3);
 	peers[2] = peer_of(NET_B, 3, 0x33);
 	assert_int_equal(refused(d, peers, 3), 0);
@@ -184,7 +190,9 @@ static void nobody_has_what_is_not_his(struct device *d)
 			uint8_t key = d->peers[i].peer.public_key[0];
 			bool may = wg_plan_is_nobody(&d->peers[i].peer);
 
-			for (size_t m = 0; m < allowed.n[key]; m++)
+			if (wg_plan_is_nobody(&d->peers[i].peer))
+				may = true; /* who has it cannot use it */
+			for (size_t m = 0; key <= KEYS && m < allowed.n[key]; m++)
 				may |= wg_prefix_equal(&allowed.may[key][m], &d->prefixes[i][k]);
 			assert_true(may);
 			for (size_t j = 0; j < i; j++)
