@@ -527,6 +527,89 @@ static void a_port_that_somebody_has_is_an_error(void **state)
 	close(fd);
 }
 
+/* ---- which of the two ---- */
+
+struct settling {
+	struct end *end;
+	enum wg_backend wanted, got;
+	struct why why;
+};
+
+static int settle_here(void *ctx)
+{
+	struct settling *s = ctx;
+
+	return wg_backend_settle(s->end->rtnl, s->wanted, "test", &s->end->config, &s->got, &s->why);
+}
+
+static int settle(struct settling *s, struct end *end, enum wg_backend wanted)
+{
+	*s = (struct settling){ .end = end, .wanted = wanted };
+	return netns_call(end->netns_fd, settle_here, s);
+}
+
+static bool is_there(const struct end *end)
+{
+	struct rtnl_link link;
+
+	return rtnl_link_by_name(end->rtnl, end->name, &link) == 0 && link.ifindex == end->ifindex;
+}
+
+static void a_device_at_work_keeps_its_backend_and_its_sessions(void **state)
+{
+	struct settling s;
+
+	(void)state;
+	meet();
+	expect_delivery(a, b);
+	assert_int_equal(settle(&s, a, WG_BACKEND_AUTO), 0);
+	assert_int_equal(s.got, backend);
+	assert_int_equal(settle(&s, a, backend), 0);
+	assert_int_equal(s.got, backend);
+	assert_true(is_there(a));
+	expect_delivery(a, b);
+}
+
+static void the_other_backend_takes_its_place_only_when_told_and_if_it_can(void **state)
+{
+	enum wg_backend other = backend == WG_BACKEND_KERNEL ? WG_BACKEND_USERSPACE : WG_BACKEND_KERNEL;
+	struct settling s;
+	bool has = true;
+
+	(void)state;
+	meet();
+	if (backend == WG_BACKEND_USERSPACE)
+		assert_int_equal(wg_backend_probe(a->rtnl, &has), 0);
+	if (!has) { /* nothing is taken away for what cannot come */
+		assert_int_equal(settle(&s, a, other), E_REFUSED);
+		assert_string_equal(s.why.field, "backend");
+		assert_true(is_there(a) && wg_process_alive(&a->process));
+		return;
+	}
+	assert_int_equal(settle(&s, a, other), 0);
+	assert_int_equal(s.got, other);
+	assert_false(is_there(a));
+	assert_false(wg_process_alive(&a->process));
+	assert_int_equal(settle(&s, a, other), 0); /* nothing is there: as after a boot */
+}
+
+static void a_device_of_another_kind_is_nobodys_to_remove(void **state)
+{
+	static const enum wg_backend all[] = { WG_BACKEND_AUTO, WG_BACKEND_KERNEL, WG_BACKEND_USERSPACE };
+	struct end stranger = *a;
+	struct rtnl_link link;
+
+	(void)state;
+	stranger.config.name = "under";
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		struct settling s;
+
+		assert_int_equal(settle(&s, &stranger, all[i]), E_REFUSED);
+		assert_non_null(strstr(s.why.text, "under"));
+	}
+	assert_int_equal(rtnl_link_by_name(a->rtnl, "under", &link), 0);
+}
+
 static bool can_run(void)
 {
 	struct rtnl *rtnl;
@@ -565,6 +648,9 @@ int main(void)
 		T(the_devices_own_key_is_nobody),
 		T(an_endpoint_in_mapped_form_is_an_ipv4_one),
 		T(a_port_that_somebody_has_is_an_error),
+		T(a_device_at_work_keeps_its_backend_and_its_sessions),
+		T(the_other_backend_takes_its_place_only_when_told_and_if_it_can),
+		T(a_device_of_another_kind_is_nobodys_to_remove),
 	};
 	int failed = 0;
 
