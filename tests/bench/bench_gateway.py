@@ -15,7 +15,7 @@ from fixture.cluster import Cluster, wait_until  # noqa: E402
 from tunnels import PORT, Api, Pinger, Tunnel, Watch, bare_cell, hexa, key_pair, median, memory_kib, quantile, some_key  # noqa: E402
 
 TRIALS = int(os.environ.get("TRIALS", 100))
-SIZES = [int(n) for n in os.environ.get("PEERS", "1000,10000").split(",")]
+SIZES = [int(n) for n in os.environ.get("SIZES", "1000,10000").split(",")]
 ROUNDS, LIVE, ONE_MORE, GATEWAY = 3, 5, 30, "gw-ord"
 
 if os.geteuid():
