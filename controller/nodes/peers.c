@@ -135,7 +135,7 @@ static bool is_fresh(const struct controller *c, const struct peer_known *k)
 static void take_one(struct controller *c, const struct node_entry *node, const struct peer_seen *seen, uint8_t (*used)[ID_LEN],
 		     size_t *n_used)
 {
-	uint64_t now = clock_real_ms(&c->clock);
+	uint64_t now = clock_real_ms(&c->clock), last;
 	struct peer_record rec;
 	struct peer_known *k;
 
@@ -148,9 +148,12 @@ static void take_one(struct controller *c, const struct node_entry *node, const 
 	k = need(c, &rec);
 	if (!k)
 		return;
-	if (!k->seen || k->last.last_handshake_ms != seen->last_handshake_ms)
+	last = k->last.last_handshake_ms;
+	if (seen->last_handshake_ms && (!k->seen || seen->last_handshake_ms != last))
 		k->idle_from_ms = clock_mono_ms(&c->clock);
 	k->last = *seen;
+	if (!seen->last_handshake_ms) /* the gateway's device was made anew: what it saw before was seen */
+		k->last.last_handshake_ms = last;
 	if (k->last.last_handshake_ms > now) /* its clock is ahead of ours */
 		k->last.last_handshake_ms = now;
 	k->seen = true;

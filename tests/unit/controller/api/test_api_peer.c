@@ -129,6 +129,22 @@ static void gateways_that_fall_silent_one_after_the_other_end_after_a_few_tries(
 	client_reply_deinit(&r);
 }
 
+static void waiting_on_follows_a_peer_to_its_gateway_but_only_ones_own(void **state)
+{
+	struct api_fixture *f = *state;
+	char target[96];
+
+	snprintf(target, sizeof target, "/v1/wait?v=1&peer=%s", f->peer_id);
+	expect(f, "GET", target, f->acme_read, NULL, 200, NULL);
+	assert_string_equal(f->last_wait.gateway, "ord-1");
+	assert_false(f->last_wait.give_up); /* whoever asks again and again is not answered at once */
+	expect(f, "GET", target, f->globex, NULL, 200, NULL);
+	assert_string_equal(f->last_wait.gateway, "");
+	expect(f, "GET", "/v1/wait?v=1&peer=laptop", f->acme_read, NULL, 400, "id_invalid");
+	expect(f, "GET", "/v1/wait?v=1&peer=00000000000000aa", f->acme_read, NULL, 200, NULL);
+	assert_string_equal(f->last_wait.gateway, "");
+}
+
 static const char *state_of(struct api_fixture *f, char ret[32])
 {
 	struct client_reply r = ask(f, "GET", "/v1/peers/laptop/status", f->acme_read, NULL);
@@ -208,6 +224,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_peer_whose_gateway_falls_silent_under_the_request_is_made_again, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(without_another_gateway_it_is_taken_back_and_the_answer_says_so, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(gateways_that_fall_silent_one_after_the_other_end_after_a_few_tries, api_setup, api_teardown),
+		cmocka_unit_test_setup_teardown(waiting_on_follows_a_peer_to_its_gateway_but_only_ones_own, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(a_status_tells_not_known_from_never_from_offline, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(a_region_says_how_many_gateways_take_peers_there, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(pruning_names_what_it_would_delete_and_then_deletes_it, api_setup, api_teardown),

@@ -305,6 +305,8 @@ static void what_a_gateway_sees_is_told_and_makes_no_record(void **state)
 	world_run(w, 200000);
 	assert_false(state_of(w, &peer).online);
 	assert_int_equal(controller_head(w->c), v);
+	see(a.node, &peer, 0, 0, ""); /* its device was made anew */
+	assert_true(state_of(w, &peer).last_handshake_ms > 0);
 	world_free(w);
 }
 
