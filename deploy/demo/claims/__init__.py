@@ -7,12 +7,12 @@ from .machines import no_link_but_the_port, nodes_ready, withdrawal
 from .mesh import mesh_form, one_prefix_per_node, underlay
 from .names import fetch, names_aaaa, names_lists, names_negative, names_txt, names_views, near_first
 from .outside import outside_names, upstream_stopped
-from .peers import (fetch as peer_fetch, names as peer_names, office, peer_walls, reachable_by_name, region_falls_back, rekey_and_delete, roaming,
+from .peers import (fetch as peer_fetch, moving, names as peer_names, office, peer_walls, reachable_by_name, region_falls_back, rekey_and_delete, roaming,
                     status as peer_status, with_resolvconf, without_resolvconf)
 from .sabotage import (NO_RESOLVER, address_label, all_gates_away, another_log, api_on_the_underlay, chatter, damaged_state,
                        database_unroutable, health_check, mesh_program_away, no_shim, on_host_of, only_gate_away,
                        only_programs_away, stop_daemon, view_of_another, waker, wrong_allowed_ip)
-from .sabotage_peers import (cafe_is_shut, dns_line, gateway_gates_away, health_check_of_peers, no_resolvconf, no_third, office_flushed, peer_forgotten,
+from .sabotage_peers import (cafe_is_shut, dns_line, gateway_gates_away, health_check_of_peers, moved_address_unroutable, no_resolvconf, no_third, office_flushed, peer_forgotten,
                              strict_org, unmeshed_gateway)
 from .walls import gate_alone, infrastructure, isolation, programs_alone
 
@@ -26,9 +26,9 @@ NODE_ARGS = ("--repair_interval_ms", "3600000")
 RESOLVER = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "gate-alone", "underlay",
             "withdrawal", "alone-names", "alone-restart", "alone-crash", "outside", "peer-name", "peer-office")
 MESH = ("fetch", "isolation", "infrastructure", "gate-alone", "programs-alone", "underlay", "alone-names",
-        "peer-fetch", "peer-name", "peer-office", "peer-walls", "peer-roaming", "alone-peers")
+        "peer-fetch", "peer-name", "peer-office", "peer-walls", "peer-roaming", "peer-move", "alone-peers")
 # What needs the daemon of one machine, and of any: writes are waited for everywhere.
-WRITES = ("withdrawal", "alone-peers", "peer-region", "peer-rekey", "alone-names", "alone-restart", "alone-crash", "alone-cursor", "alone-window")
+WRITES = ("withdrawal", "alone-peers", "peer-region", "peer-rekey", "peer-move", "alone-names", "alone-restart", "alone-crash", "alone-cursor", "alone-window")
 DAEMON = ("names-aaaa", "near-first", "peer-plain", "peer-names", "peer-walls", *WRITES)
 # What needs the daemon of gw-ord: its name server, its reports.
 GATEWAY = ("nodes-ready", "peer-openresolv", "peer-names", "peer-fetch", "peer-office", "peer-roaming", "peer-status", *WRITES)
@@ -37,7 +37,7 @@ LAPTOP = ("peer-openresolv", "peer-names", "peer-fetch", "peer-name", "peer-wall
 # What needs the programs of an instance's device: which instance it is depends on placement.
 SAME_HOST = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "isolation",
              "infrastructure", "gate-alone", "programs-alone", "mesh-form", "withdrawal", "underlay", "alone-names", "alone-restart",
-             "alone-crash", "outside", "peer-fetch", "peer-name", "peer-office", "peer-walls", "peer-roaming", "alone-peers")
+             "alone-crash", "outside", "peer-fetch", "peer-name", "peer-office", "peer-walls", "peer-roaming", "peer-move", "alone-peers")
 
 
 def rows():
@@ -110,6 +110,9 @@ def rows():
             "the other network lets no UDP out", cafe_is_shut, costly="people"),
         Row("peer-rekey", people, "a new key is good and the old one dead when `peer rekey` returns; so is the peer when `peer delete` does",
             rekey_and_delete, "the daemon of gw-ord is stopped", stop_daemon("gw-ord"), GATEWAY, costly="people"),
+        Row("peer-move", people, "a peer moves to the gateway in dev and keeps its address: the file changes in Endpoint and PublicKey, the old "
+            "tunnel works until the new one is used", moving, "nrt-1's mesh loses the addresses that moved", moved_address_unroutable,
+            costly="people"),
         Row("peer-status", people, "`sixpn peer status` shows the laptop online, where it is seen and what it sent", peer_status,
             "the daemon of gw-ord is stopped", stop_daemon("gw-ord"), GATEWAY, costly="people"),
         Row("alone-names", alone, "killed, its database gone: names and traffic go on, and _sync.internal says how old they are",

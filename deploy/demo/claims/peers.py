@@ -157,6 +157,43 @@ def rekey_and_delete(cluster):
         clean_up(place)
 
 
+def gateway_of(place):
+    return facts(place, place.name)["gateway"]
+
+
+def moving(cluster):
+    """A peer that goes to the gateway of another region: its old tunnel works until the new file is used, and then everybody reaches it
+    there, under the address that it had."""
+    place, instance = cluster.people["tablet"], cluster.instance("acme", "my-frontend")
+    clean_up(place)
+    join(place, "tablet", "--region", "ord")
+    try:
+        say(cluster, place, "move", "tablet", "--gateway", "dev-1", "--from", "tablet.conf", "-o", "moved.conf")
+        expect((answered(place, instance.address), gateway_of(place)), (True, "gw-ord"), "its old tunnel works, and is the one in use")
+        old, new = (place.file(f"{name}.conf").splitlines() for name in ("tablet", "moved"))
+        differ = sorted(b.split(" = ")[0] for a, b in zip(old, new) if a != b and not b.startswith("#"))
+        expect((len(old), differ), (len(new), ["Endpoint", "PublicKey"]), "lines that differ in its new file")
+        place.wg_quick("down", "tablet.conf")
+        place.write("tablet.conf", place.file("moved.conf"))
+        place.wg_quick("up", "tablet.conf")
+        answered(place, instance.address)  # it has something to say, so it shakes hands
+        wait_until(lambda: gateway_of(place) == "dev-1", 8, "the tablet has arrived at dev-1")
+        same = facts(place, "tablet")
+        expect((same["name"], same["address"]), ("tablet", place.peer["address"]), "name and address after the move")
+        wait_until(lambda: answered(instance, same["address"]), 4, "my-frontend in nrt reaches the tablet at dev-1")
+        expect(answered(instance, same["address"], 5), True, "five pings of my-frontend in a row")
+        keys = cluster.nodes["gw-ord"].out("wg", "show", "sixpn-peers", "peers").split()
+        expect(place.peer["public_key"] in keys, False, "gw-ord still lets it in")
+        notes.append(f"{same['address']}: at gw-ord, then at dev-1")
+    finally:
+        clean_up(place)
+
+
+def answered(place, address, tries=1):
+    """Every one of so many pings."""
+    return " 0% packet loss" in place.run("ping", "-6", "-n", f"-c{tries}", "-i0.1", "-W1", address).stdout
+
+
 def say(cluster, place, verb, *args):
     done = place.sixpn("peer", verb, args[0], "--org", "acme", *args[1:])
     cluster.tell(" ".join(["sixpn peer", verb, args[0], "--org acme", *args[1:]]) + f"          # on {place.name}", done.stdout + done.stderr)

@@ -58,6 +58,14 @@ def peer_forgotten(cluster):
     return lambda: cluster.restart_node("gw-ord")
 
 
+def moved_address_unroutable(cluster):
+    """nrt-1's mesh loses the address of every peer that has moved to dev-1, as soon as it has it."""
+    cell, there = cluster.instance("acme", "my-frontend").cell, f"fdaa:{cluster.node_status('dev-1')['host']}::/48"
+    lines = cell.out("wg", "show", "sixpn-mesh", "allowed-ips").splitlines()
+    key = next(line.split("\t")[0] for line in lines if there in line)
+    return loop_in(cell, f"while sleep 0.05; do wg show sixpn-mesh allowed-ips | grep -q /120 && wg set sixpn-mesh peer {key} allowed-ips {there}; done")
+
+
 def strict_org(cluster):
     """acme wants errors instead of other regions."""
     cluster.sixpn("org", "update", "acme", "--strict-region", say=False)
