@@ -65,6 +65,9 @@ static int read_keys(struct cli *cli, const char *path, struct peer_file *ret)
 	memcpy(ret->preshared, file.preshared, sizeof file.preshared);
 	ret->has_private = file.has_private;
 	ret->has_preshared = file.has_preshared;
+	ret->has_form = file.has_form;
+	ret->form = file.form;
+	ret->dns_choice = file.dns_choice;
 	peer_file_wipe(&file);
 	if (!ret->has_private)
 		return cli_fail(cli, EXIT_USAGE, "key_missing", NULL, "%s holds no private key", path);
@@ -333,6 +336,8 @@ static int take_from(struct cli *cli, struct job *job)
 	if (!cli_has(cli, "from"))
 		return 0;
 	r = read_keys(cli, cli_value(cli, "from"), &job->place.file);
+	if (r == 0)
+		r = peer_place_follow(cli, &job->place);
 	if (r == 0)
 		r = request_send(cli, "GET", buf_str(&job->look), NULL, false, &reply);
 	if (r)

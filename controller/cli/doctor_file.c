@@ -105,7 +105,7 @@ void doctor_check_programs(struct doctor *d)
 	resolvconf = !d->file.has_dns_line || there_is(d, "resolvconf", "--version");
 	if (!resolvconf)
 		doctor_say(d, DOCTOR_FAIL, "dns-line",
-			   "sixpn peer config NAME --from THIS-FILE -o NEW-FILE has none; or: apt install openresolv",
+			   "sixpn peer config NAME --from THIS-FILE --form linux -o NEW-FILE has none; or: apt install openresolv",
 			   "the file has a DNS line, and no resolvconf is here: wg-quick will fail (status 127) and take the "
 			   "tunnel down again");
 }

@@ -26,6 +26,14 @@ int peer_form_parse(const char *text, enum peer_form *ret_form)
 	return -EINVAL;
 }
 
+int peer_dns_parse(const char *text, enum peer_dns *ret_dns)
+{
+	if (strcmp(text, "internal") && strcmp(text, "all"))
+		return -EINVAL;
+	*ret_dns = text[0] == 'i' ? PEER_DNS_INTERNAL : PEER_DNS_ALL;
+	return 0;
+}
+
 int peer_dns_choose(enum peer_form form, enum peer_dns dns, enum peer_dns *ret_dns, struct why *why)
 {
 	if (dns == PEER_DNS_INTERNAL && !peer_form_traits[form].can_split)
@@ -258,12 +266,26 @@ static void parse_comment(struct peer_file *file, const char *line)
 	name_tame(file->org);
 }
 
+/* "# form NAME, dns NAME" as peer_file_write says it. */
+static void parse_form(struct peer_file *file, const char *line)
+{
+	char form[16], dns[16];
+	int end = 0;
+
+	if (file->has_form || sscanf(line, "# form %15[a-z], dns %15[a-z]%n", form, dns, &end) != 2 || line[end + (int)strspn(line + end, " \t\r")])
+		return;
+	file->has_form = peer_form_parse(form, &file->form) == 0 && peer_dns_parse(dns, &file->dns_choice) == 0 &&
+			 peer_dns_choose(file->form, file->dns_choice, &file->dns_choice, NULL) == 0;
+}
+
 static int parse_line(struct peer_file *file, enum section *section, unsigned *n_peers, char *line, struct why *why)
 {
 	char *equals;
 
-	if (line[0] == '#')
+	if (line[0] == '#') {
 		parse_comment(file, line);
+		parse_form(file, line);
+	}
 	line[strcspn(line, "#")] = 0;
 	line = trim(line);
 	if (!line[0])

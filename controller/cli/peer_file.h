@@ -41,6 +41,9 @@ struct peer_file {
 	char host[PEER_FILE_HOST_SIZE]; /* a name, or an address without brackets; "" = the file says none */
 	uint16_t port;
 	bool has_dns_line, has_post_up; /* of a file that was read */
+	bool has_form; /* the file says for what it was made; kept when it is made anew */
+	enum peer_form form;
+	enum peer_dns dns_choice;
 };
 
 struct peer_form_traits {
@@ -51,6 +54,7 @@ struct peer_form_traits {
 };
 extern const struct peer_form_traits peer_form_traits[]; /* by enum peer_form */
 int peer_form_parse(const char *text, enum peer_form *ret_form) MUST_CHECK; /* -EINVAL */
+int peer_dns_parse(const char *text, enum peer_dns *ret_dns) MUST_CHECK; /* "internal", "all"; -EINVAL */
 /* What `dns` means for this form: PEER_DNS_INTERNAL or PEER_DNS_ALL. E_REFUSED if this form cannot do it. */
 int peer_dns_choose(enum peer_form form, enum peer_dns dns, enum peer_dns *ret_dns, struct why *why) MUST_CHECK;
 

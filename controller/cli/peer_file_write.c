@@ -122,11 +122,17 @@ static void add_peer(const struct peer_file *file, enum peer_form form, bool com
 	buf_printf(text, "PersistentKeepalive = %d\n", PEER_FILE_KEEPALIVE_S);
 }
 
+static void add_form(enum peer_form form, enum peer_dns dns, struct buf *text)
+{
+	buf_printf(text, "# form %s, dns %s\n", peer_form_traits[form].name, dns == PEER_DNS_ALL ? "all" : "internal");
+}
+
 void peer_file_write(const struct peer_file *file, enum peer_form form, enum peer_dns dns, bool comments, struct buf *ret_text)
 {
 	if (comments) {
 		buf_printf(ret_text, "# peer %s%s%s%s%s\n", file->name, file->org[0] ? " of " : "", file->org,
 			   file->network[0] ? ", network " : "", file->network);
+		add_form(form, dns, ret_text);
 		if (file->has_private)
 			buf_add_str(ret_text, "# Whoever reads this file is this peer. Lost or leaked: sixpn peer rekey\n");
 	}
@@ -141,9 +147,11 @@ void peer_file_write_draft(const struct peer_file *file, struct buf *ret_text)
 		   "there.\n"
 		   "# Look:                 sixpn peer show NAME\n"
 		   "# There: finish it by   sixpn peer config NAME --from THIS-FILE -o NEW-FILE\n"
-		   "# Not there: remove this file, and ask again.\n"
-		   "[Interface]\n",
+		   "# Not there: remove this file, and ask again.\n",
 		   file->name);
+	if (file->has_form)
+		add_form(file->form, file->dns_choice, ret_text);
+	buf_add_str(ret_text, "[Interface]\n");
 	add_key(ret_text, "PrivateKey", file->private_key, file->has_private);
 	if (file->has_preshared) {
 		buf_add_str(ret_text, "[Peer]\n");

@@ -7,24 +7,28 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Flags first; what they leave open is as in the file that is made anew. */
 static int choose_form(struct cli *cli, struct peer_place *place)
 {
+	const struct peer_file *old = place->file.has_form && !place->qr ? &place->file : NULL;
 	const char *form = cli_value(cli, "form"), *dns = cli_value(cli, "dns");
 	enum peer_dns wanted = PEER_DNS_DEFAULT;
 	struct why why;
 
-	place->form = place->qr ? PEER_FORM_ANDROID : PEER_FORM_LINUX; /* a picture is for a phone */
 #ifdef __APPLE__
-	place->form = place->qr ? PEER_FORM_ANDROID : PEER_FORM_MACOS;
+	place->form = PEER_FORM_MACOS;
+#else
+	place->form = PEER_FORM_LINUX;
 #endif
+	place->form = place->qr ? PEER_FORM_ANDROID /* a picture is for a phone */ : old ? old->form : place->form;
 	if (form && peer_form_parse(form, &place->form) < 0)
 		return cli_fail(cli, EXIT_USAGE, "flag_value", "linux, macos, windows, android or ios", "--form is \"%.40s\"",
 				form);
-	if (dns && strcmp(dns, "internal") && strcmp(dns, "all"))
+	if (old && old->form == place->form)
+		wanted = old->dns_choice;
+	if (dns && peer_dns_parse(dns, &wanted) < 0)
 		return cli_fail(cli, EXIT_USAGE, "flag_value", "internal: names of the network only; all: every name",
 				"--dns is \"%.40s\"", dns);
-	if (dns)
-		wanted = dns[0] == 'i' ? PEER_DNS_INTERNAL : PEER_DNS_ALL;
 	if (peer_dns_choose(place->form, wanted, &place->dns, &why) != 0)
 		return cli_fail(cli, EXIT_USAGE, why.code, NULL, "%s", why.text);
 	return 0;
@@ -41,10 +45,16 @@ static int check_path(struct cli *cli, const struct peer_place *place, const cha
 	return cli_fail(cli, EXIT_USAGE, why.code, hint, "%s", why.text);
 }
 
+int peer_place_follow(struct cli *cli, struct peer_place *place)
+{
+	int r = choose_form(cli, place);
+
+	return r ? r : check_path(cli, place, cli_value(cli, "o"));
+}
+
 int peer_place_choose(struct cli *cli, struct peer_place *place)
 {
 	const char *path = cli_value(cli, "o");
-	int r;
 
 	*place = (struct peer_place){ .secret.fd = -1, .qr = cli_has(cli, "qr") };
 	if (place->qr && !cli->out_is_terminal && !cli_has(cli, "dry-run"))
@@ -56,8 +66,9 @@ int peer_place_choose(struct cli *cli, struct peer_place *place)
 	if (place->to_out && (cli_has(cli, "json") || cli_has(cli, "tsv") || cli_has(cli, "q")) && !cli_has(cli, "dry-run"))
 		return cli_fail(cli, EXIT_USAGE, "usage", "add -o FILE",
 				"the file of the peer and --json, --tsv or -q cannot both go to standard output");
-	r = choose_form(cli, place);
-	return r ? r : check_path(cli, place, path);
+	if (cli_has(cli, "from"))
+		return choose_form(cli, place); /* the file that is read may say another, and that has a say about the name */
+	return peer_place_follow(cli, place);
 }
 
 /* A full disk has to show before the request does anything. */
@@ -66,6 +77,9 @@ static int write_draft(struct cli *cli, struct peer_place *place)
 	CLEAN_BUF struct buf text = BUF_INIT(2 * PEER_FILE_TEXT_MAX);
 	int r;
 
+	place->file.has_form = true;
+	place->file.form = place->form;
+	place->file.dns_choice = place->dns;
 	peer_file_write_draft(&place->file, &text);
 	r = buf_failed(&text) ? -ENOMEM : file_write_all(place->secret.fd, text.data, text.len);
 	if (text.data)

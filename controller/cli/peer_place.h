@@ -15,6 +15,8 @@ struct peer_place {
 
 /* From --form, --dns, --qr and -o, before any key is made. 0 or an exit status. */
 int peer_place_choose(struct cli *cli, struct peer_place *place);
+/* The file was read from a disk: chooses again, now with what that says of form and DNS. 0 or an exit status. */
+int peer_place_follow(struct cli *cli, struct peer_place *place);
 /* The file's keys are set: makes the file and fills it with the draft. with -o, or a terminal, unless nothing is secret. */
 int peer_place_prepare(struct cli *cli, struct peer_place *place);
 /* What the API says of the peer becomes the file. Only into a file; may be called again. 0 or an exit status: then the draft is there. */

@@ -494,6 +494,37 @@ static void a_move_writes_the_new_file_with_the_old_key_or_says_the_two_lines(vo
 	has(f->err, "  PublicKey = " GATEWAY_KEY "\n  Endpoint = nrt-1.example.net:51820");
 }
 
+/* What was made for Windows without a DNS line is made anew so, under a name that only Windows takes; a flag says otherwise. */
+static void a_file_that_is_made_anew_keeps_its_form(void **state)
+{
+	static const struct {
+		const char *flags;
+		enum peer_form form;
+		enum peer_dns dns;
+	} rows[] = { { "", PEER_FORM_WINDOWS, PEER_DNS_INTERNAL },
+		     { "--dns all", PEER_FORM_WINDOWS, PEER_DNS_ALL },
+		     { "--form linux", PEER_FORM_LINUX, PEER_DNS_INTERNAL } };
+	struct fixture *f = *state;
+	char words[300], path[160];
+	struct peer_file file;
+
+	answer(f, 201, PEER);
+	assert_int_equal(run_with(f, "peer create laptop --form windows --dns internal -o", "laptop-of-the-office.conf"), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char name[40];
+
+		snprintf(name, sizeof name, i < 2 ? "another-one-for-windows-%zu.conf" : "new%zu.conf", i);
+		for (int n = 0; n < 3; n++)
+			answer(f, 200, PEER);
+		snprintf(words, sizeof words, "peer config laptop --from %s %s%s-o", path_of(f, "laptop-of-the-office.conf", path), rows[i].flags,
+			 *rows[i].flags ? " " : "");
+		assert_int_equal(run_with(f, words, name), 0);
+		CLEAN_BUF struct buf text = read_back(f, name, &file);
+		assert_true(file.has_form && file.form == rows[i].form && file.dns_choice == rows[i].dns);
+		assert_int_equal(file.has_post_up, rows[i].form == PEER_FORM_LINUX);
+	}
+}
+
 static void status_speaks_from_the_side_of_the_peer(void **state)
 {
 	struct fixture *f = *state;
@@ -690,6 +721,7 @@ int main(void)
 		T(config_without_the_key_says_how_to_merge_and_is_no_secret),
 		T(the_key_of_another_peer_is_not_merged),
 		T(a_move_writes_the_new_file_with_the_old_key_or_says_the_two_lines),
+		T(a_file_that_is_made_anew_keeps_its_form),
 		T(status_speaks_from_the_side_of_the_peer),
 		T(all_peers_of_a_gateway_move_by_the_hundred_until_none_is_left),
 		T(prune_wants_its_reason_its_org_and_a_yes),

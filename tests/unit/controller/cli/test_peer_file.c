@@ -208,6 +208,37 @@ static void what_is_written_reads_back_in_every_form(void **state)
 		assert_int_equal(back.has_post_up, form == PEER_FORM_LINUX);
 		assert_string_equal(back.name, form % 2 ? "laptop" : ""); /* the comment says it */
 		assert_string_equal(back.org, form % 2 ? "acme" : "");
+		assert_int_equal(back.has_form, form % 2);
+	}
+}
+
+static void a_file_says_for_what_it_was_made(void **state)
+{
+	static const char *const not_ours[] = { "# form linux\n", "# form linux, dns\n", "# form beos, dns all\n", "# form linux, dns some\n",
+						"# form ios, dns internal\n", "# form linux, dns all;\n", "form linux, dns all = 1\n" };
+	struct peer_file file = laptop(), back;
+	enum peer_dns dns;
+
+	(void)state;
+	for (enum peer_form form = PEER_FORM_LINUX; form <= PEER_FORM_IOS; form++)
+		for (enum peer_dns wanted = PEER_DNS_DEFAULT; wanted <= PEER_DNS_ALL; wanted++) {
+			CLEAN_BUF struct buf text = BUF_INIT(PEER_FILE_TEXT_MAX), draft = BUF_INIT(2 * PEER_FILE_TEXT_MAX);
+
+			if (peer_dns_choose(form, wanted, &dns, NULL) != 0)
+				continue;
+			peer_file_write(&file, form, dns, true, &text);
+			assert_int_equal(peer_file_parse(buf_str(&text), text.len, &back, NULL), 0);
+			assert_true(back.has_form && back.form == form && back.dns_choice == dns);
+			peer_file_write_draft(&back, &draft);
+			assert_int_equal(peer_file_parse(buf_str(&draft), draft.len, &back, NULL), 0);
+			assert_true(back.has_form && back.form == form && back.dns_choice == dns);
+		}
+	for (size_t i = 0; i < ARRAY_LEN(not_ours); i++) {
+		CLEAN_BUF struct buf text = BUF_INIT(256);
+
+		buf_printf(&text, "%s[Interface]\n", not_ours[i]);
+		assert_int_equal(peer_file_parse(buf_str(&text), text.len, &back, NULL), 0);
+		assert_false(back.has_form);
 	}
 }
 
@@ -399,6 +430,7 @@ int main(void)
 		cmocka_unit_test(phones_get_a_global_route_that_makes_them_ask_for_aaaa_and_nobody_else_does),
 		cmocka_unit_test(without_the_key_a_placeholder_says_where_it_belongs),
 		cmocka_unit_test(what_is_written_reads_back_in_every_form),
+		cmocka_unit_test(a_file_says_for_what_it_was_made),
 		cmocka_unit_test(an_endpoint_may_be_an_ipv6_address_in_brackets),
 		cmocka_unit_test(a_reply_cannot_put_lines_or_routes_into_the_file),
 		cmocka_unit_test(names_in_comments_stay_on_their_line),
