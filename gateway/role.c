@@ -28,6 +28,7 @@ struct gateway {
 	struct ways ways;
 	struct peers *peers;
 	struct stats stats;
+	int device_error; /* key and port are not set yet: -errno */
 	uint64_t look_due_ms, look_took_ms, looks;
 	uint64_t changes_at_look; /* peers_changes() when the look under way began */
 	bool compare;             /* the next look is also for what others changed: the repair timer asked for it */
@@ -198,13 +199,33 @@ static int make_peers(struct gateway *g)
 	return e == 0 ? peers_new(&parts, &g->peers) : e;
 }
 
-/* Key and port of a device that an earlier daemon set up are compared with the first look: setting them anew costs sessions. */
+/* Key and port of a device that an earlier daemon set up are compared with the first look: setting them anew costs sessions. A port that
+ * somebody else has keeps customers out, and nothing else of the machine from working: it is told, and tried with every apply. */
 static int bring_up(struct gateway *g)
 {
 	bool started;
 	int e = wg_tunnel_up(g->tunnel, &started);
 
-	return e == 0 && started ? wg_tunnel_set_device(g->tunnel) : e;
+	if (e == 0 && started)
+		g->device_error = wg_tunnel_set_device(g->tunnel);
+	return e;
+}
+
+static void try_device(struct gateway *g)
+{
+	const struct role_env *env = g->env;
+	char text[160];
+
+	if (!g->device_error)
+		return;
+	g->device_error = wg_tunnel_set_device(g->tunnel);
+	if (!g->device_error) {
+		log_info(AREA, DEVICE " has its key and port now");
+		return;
+	}
+	snprintf(text, sizeof text, "gateway: key and UDP port %d (gateway_port) of " DEVICE ": %s", (int)config_int(env->config, "gateway_port"),
+		 strerror(-g->device_error));
+	env->ops->self_error(env->node, text);
 }
 
 static int gateway_start(const struct role_env *env, void **ret_role, struct why *why)
@@ -238,6 +259,7 @@ static void gateway_sync(void *role, const struct role_desired *desired)
 {
 	struct gateway *g = role;
 
+	try_device(g);
 	peers_sync(g->peers, desired);
 	g->somebody_arrives = false;
 	for (size_t i = 0; i < desired->n_peers && !g->somebody_arrives; i++)

@@ -42,6 +42,7 @@ struct wg_tunnel {
 	uint32_t ifindex;
 	uint64_t restarts;
 	struct wg_look *look;
+	bool coming_back;    /* it has none of its peers yet */
 	unsigned unanswered; /* looks in a row that the process did not answer */
 };
 
@@ -162,6 +163,7 @@ static void restart_expired(struct loop_timer *timer)
 			log_err(t->config.area, "no memory for a timer");
 		return;
 	}
+	t->coming_back = false;
 	log_info(t->config.area, "%s: configuration replayed", t->name);
 }
 
@@ -174,12 +176,14 @@ static void process_died(struct loop_io *io, uint32_t revents)
 	loop_remove_io(&t->death);
 	wg_process_release(&t->process);
 	t->restarts++;
+	t->coming_back = true;
 	restart_expired(&t->restart);
 }
 
 /* The process comes back by its death, which the loop watches; without one the device comes back by the timer. */
 static void end_process(struct wg_tunnel *t)
 {
+	t->coming_back = true;
 	if (t->process.pidfd >= 0)
 		syscall(SYS_pidfd_send_signal, t->process.pidfd, SIGKILL, NULL, 0);
 	else if (loop_set_timer_in(t->loop, &t->restart, 0) < 0)
@@ -340,7 +344,7 @@ int wg_tunnel_set_device(struct wg_tunnel *t)
 
 bool wg_tunnel_answers(const struct wg_tunnel *t)
 {
-	return !t->unanswered;
+	return !t->unanswered && !t->coming_back;
 }
 
 uint64_t wg_tunnel_restarts(const struct wg_tunnel *t)

@@ -53,7 +53,7 @@ uint32_t wg_tunnel_ifindex(const struct wg_tunnel *tunnel);
 const struct wg *wg_tunnel_wg(const struct wg_tunnel *tunnel); /* for the loop's thread */
 const uint8_t *wg_tunnel_public_key(const struct wg_tunnel *tunnel);
 int wg_tunnel_set_device(struct wg_tunnel *tunnel); /* touches nothing that is right */
-bool wg_tunnel_answers(const struct wg_tunnel *tunnel); /* false: the last look was in vain; who must not wait does not ask */
+bool wg_tunnel_answers(const struct wg_tunnel *tunnel); /* false: the last look was in vain, or it is not whole yet; who must not wait does not ask */
 uint64_t wg_tunnel_restarts(const struct wg_tunnel *tunnel); /* of the process, since our start */
 
 /* ---- repair: on a timer, each difference told ---- */

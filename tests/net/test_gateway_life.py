@@ -3,6 +3,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -225,6 +226,12 @@ def test_what_is_suspended_passes_nothing_and_comes_back(lab):
             ping.wait()
 
 
+def comes_anew(peer):
+    """As a customer who was not connected: one who was would find out in 15 s that the gateway knows him no more."""
+    key = peer.record["gateway_public_key"]
+    peer.out("sh", "-c", f"wg set wg0 peer {key} remove; wg set wg0 peer {key} endpoint {peer.endpoint} allowed-ips ::/0")
+
+
 def test_without_a_controller_a_gateway_starts_and_lets_its_peers_in(lab):
     laptop = people["laptop"]
     target = there(lab, laptop).address
@@ -235,8 +242,7 @@ def test_without_a_controller_a_gateway_starts_and_lets_its_peers_in(lab):
     lab.start_node("gw-ord")
     wait_until(lambda: lab.answers("gw-ord"), PATIENCE, "the gateway is up")
     assert gateway(lab)["peers"] == 3
-    laptop.out("sh", "-c", f"wg set wg0 peer {laptop.record['gateway_public_key']} remove; wg set wg0 peer "
-                           f"{laptop.record['gateway_public_key']} endpoint {laptop.endpoint} allowed-ips ::/0")  # a customer who comes now
+    comes_anew(laptop)
     laptop.reaches(target)
     lab.start_controller()
     wait_until(lab.ready, 20, "all nodes ready")
@@ -251,6 +257,29 @@ def test_another_name_in_the_configuration_is_given_to_customers_from_then_on(la
     lab.start_node("gw-ord", "--gateway_host", "gw2.example.net")
     wait_until(lambda: endpoint() == "gw2.example.net:51820", PATIENCE, "the new name")
     people["laptop"].reaches(there(lab, people["laptop"]).address)
+
+
+def test_a_port_that_somebody_else_has_is_told_and_taken_when_it_is_free(lab):
+    """Of a machine that came back with another WireGuard at work: it must not stay without its daemon."""
+    cell, laptop = lab.nodes["gw-ord"], people["laptop"]
+    target = there(lab, laptop).address
+    lab.stop_node("gw-ord")
+    cell.signal("wireguard-go", signal.SIGKILL)
+    with cell.socket(socket.AF_INET6, socket.SOCK_DGRAM) as other:
+        wait_until(lambda: takes(other, 51820), PATIENCE, "the port")
+        lab.start_node("gw-ord")
+        wait_until(lambda: any("UDP port 51820" in e["text"] for e in lab.json("node", "errors", "gw-ord")["items"]), PATIENCE, "the error")
+    comes_anew(laptop)
+    laptop.reaches(target)
+    wait_until(lambda: not lab.json("node", "errors", "gw-ord")["items"], PATIENCE, "no error any more")
+
+
+def takes(sock, port):
+    try:
+        sock.bind(("::", port))
+        return True
+    except OSError:
+        return False
 
 
 def test_leave_takes_all_of_it_away(lab):
