@@ -33,8 +33,10 @@ static void done(struct op *op)
 			    id_text(a->seen.id, id), op->principal.text, op->result > 0 ? op->why.text : strerror(-op->result));
 	else if (op->v)
 		log_info("peers", "peer %s has arrived at %s", id_text(a->seen.id, id), op->principal.text);
-	if (op->result == 0 && op->v && node)
-		peers_take(a->c, node, &a->seen, 1, used, &n_used); /* that it was used is stored with the next report */
+	if (op->result == 0 && op->v && node) {
+		peers_take(a->c, node, &a->seen, 1, used, &n_used);
+		peers_used_stored(a->c, node->host, (const uint8_t(*)[ID_LEN])used, n_used);
+	}
 	op_deinit(op);
 	free(a);
 }

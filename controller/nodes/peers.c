@@ -101,7 +101,7 @@ void peers_note_record(struct controller *c, const struct record *record)
 	k->ephemeral = rec.ephemeral;
 	if (k->gateway != rec.gateway) { /* what the one before saw is history */
 		k->gateway = rec.gateway;
-		k->seen = k->online = false;
+		k->seen = k->online = k->used_stored = false;
 		k->idle_from_ms = clock_mono_ms(&c->clock);
 	}
 }
@@ -174,12 +174,12 @@ void peers_take(struct controller *c, const struct node_entry *node, const struc
 		take_one(c, node, &seen[i], ret_used, ret_n_used);
 }
 
-void peers_used_stored(struct controller *c, const uint8_t (*ids)[ID_LEN], size_t n)
+void peers_used_stored(struct controller *c, uint32_t host, const uint8_t (*ids)[ID_LEN], size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct peer_known *k = find(&c->peers, ids[i]);
 
-		if (k)
+		if (k && k->gateway == host) /* else it moved before, and the store did not believe it */
 			k->used_stored = true;
 	}
 }

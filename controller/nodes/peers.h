@@ -40,8 +40,8 @@ void peers_note_record(struct controller *c, const struct record *record);
  * (peer_arrivals.h). *ret_used (room for n): those whose first handshake this is, as far as this controller knows. */
 void peers_take(struct controller *c, const struct node_entry *node, const struct peer_seen *seen, size_t n, uint8_t (*ret_used)[ID_LEN],
 		size_t *ret_n_used);
-/* That was stored. */
-void peers_used_stored(struct controller *c, const uint8_t (*ids)[ID_LEN], size_t n);
+/* That was stored, as the word of the node `host`. */
+void peers_used_stored(struct controller *c, uint32_t host, const uint8_t (*ids)[ID_LEN], size_t n);
 /* As api_env_ops.peer_state. False: no such peer. */
 bool peers_state(const struct controller *c, const uint8_t id[ID_LEN], struct api_peer_state *ret);
 /* In every tick; the next time to look. */

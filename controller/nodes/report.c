@@ -188,7 +188,7 @@ static void done(struct op *op)
 	controller_op_done(o->c);
 	settle(o);
 	if (op->result == 0) {
-		peers_used_stored(o->c, (const uint8_t(*)[ID_LEN])o->used, o->n_used);
+		peers_used_stored(o->c, o->host, (const uint8_t(*)[ID_LEN])o->used, o->n_used);
 		send_reply(o->c, o->handle, op->v, o->refused, o->n_refused);
 	} else {
 		log_limited(LOG_L_WARN, "report", "reports of %s are not stored: %s", op->principal.text,

@@ -184,7 +184,8 @@ int store_peer_arrived(struct store *store, struct op *op, const uint8_t peer[ID
 
 	if (r != 0 || !found || who->kind != PRINCIPAL_NODE || !row.next_gateway || who->node != row.next_gateway)
 		return r;
-	return finish(store, op, &row, row.next_gateway);
+	r = finish(store, op, &row, row.next_gateway);
+	return r ? r : store_peer_note_used(store, op, (const uint8_t(*)[ID_LEN])row.record.id, 1); /* nobody may say it again */
 }
 
 /* ---- all of a node ---- */

@@ -19,7 +19,8 @@ struct store_peer_move {
  * store_peer_create. */
 int store_peer_move(struct store *store, struct op *op, const char *org_ref, const char *ref, const struct store_peer_move *in,
 		    struct store_peer *ret_peer, char ret_warning[STORE_PEER_WARNING_SIZE]) MUST_CHECK;
-/* The node that op's principal is has seen the peer's handshake. 0 and nothing is changed unless the peer is on its way there. */
+/* The node that op's principal is has seen the peer's handshake, so it was used, too. 0 and nothing is changed unless the peer is on
+ * its way there. */
 int store_peer_arrived(struct store *store, struct op *op, const uint8_t peer[ID_LEN]) MUST_CHECK;
 
 #define STORE_PEER_MOVES_MAX 100 /* peers that one store_peer_move_from begins to move */

@@ -356,8 +356,10 @@ static void g15_a_peer_that_moves_is_everybodys_news_once_the_new_gateway_has_se
 	see(to, &peer, 0, 0, ""); /* it looks, and nobody is there */
 	see(from, &peer, real_now(w), 1, "");
 	assert_int_equal(peer_now(w, "laptop").record.gateway, from->host);
+	DO(w, sql_run(store, "UPDATE peer SET used_ms = 0", ""));
 	see(to, &peer, real_now(w), 77, "203.0.113.9:1");
 	assert_int_equal(peer_now(w, "laptop").record.gateway, to->host);
+	assert_true(peer_now(w, "laptop").used_ms > 0); /* it may be the only handshake that anybody ever sees of it */
 	world_run(w, 200);
 	assert_int_equal(count_kept(from, RECORD_PEER_KEY, 0), 0);
 	assert_int_equal(count_kept(from, RECORD_NETWORK, 0), 0); /* nothing is left there of it */
@@ -366,6 +368,39 @@ static void g15_a_peer_that_moves_is_everybodys_news_once_the_new_gateway_has_se
 	assert_int_equal(w->c->stats.foreign_peers, 0);
 	see(from, &peer, real_now(w), 2, ""); /* late, and no longer its business */
 	assert_int_equal(w->c->stats.foreign_peers, 1);
+	world_free(w);
+}
+
+static struct store_peer_move now_to(struct world *w, const struct gateway *to, uint32_t live[WORLD_NODES])
+{
+	struct store_peer_move in = { .gateway = to->node->name, .live = live, .now = true };
+
+	in.n_live = controller_env(w->c)->ops->live_nodes(w->c, live, WORLD_NODES);
+	return in;
+}
+
+/* Else prune would take a tunnel that somebody uses for one that nobody ever did. */
+static void a_first_use_that_the_store_did_not_believe_is_stored_once_the_right_gateway_says_it(void **state)
+{
+	struct gateway g[2];
+	struct world *w = gateways(&g[0], &g[1]);
+	struct store_peer peer = make_peer(w, "laptop", 1, false, 0);
+	struct gateway *from = peer.record.gateway == g[0].node->host ? &g[0] : &g[1], *to = from == &g[0] ? &g[1] : &g[0];
+	char warning[STORE_PEER_WARNING_SIZE];
+	uint32_t live[WORLD_NODES];
+	struct store_peer_move in = now_to(w, to, live);
+
+	(void)state;
+	/* the store is ahead of what the controller knows: the move is on its way when the old gateway's report comes */
+	DO(w, sql_run(store, "UPDATE peer SET gateway = ?1", "u", to->node->host));
+	see(from->node, &peer, real_now(w), 1, "");
+	DO(w, sql_run(store, "UPDATE peer SET gateway = ?1", "u", from->node->host));
+	assert_int_equal(peer_now(w, "laptop").used_ms, 0);
+	DO(w, store_peer_move(store, op, "acme", "laptop", &in, &peer, warning));
+	world_run(w, 200);
+	peers_used_stored(w->c, from->node->host, &peer.record.id, 1); /* of a report that the store judged after the move */
+	see(to->node, &peer, real_now(w), 1, "");
+	assert_true(peer_now(w, "laptop").used_ms > 0);
 	world_free(w);
 }
 
@@ -497,6 +532,7 @@ int main(void)
 		cmocka_unit_test(what_a_gateway_sees_is_told_and_makes_no_record),
 		cmocka_unit_test(only_the_gateway_of_a_peer_is_believed),
 		cmocka_unit_test(g15_a_peer_that_moves_is_everybodys_news_once_the_new_gateway_has_seen_it),
+		cmocka_unit_test(a_first_use_that_the_store_did_not_believe_is_stored_once_the_right_gateway_says_it),
 		cmocka_unit_test(after_a_start_nothing_is_known_until_the_gateway_says_it_again_but_a_first_use_is),
 		cmocka_unit_test(coming_and_going_are_events_but_not_ten_thousand_of_them),
 		cmocka_unit_test(a_peer_ends_when_it_expires_and_its_gateway_loses_the_key),
