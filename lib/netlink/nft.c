@@ -153,12 +153,13 @@ json_t *nft_match_mark(const struct nft_gate *gate, const char *op)
 	return json_pack("{s:{s:s, s:o, s:I}}", "match", "op", op, "left", mark, "right", (json_int_t)gate->mark);
 }
 
+/* The mark first: what passes is marked and ends there, and reading the name of a device costs several times as much. */
 static json_t *describe_rule(const struct nft_gate *gate, const char *family, const char *device)
 {
 	json_t *from = json_pack("{s:{s:s, s:{s:{s:s}}, s:s}}", "match", "op", "==", "left", "meta", "key", "iifname", "right", device);
 
 	return json_pack("{s:{s:s, s:s, s:s, s:[o, o, {s:s}, {s:n}]}}", "rule", "family", family, "table", gate->table, "chain", CHAIN,
-			 "expr", from, nft_match_mark(gate, "!="), "counter", COUNTER, "drop");
+			 "expr", nft_match_mark(gate, "!="), from, "counter", COUNTER, "drop");
 }
 
 /* The table as nftables lists it, without handles and counts: table, counter, chain, rules. NULL without memory. */
