@@ -12,8 +12,8 @@ from .peers import (fetch as peer_fetch, moving, names as peer_names, office, pe
 from .sabotage import (NO_RESOLVER, address_label, all_gates_away, another_log, api_on_the_underlay, chatter, damaged_state,
                        database_unroutable, health_check, mesh_program_away, no_shim, on_host_of, only_gate_away,
                        only_programs_away, stop_daemon, view_of_another, waker, wrong_allowed_ip)
-from .sabotage_peers import (cafe_is_shut, dns_line, gateway_gates_away, health_check_of_peers, moved_address_unroutable, no_resolvconf, no_third, office_flushed, peer_forgotten,
-                             strict_org, unmeshed_gateway)
+from .sabotage_peers import (cafe_is_shut, dns_line, gateway_gates_away, health_check_of_peers, keys_put_back, moved_address_unroutable,
+                             no_resolvconf, no_third, office_flushed, peer_forgotten, strict_org, unmeshed_gateway)
 from .walls import gate_alone, infrastructure, isolation, programs_alone
 
 __all__ = ["rows", "notes", "fresh", "CONTROLLER_ARGS", "NODE_ARGS"]
@@ -109,7 +109,7 @@ def rows():
         Row("peer-roaming", people, "the laptop leaves the house during a download, and the download ends well", roaming,
             "the other network lets no UDP out", cafe_is_shut, costly="people"),
         Row("peer-rekey", people, "a new key is good and the old one dead when `peer rekey` returns; so is the peer when `peer delete` does",
-            rekey_and_delete, "the daemon of gw-ord is stopped", stop_daemon("gw-ord"), GATEWAY, costly="people"),
+            rekey_and_delete, "somebody's watchdog at gw-ord puts back every key", keys_put_back, costly="people"),
         Row("peer-move", people, "a peer moves to the gateway in dev and keeps its address: the file changes in Endpoint and PublicKey, the old "
             "tunnel works until the new one is used", moving, "nrt-1's mesh loses the addresses that moved", moved_address_unroutable,
             costly="people"),
