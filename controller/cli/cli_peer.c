@@ -157,11 +157,6 @@ static int send_job(struct cli *cli, struct job *job, struct request_reply *ret_
 {
 	int r = cli_write_send(cli, job->method, buf_str(&job->path), TAKE(job->body), ret_reply);
 
-	if (r == 0 && !json_is_object(ret_reply->body)) {
-		request_reply_deinit(ret_reply);
-		r = cli_fail(cli, EXIT_UNREACHABLE, "unexpected_reply", NULL, "the controller's answer is no JSON object");
-		cli->unanswered = true;
-	}
 	if (r && cli->unanswered)
 		return look_again(cli, job, r, ret_reply);
 	if (r)

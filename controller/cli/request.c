@@ -100,6 +100,8 @@ static bool may_have_acted(struct cli *cli, CURLcode code, const struct request_
 {
 	long sent = 0;
 
+	if (code == CURLE_OK && reply->status >= 200 && reply->status < 300)
+		return !json_is_object(reply->body);
 	if (code == CURLE_OK)
 		return (reply->status >= 500 || reply->status == 408) && !json_object_get(json_object_get(reply->body, "error"), "code");
 	curl_easy_getinfo(cli->connection->curl, CURLINFO_REQUEST_SIZE, &sent);
@@ -222,11 +224,15 @@ int request_send(struct cli *cli, const char *method, const char *path, json_t *
 	cli->unanswered = may_have_acted(cli, code, &reply);
 	if (code != CURLE_OK)
 		return tell_unreachable(cli, code);
-	if (reply.status >= 200 && reply.status < 300) {
+	if (reply.status >= 200 && reply.status < 300 && json_is_object(reply.body)) {
 		*ret_reply = reply;
 		return 0;
 	}
-	r = reply.status == 404 && quiet_404 ? EXIT_NOT_FOUND : tell_refusal(cli, reply.status, reply.body);
+	if (reply.status >= 200 && reply.status < 300) /* the page of a hotel's network says "200" too, and has done nothing */
+		r = cli_fail(cli, EXIT_UNREACHABLE, "unexpected_reply", "is it a sixpn controller that answers there?",
+			     "the controller's answer is no JSON object");
+	else
+		r = reply.status == 404 && quiet_404 ? EXIT_NOT_FOUND : tell_refusal(cli, reply.status, reply.body);
 	request_reply_deinit(&reply);
 	return r;
 }

@@ -4,7 +4,7 @@
 
 struct request_reply {
 	long status;
-	json_t *body; /* owned; NULL if there was none */
+	json_t *body; /* owned; an object where request_send returned 0 */
 };
 
 /* method, path (encoded, may carry a query), body (taken; may be NULL). 0 and a reply of 2xx, or an exit status after the error

@@ -364,6 +364,24 @@ static void a_reply_cannot_send_the_token_elsewhere(void **state)
 	has(f->err, "behind:  ord-1");
 }
 
+/* A page that somebody else gives, as in a hotel's network, deletes nothing and lists nothing. */
+static void a_200_without_an_object_is_no_success(void **state)
+{
+	static const char *const pages[] = { "", "<html>welcome</html>", "[]" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
+		answer(f, 200, pages[i]);
+		assert_int_equal(run(f, "peer list"), 5);
+		has(f->err, "code: unexpected_reply");
+		answer(f, 200, "{}");
+		answer(f, 200, pages[i]);
+		assert_int_equal(run(f, "peer delete laptop --yes"), 5);
+		has(f->err, "code: unexpected_reply");
+		assert_string_equal(f->out, "");
+	}
+}
+
 static void a_controller_cannot_give_commands_to_the_terminal(void **state)
 {
 	struct fixture *f = *state;
@@ -713,6 +731,7 @@ int main(void)
 		T(a_key_that_could_not_be_printed_is_said_to_be_lost),
 		T(text_that_is_not_utf8_is_refused_and_not_left_out),
 		T(a_reply_cannot_send_the_token_elsewhere),
+		T(a_200_without_an_object_is_no_success),
 		T(a_controller_cannot_give_commands_to_the_terminal),
 		T(a_terminal_gets_the_file_or_a_picture),
 		T(a_gateway_that_fell_silent_meanwhile_is_not_in_the_file),
