@@ -25,7 +25,7 @@ struct doctor_ops {
 	int (*ask)(void *ctx, const char *server, const char *name, bool tcp, unsigned *ret_ms, struct buf *ret_text);
 	/* This clock minus the controller's; -ENOTCONN: no controller is known here. */
 	int (*clock_ahead_s)(void *ctx, int64_t *ret_s);
-	/* The peer and its status by the API, new references; -ENOTCONN, or -EACCES with a sentence in *why. */
+	/* The peer and its status by the API, new references; -ENOTCONN; -ENOENT: it is not there; -EACCES; with a sentence in *why. */
 	int (*look_up)(void *ctx, const char *ref, json_t **ret_peer, json_t **ret_status, struct why *why);
 	uint64_t (*real_s)(void *ctx);
 };

@@ -179,21 +179,32 @@ static void check_status(struct doctor *d, const json_t *peer, const json_t *sta
 			   state && !strcmp(state, "never") ? "never seen" : "offline");
 }
 
+/* Without a file this is all that could be seen: then it is no side matter. */
+static void say_unseen(struct doctor *d, int r, const char *sentence)
+{
+	enum doctor_level level = d->path ? DOCTOR_SKIP : DOCTOR_FAIL;
+
+	if (r == -ENOENT)
+		doctor_say(d, DOCTOR_FAIL, "current", "deleted, or expired? then: sixpn peer create; or is the token another organization's?",
+			   "the controller knows no peer of this name: %s", sentence);
+	else if (r == -ENOTCONN)
+		doctor_say(d, level, "gateway", "with SIXPN_URL and a token, sixpn doctor peer NAME also asks what the gateway sees",
+			   d->ref[0] ? "no controller is known here: the gateway's side cannot be seen"
+				     : "no name of the peer is known: the gateway's side cannot be seen");
+	else
+		doctor_say(d, level, "gateway", "sixpn whoami says more", "the gateway's side cannot be seen: %s", sentence);
+}
+
 void doctor_check_gateway(struct doctor *d)
 {
 	CLEAN_JSON json_t *peer = NULL, *status = NULL;
 	struct why why = { 0 };
 	int r = d->ref[0] ? d->ops->look_up(d->ctx, d->ref, &peer, &status, &why) : -ENOTCONN;
 
-	if (r == -ENOTCONN)
-		doctor_say(d, DOCTOR_SKIP, "gateway",
-			   "with SIXPN_URL and a token, sixpn doctor peer NAME also asks what the gateway sees",
-			   d->ref[0] ? "no controller is known here: the gateway's side cannot be seen"
-				     : "no name of the peer is known: the gateway's side cannot be seen");
-	else if (r < 0)
-		doctor_say(d, DOCTOR_SKIP, "gateway", NULL, "the gateway's side cannot be seen: %s", why.text);
-	else {
-		check_current(d, peer);
-		check_status(d, peer, status);
+	if (r < 0) {
+		say_unseen(d, r, why.text);
+		return;
 	}
+	check_current(d, peer);
+	check_status(d, peer, status);
 }

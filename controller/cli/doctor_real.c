@@ -252,7 +252,7 @@ static int real_look_up(void *ctx, const char *ref, json_t **ret_peer, json_t **
 	if (r == 0)
 		r = cli_peer_status_get(cli, ref, ret_status);
 	unhush(cli, err, &text, why);
-	return !known ? -ENOTCONN : r ? -EACCES : 0;
+	return !known ? -ENOTCONN : r == EXIT_NOT_FOUND ? -ENOENT : r ? -EACCES : 0;
 }
 
 static uint64_t real_s(void *ctx)

@@ -214,6 +214,15 @@ def test_nothing_is_printed_into_the_file_when_standard_output_is_closed(lab):
     good(laptop, "peer", "delete", "quiet", "--yes")
 
 
+def test_the_doctor_says_that_a_peer_is_gone(lab):
+    """On a machine that still has its tunnel, and of a name without a file."""
+    laptop = lab.laptop
+    good(laptop, "peer", "create", "--org", "acme", "short", "--region", "ord", "-o", "short.conf")
+    good(laptop, "peer", "delete", "short", "--yes")
+    assert "knows no peer" in findings(laptop, "./short.conf")["current"][1]
+    assert "knows no peer" in findings(laptop, "nobody")["current"][1]
+
+
 def test_all_names_through_the_tunnel_with_openresolv(lab):
     other = customer(lab, "other", resolvconf="openresolv")
     good(other, "peer", "create", "--org", "acme", "other", "--region", "nrt", "--dns", "all", "-o", "other.conf", status=3)  # no such region

@@ -303,7 +303,25 @@ TEST(a_machine_without_name_server, m.resolv_conf = "search lan\n"; finds_only(&
 TEST(a_clock_that_is_behind, m.ahead = -3600; finds_only(&m, DOCTOR_WARN, "clock", "3600 s behind the controller's"))
 TEST(a_controller_without_clock, m.clock = -ENODATA; finds_only(&m, DOCTOR_SKIP, "clock", "does not tell the time"))
 TEST(no_controller_known, m.clock = -ENOTCONN; m.look_up = -ENOTCONN; finds_only(&m, DOCTOR_SKIP, "gateway", "no controller is known here"))
-TEST(a_controller_that_refuses, m.look_up = -EACCES; finds_only(&m, DOCTOR_SKIP, "gateway", "peer \"laptop\" does not exist"))
+TEST(a_controller_that_refuses, m.look_up = -EACCES; finds_only(&m, DOCTOR_SKIP, "gateway", "cannot be seen: peer \"laptop\" does not exist"))
+TEST(a_peer_that_is_gone, m.look_up = -ENOENT; finds_only(&m, DOCTOR_FAIL, "current", "peer \"laptop\" does not exist"))
+
+/* Whoever asks about a name, and nothing is seen of it, hears no "0 fail". */
+static void a_name_without_file_and_answer_fails(void **state)
+{
+	static const int answers[] = { -ENOTCONN, -EACCES, -ENOENT };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		struct machine m = healthy();
+		struct doctor d = { .ops = &fake_ops, .ctx = &m, .ref = "acme/laptop" };
+
+		m.look_up = answers[i];
+		doctor_run(&d);
+		assert_int_equal(d.findings[d.n - 1].level, DOCTOR_FAIL);
+		doctor_deinit(&d);
+	}
+}
 TEST(a_gateway_that_the_controller_does_not_hear, m.status = "{\"state\":\"offline\",\"gateway\":\"dev-2\",\"gateway_live\":false}";
      finds_only(&m, DOCTOR_WARN, "gateway", "does not hear gateway dev-2"))
 TEST(a_gateway_that_never_saw_the_peer, m.status = "{\"state\":\"never\",\"gateway\":\"dev-2\",\"gateway_live\":true}";
@@ -382,6 +400,8 @@ int main(void)
 		cmocka_unit_test(a_controller_without_clock),
 		cmocka_unit_test(no_controller_known),
 		cmocka_unit_test(a_controller_that_refuses),
+		cmocka_unit_test(a_peer_that_is_gone),
+		cmocka_unit_test(a_name_without_file_and_answer_fails),
 		cmocka_unit_test(a_gateway_that_the_controller_does_not_hear),
 		cmocka_unit_test(a_gateway_that_never_saw_the_peer),
 		cmocka_unit_test(a_peer_that_got_another_key),
