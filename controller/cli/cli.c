@@ -41,13 +41,14 @@ bool cli_has(const struct cli *cli, const char *flag)
 
 int cli_fail(struct cli *cli, int exit_status, const char *code, const char *hint, const char *fmt, ...)
 {
+	char text[8192];
 	va_list ap;
 
-	fputs("error: ", cli->err);
 	va_start(ap, fmt);
-	vfprintf(cli->err, fmt, ap);
+	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	fputc('\n', cli->err);
+	name_tame(text); /* much of it quotes what others wrote: a terminal would take some for commands */
+	fprintf(cli->err, "error: %s\n", text);
 	if (hint)
 		fprintf(cli->err, "  %s\n", hint);
 	fprintf(cli->err, "  code: %s\n", code);

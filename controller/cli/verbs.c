@@ -123,6 +123,14 @@ static const char *only_match(const json_t *items, const char *key, const char *
 	return *ret_n == 1 ? found : NULL;
 }
 
+static void add_text(const json_t *object, const char *field, struct buf *ret_text)
+{
+	CLEAN_BUF struct buf text = BUF_INIT(4096);
+
+	output_text(object, field, &text);
+	buf_add_str(ret_text, buf_str(&text));
+}
+
 static int tell_no_match(struct cli *cli, const struct cli_noun *noun, const char *ref, const json_t *items, size_t n)
 {
 	CLEAN_BUF struct buf hint = BUF_INIT(1u << 16);
@@ -136,7 +144,8 @@ static int tell_no_match(struct cli *cli, const struct cli_noun *noun, const cha
 			buf_add_str(&hint, ", ...");
 			break;
 		}
-		buf_printf(&hint, "%s%s", i ? ", " : "", json_string_value(json_object_get(item, noun->key)));
+		buf_add_str(&hint, i ? ", " : "");
+		add_text(item, noun->key, &hint);
 	}
 	if (!json_array_size(items))
 		buf_add_str(&hint, "none.");

@@ -395,6 +395,15 @@ static void a_controller_cannot_give_commands_to_the_terminal(void **state)
 	assert_int_equal(run(f, "peer update laptop --suspended yes"), 6);
 	has(f->err, "behind:  ?[2J, 5");
 	assert_null(strchr(f->err, 0x1b));
+	answer(f, 201, PEER_WITH(THE_KEY, "\\u001b[2J", ""));
+	assert_int_equal(run(f, "peer create laptop -o -"), 7);
+	has(f->err, "endpoint");
+	assert_null(strchr(f->err, 0x1b));
+	answer(f, 404, "{}");
+	answer(f, 200, "{\"items\":[{\"name\":\"\\u001b[2J\"}]}");
+	assert_int_equal(run(f, "peer show x"), 3);
+	has(f->err, "peers: ?[2J");
+	assert_null(strchr(f->err, 0x1b));
 }
 
 static void a_terminal_gets_the_file_or_a_picture(void **state)
