@@ -40,6 +40,14 @@ static int move_some(struct cli *cli, const char *path, json_t *body, json_int_t
 	return r;
 }
 
+/* Whoever takes the machine away next must not believe that nobody is there. */
+static int tell_left(struct cli *cli, json_int_t left)
+{
+	return cli_fail(cli, EXIT_PARTLY, "peers_stay",
+			"nowhere to go there: choose another --region or --gateway; to empty this one, sixpn node drain it first",
+			"%lld peers stay at %s", (long long)left, cli->args[0]);
+}
+
 int cli_node_move_peers(struct cli *cli)
 {
 	CLEAN_BUF struct buf path = BUF_INIT(8192);
@@ -68,6 +76,8 @@ int cli_node_move_peers(struct cli *cli)
 			(long long)total, (long long)count(reply.body, "on_their_way"), (long long)count(reply.body, "left"));
 	fflush(cli->out);
 	r = cli_wait_tell(cli, reply.body);
+	if (r == 0 && count(reply.body, "left") && !cli_has(cli, "dry-run"))
+		r = tell_left(cli, count(reply.body, "left"));
 	request_reply_deinit(&reply);
 	return r;
 }
