@@ -4,6 +4,7 @@
 #include "lib/base/log.h"
 #include "lib/bpf/attach.h"
 #include "lib/netlink/rtnl.h"
+#include "lib/netlink/wg_process.h"
 #include "lib/netlink/wg_tunnel.h"
 
 #include <limits.h>
@@ -330,6 +331,35 @@ static void gateway_wipe(void *role)
 	wg_tunnel_wipe(g->tunnel);
 }
 
+/* Its peers would stay connected for ever, deleted or not. */
+static void gateway_forsake(const struct role_env *env)
+{
+	const struct wg_process_config process = { .name = DEVICE, .run_dir = env->run_dir };
+	struct ways ways = { .rtnl = env->rtnl };
+	struct rtnl_link link = { 0 }, lo;
+	int e = rtnl_link_by_name(env->rtnl, DEVICE, &link);
+	size_t n_ways = 0;
+
+	if (e == 0)
+		ways.device = link.ifindex;
+	e = rtnl_link_by_name(env->rtnl, "lo", &lo);
+	if (e == 0) {
+		ways.loopback = lo.ifindex;
+		e = ways_remove_all(&ways, &n_ways);
+	}
+	if (e < 0)
+		log_err(AREA, "ways to peers cannot be removed: %s", strerror(-e));
+	e = wg_backend_remove(env->rtnl, &process);
+	if (e < 0) {
+		log_err(AREA, "this machine is no gateway any more (roles), and " DEVICE " cannot be removed: %s", strerror(-e));
+		return;
+	}
+	if (!ways.device)
+		return;
+	(void)bpf_detach(env->datapath, ways.device); /* the pins; the rest went with the device */
+	log_warn(AREA, "this machine is no gateway any more (roles): " DEVICE " and %zu ways were removed", n_ways);
+}
+
 const struct role_ops gateway_role = {
 	.name = "gateway",
 	.bit = ROLE_GATEWAY,
@@ -339,4 +369,5 @@ const struct role_ops gateway_role = {
 	.numbers = gateway_numbers,
 	.stop = gateway_stop,
 	.wipe = gateway_wipe,
+	.forsake = gateway_forsake,
 };

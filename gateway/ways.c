@@ -67,7 +67,7 @@ static int list(void *ctx, struct plan_way **ret_ways, size_t *ret_n)
 {
 	const struct ways *w = ctx;
 	struct list l = { .kind = PLAN_ROUTE };
-	int e = rtnl_route_list_of(w->rtnl, ADDR_TABLE, 0, w->device, note, &l);
+	int e = w->device ? rtnl_route_list_of(w->rtnl, ADDR_TABLE, 0, w->device, note, &l) : 0;
 
 	l.kind = PLAN_RESOLVER;
 	if (e == 0)
@@ -82,6 +82,20 @@ static int list(void *ctx, struct plan_way **ret_ways, size_t *ret_n)
 }
 
 const struct ways_ops ways_ops = { .add = add, .remove = remove_way, .list = list };
+
+int ways_remove_all(struct ways *w, size_t *ret_n)
+{
+	struct plan_way *ways = NULL;
+	int e = list(w, &ways, ret_n), first = 0;
+
+	for (size_t i = 0; e == 0 && i < *ret_n; i++) {
+		int r = remove_way(w, &ways[i]);
+
+		first = first ? first : r;
+	}
+	free(ways);
+	return e ? e : first;
+}
 
 const char *way_text(const struct plan_way *way, char ret_text[WAY_TEXT_LEN])
 {

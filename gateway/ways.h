@@ -15,10 +15,11 @@ struct ways_ops {
 
 struct ways {
 	struct rtnl *rtnl;
-	uint32_t device; /* ifindex; changes when the device is made anew */
+	uint32_t device; /* ifindex; changes when the device is made anew; 0 = there is none */
 	uint32_t loopback;
 };
 extern const struct ways_ops ways_ops; /* ctx = struct ways */
+int ways_remove_all(struct ways *w, size_t *ret_n);
 
 #define WAY_TEXT_LEN 64
 const char *way_text(const struct plan_way *way, char ret_text[WAY_TEXT_LEN]); /* "fdaa:1:2:a123:7::/80" */

@@ -183,6 +183,18 @@ static void find_peers(struct node *node, struct role_desired *desired)
 				errors->items[i].text);
 }
 
+/* A peer that the records give to this machine, which has been configured to be no gateway since it joined. */
+static int note_unserved(void *ctx, const struct record *record)
+{
+	struct node *node = ctx;
+	struct peer_record peer;
+
+	if (peer_decode(record, &peer, NULL) == 0 && peer.gateway == node->identity.host)
+		node_errors_add(&node->errors, record->kind, record->key, record->key_len, record->v,
+				"its gateway is configured to be none (roles): nobody can connect");
+	return 0;
+}
+
 static int sync_roles(struct node *node)
 {
 	struct instance_list list = { .node = node };
@@ -196,6 +208,8 @@ static int sync_roles(struct node *node)
 	desired = (struct role_desired){ .instances = list.items, .n_instances = list.n, .v = node->replica.v, .synced = node->sync && sync_is_synced(node->sync) };
 	if (node->role_bits & ROLE_GATEWAY)
 		find_peers(node, &desired);
+	else
+		replica_each(&node->replica, RECORD_PEER, note_unserved, node);
 	if (node->role_bits & ROLE_GATEWAY && resolvers_sync(node, desired.networks, desired.n_networks))
 		apply_later(node);
 	for (size_t i = 0; i < node->n_roles; i++)

@@ -349,8 +349,11 @@ static int start_roles(struct node *node, const struct node_parts *parts, struct
 		const struct role_ops *role = parts->roles[i];
 		int e;
 
-		if (!(node->role_bits & role->bit))
+		if (!(node->role_bits & role->bit)) {
+			if (role->forsake)
+				role->forsake(&node->env);
 			continue;
+		}
 		e = role->start(&node->env, &node->role_state[node->n_roles], why);
 		if (e < 0)
 			return why_set(why, "role", "roles", "role %s cannot start: %s", role->name, strerror(-e));

@@ -165,6 +165,9 @@ struct role_ops {
 	void (*stop)(void *role);
 	/* Removes everything this role made on the machine: `sixpn node leave`. */
 	void (*wipe)(void *role);
+	/* At the start of a machine without this role: what an earlier run that had it left there lets customers in, and nobody looks after
+	 * it any more. Removes it. May be NULL. */
+	void (*forsake)(const struct role_env *env);
 };
 
 extern const struct role_ops agent_role;

@@ -120,6 +120,20 @@ static int remove_other(const struct wg_process_config *config, enum wg_backend 
 	return e < 0 ? e : wg_process_device_remove(config->name);
 }
 
+int wg_backend_remove(struct rtnl *rtnl, const struct wg_process_config *config)
+{
+	struct rtnl_link link;
+	int e = rtnl_link_by_name(rtnl, config->name, &link);
+
+	if (e == -ENODEV) /* perhaps a process that lost its device */
+		return remove_other(config, WG_BACKEND_KERNEL);
+	if (e < 0)
+		return e;
+	if (!strcmp(link.kind, "wireguard"))
+		return wg_backend_remove_kernel(config->name);
+	return strcmp(link.kind, "tun") ? -EEXIST : remove_other(config, WG_BACKEND_KERNEL);
+}
+
 static void say(const char *area, const char *device, enum wg_backend wanted, const struct wg_backend_found *found,
 		const struct wg_backend_choice *choice)
 {

@@ -47,3 +47,6 @@ int wg_backend_settle(struct rtnl *rtnl, enum wg_backend wanted, const char *are
 /* Removes the kernel's device, its peers first. With them it would take the kernel a grace period each, one after the other: minutes for
  * thousands, in which the caller waits. */
 int wg_backend_remove_kernel(const char *device_name);
+
+/* The device and the process behind it, whichever backend it has. 0: there is none; -EEXIST: somebody else's device has the name. */
+int wg_backend_remove(struct rtnl *rtnl, const struct wg_process_config *config);

@@ -282,10 +282,32 @@ def takes(sock, port):
         return False
 
 
+def test_a_machine_without_the_role_lets_nobody_in_and_takes_nobody(lab):
+    """dev-1 becomes a host only, by its configuration."""
+    cell, office = lab.nodes["dev-1"], people["office"]
+    office.reaches(there(lab, office).address)
+    gateway_index = gateway(lab, "dev-1")["ifindex"]
+    lab.stop_node("dev-1")
+    lab.start_node("dev-1", "--roles", "host")
+    wait_until(lambda: lab.answers("dev-1") and lab.node_status("dev-1")["sync"]["synced"], PATIENCE, "dev-1 is back")
+    assert not office.pings(there(lab, office).address) and not office.pings(office.resolver)
+    left = cell.out("sh", "-c", "ip -br link; ip -6 route show table all; ps axo args=; ls /sys/fs/bpf/sixpn")
+    assert "sixpn-peers" not in left and f"{office.network}::3" not in left, left
+    assert f"link_{gateway_index}" not in left, left
+    refused = lab._run("peer", "create", "tablet", "--org", "acme", "--gateway", "dev-1", "-o", "/run/tablet.conf")
+    assert refused.returncode and "roles" in refused.stderr + refused.stdout, (refused.stdout, refused.stderr)
+    assert there(lab, office).run("ping", "-6", "-c", "1", "-W", "2", lab.instance("acme", "web", "dev-1").address).returncode == 0
+    lab.stop_node("dev-1")
+    lab.start_node("dev-1")
+    comes_anew(office)
+    office.reaches(there(lab, office).address)
+
+
 def test_leave_takes_all_of_it_away(lab):
+    """Also of a role that was taken out of the configuration before."""
     cell = lab.nodes["gw-ord"]
     lab.stop_node("gw-ord")
-    done = cell.run(BIN / "sixpn-node", "leave", "--name", "gw-ord", "--roles", "gateway")
+    done = cell.run(BIN / "sixpn-node", "leave", "--name", "gw-ord", "--roles", "host")
     assert done.returncode == 0, done.stderr
     left = {what: cell.run("sh", "-c", command).stdout for what, command in {
         "devices": "ip -br link | grep -E '^(sixpn|sx)'", "routes": "ip -6 route show table all | grep fdaa", "nftables": "nft list ruleset",

@@ -264,6 +264,30 @@ static void a_gateway_listens_for_the_networks_of_its_peers_when_they_have_names
 	rig_end(rig);
 }
 
+/* The role was taken out of the configuration: what the controller waits for must not look applied. */
+static void g9_peers_of_a_machine_that_is_configured_to_be_no_gateway_are_errors_of_their_records(void **state)
+{
+	struct rig *rig = rig_new();
+	struct made *m = made_delta(20, 21);
+
+	(void)state;
+	apply(rig, made_world());
+	take_peer(m, 21, MADE_HOST);
+	apply(rig, m);
+	assert_int_equal(rig->node.errors.n, 1);
+	assert_int_equal(rig->node.errors.items[0].kind, RECORD_PEER);
+	assert_int_equal(rig->node.errors.items[0].v, 21);
+	rig->node.role_bits = ROLE_GATEWAY;
+	apply(rig, made_new(SIXPN__POLL_KIND__POLL_NOTHING, 21, 22));
+	assert_int_equal(rig->node.errors.n, 0);
+	rig->node.role_bits = ROLE_HOST;
+	m = made_delta(22, 23);
+	take_peer(m, 23, MADE_HOST2); /* another's */
+	apply(rig, m);
+	assert_int_equal(rig->node.errors.n, 0);
+	rig_end(rig);
+}
+
 /* Peers of a network without a name server are not served: that is not applied, and not silent. */
 static void g9_a_network_that_nobody_can_listen_for_is_an_error_of_its_record(void **state)
 {
@@ -473,6 +497,7 @@ int main(void)
 		cmocka_unit_test(g15_what_is_gone_loses_its_name_before_its_presence),
 		cmocka_unit_test(roles_are_given_the_instances_of_this_host_with_what_belongs_to_them),
 		cmocka_unit_test(a_gateway_listens_for_the_networks_of_its_peers_when_they_have_names),
+		cmocka_unit_test(g9_peers_of_a_machine_that_is_configured_to_be_no_gateway_are_errors_of_their_records),
 		cmocka_unit_test(g9_a_network_that_nobody_can_listen_for_is_an_error_of_its_record),
 		cmocka_unit_test(a_step_that_fails_is_counted_and_the_others_are_made),
 		cmocka_unit_test(g9_what_the_map_does_not_take_is_an_error_of_the_instance_and_all_else_applies),
