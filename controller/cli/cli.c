@@ -250,9 +250,12 @@ static int check_texts(struct cli *cli)
 	}
 	if (cli->command->kind == CLI_HERE)
 		return 0;
-	for (size_t i = 0; i < cli->n_args; i++)
+	for (size_t i = 0; i < cli->n_args; i++) {
+		if (!cli->args[i][0]) /* of a script whose variable is not set; it is the beginning of every name */
+			return cli_fail(cli, EXIT_USAGE, "usage", NULL, "a name is empty");
 		if (!is_text(cli->args[i]))
 			return not_text(cli, "the name");
+	}
 	for (char *const *rest = cli->rest; rest && *rest; rest++)
 		if (!is_text(*rest))
 			return not_text(cli, "what follows \"--\"");

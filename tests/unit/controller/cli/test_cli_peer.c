@@ -364,6 +364,21 @@ static void a_reply_cannot_send_the_token_elsewhere(void **state)
 	has(f->err, "behind:  ord-1");
 }
 
+/* "sixpn instance delete $ID --yes" in a script that has none: a beginning of any name, and so of the only one. */
+static void an_empty_name_means_nobody(void **state)
+{
+	static const char *const words[] = { "instance delete  --yes", "peer delete  --yes", "peer create  -o -" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		answer(f, 200, "{\"items\":[{\"id\":\"00000000000001\",\"name\":\"laptop\"}]}");
+		answer(f, 200, "{}");
+		assert_int_equal(run(f, words[i]), 2);
+		has(f->err, "a name is empty");
+	}
+	assert_int_equal(f->n_requests, 0);
+}
+
 /* A page that somebody else gives, as in a hotel's network, deletes nothing and lists nothing. */
 static void a_200_without_an_object_is_no_success(void **state)
 {
@@ -741,6 +756,7 @@ int main(void)
 		T(a_key_that_could_not_be_printed_is_said_to_be_lost),
 		T(text_that_is_not_utf8_is_refused_and_not_left_out),
 		T(a_reply_cannot_send_the_token_elsewhere),
+		T(an_empty_name_means_nobody),
 		T(a_200_without_an_object_is_no_success),
 		T(a_controller_cannot_give_commands_to_the_terminal),
 		T(a_terminal_gets_the_file_or_a_picture),
