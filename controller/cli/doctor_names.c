@@ -170,6 +170,9 @@ static void check_status(struct doctor *d, const json_t *peer, const json_t *sta
 	if (json_is_false(json_object_get(status, "gateway_live")))
 		doctor_say(d, DOCTOR_WARN, "gateway", "if the tunnel is dead too: sixpn peer move NAME --region REGION",
 			   "the controller does not hear gateway %.64s", gateway ? gateway : "?");
+	else if (state && !strcmp(state, "unknown"))
+		doctor_say(d, DOCTOR_SKIP, "gateway", "ask again in a minute", "gateway %.64s has not said since the controller's start what it sees",
+			   gateway ? gateway : "?");
 	else if (state && !strcmp(state, "online"))
 		doctor_say(d, DOCTOR_OK, "gateway", NULL, "gateway %.64s says that this peer is online", gateway ? gateway : "?");
 	else

@@ -326,6 +326,8 @@ TEST(a_gateway_that_the_controller_does_not_hear, m.status = "{\"state\":\"offli
      finds_only(&m, DOCTOR_WARN, "gateway", "does not hear gateway dev-2"))
 TEST(a_gateway_that_never_saw_the_peer, m.status = "{\"state\":\"never\",\"gateway\":\"dev-2\",\"gateway_live\":true}";
      finds_only(&m, DOCTOR_WARN, "gateway", "gateway dev-2 says: never seen"))
+TEST(a_gateway_that_has_not_said_yet, m.status = "{\"state\":\"unknown\",\"gateway\":\"dev-2\",\"gateway_live\":true}";
+     finds_only(&m, DOCTOR_SKIP, "gateway", "gateway dev-2 has not said"))
 TEST(a_peer_that_got_another_key, memcpy(strstr(peer_text, "\"public_key\":\"") + 14, OTHER_KEY, 44);
      finds_only(&m, DOCTOR_FAIL, "current", "somebody gave it another"))
 TEST(a_peer_that_was_moved, memcpy(strstr(peer_text, "gw.example"), "g2.example", 10); finds_only(&m, DOCTOR_FAIL, "current", "it is g2.example.net:51820 now"))
@@ -404,6 +406,7 @@ int main(void)
 		cmocka_unit_test(a_name_without_file_and_answer_fails),
 		cmocka_unit_test(a_gateway_that_the_controller_does_not_hear),
 		cmocka_unit_test(a_gateway_that_never_saw_the_peer),
+		cmocka_unit_test(a_gateway_that_has_not_said_yet),
 		cmocka_unit_test(a_peer_that_got_another_key),
 		cmocka_unit_test(a_peer_that_was_moved),
 		cmocka_unit_test(a_peer_on_its_way_to_another_gateway),
