@@ -32,6 +32,7 @@ struct peers {
 	uint64_t stamp;
 	bool asked; /* there was a sync */
 	bool clean; /* and everything of it is done */
+	bool behind; /* the last replay was left half-done */
 	/* What the device has. Not known before the first look, and after a set that failed half-way. */
 	bool known;
 	struct wg_peer_status *have;
@@ -294,6 +295,7 @@ static int bring(struct peers *p)
 		keep_refusals(p, &plan);
 		e = carry_out(p, &plan, first);
 	}
+	p->behind = p->behind && e < 0;
 	plan_deinit(&plan);
 	wg_observed_deinit(&observed);
 	free(ways);
@@ -304,7 +306,7 @@ void peers_sync(struct peers *p, const struct role_desired *desired)
 {
 	int e = 0;
 
-	if (!p->clean || desired->peers_stamp != p->stamp) {
+	if (!p->clean || p->behind || desired->peers_stamp != p->stamp) {
 		e = keep_desired(p, desired);
 		p->asked = p->asked || e == 0;
 		p->stamp = desired->peers_stamp;
@@ -385,13 +387,13 @@ int peers_replay(struct peers *p, struct why *why)
 {
 	struct plan_input in = input_of(p);
 	struct plan plan = { 0 };
-	int e;
+	/* what the try before left may be somebody who is gone meanwhile, and was not greeted */
+	int e = p->behind ? wg_reconcile(p->parts.wg, NULL, 0, NULL, why) : 0;
 
-	(void)why;
 	free_have(p);
-	p->known = true; /* that it knows nobody */
-	if (!p->asked)
-		return 0;
+	p->known = e == 0; /* that it knows nobody */
+	if (e || !p->asked)
+		return e;
 	in.there = NULL;
 	in.n_there = 0;
 	e = plan_make(&in, &plan);
@@ -400,8 +402,7 @@ int peers_replay(struct peers *p, struct why *why)
 	if (e == 0)
 		e = bring_back(p, &plan);
 	plan_deinit(&plan);
-	if (e < 0)
-		p->clean = false;
+	p->behind = e < 0;
 	return e;
 }
 
@@ -432,7 +433,7 @@ static void tell_steps(const struct peers *p, const struct plan *plan, int error
 void peers_compare(struct peers *p, const struct wg_observed *observed)
 {
 	struct plan_input in = input_of(p);
-	bool tell = p->known && p->clean; /* else it is our own work that was left half-done */
+	bool tell = p->known && p->clean && !p->behind; /* else it is our own work that was left half-done */
 	struct plan plan = { 0 };
 	int e;
 

@@ -215,6 +215,50 @@ static void after_a_death_all_come_back_and_those_who_talked_are_greeted_where_t
 	end(d, peers);
 }
 
+static void a_replay_that_failed_half_way_is_finished_without_those_who_went_meanwhile(void **state)
+{
+	struct device *d;
+	struct peers *peers = begin(&d, 3);
+	struct why why = { 0 };
+
+	(void)state;
+	d->n = 0;
+	d->fail_after = 2;
+	assert_int_equal(peers_replay(peers, &why), -EIO);
+	assert_int_equal(d->n, 2);
+	d->fail_after = -1;
+	d->mute = true; /* until it is whole */
+	records[0] = records[2];
+	sync(d, peers, 2, 3); /* one of the two that are there was deleted */
+	assert_int_equal(d->self_errors, 1);
+	d->mute = false;
+	assert_int_equal(peers_replay(peers, &why), 0);
+	assert_int_equal(d->n, 2);
+	compare(d, peers);
+	assert_string_equal(d->steps, "");
+	end(d, peers);
+}
+
+/* Nothing changes in the records: nobody but the look at the ways would find out. */
+static void after_a_second_replay_ways_are_looked_after_as_before(void **state)
+{
+	struct device *d;
+	struct peers *peers = begin(&d, 3);
+	struct why why = { 0 };
+
+	(void)state;
+	d->n = 0;
+	d->fail_after = 1;
+	assert_int_equal(peers_replay(peers, &why), -EIO);
+	d->fail_after = -1;
+	assert_int_equal(peers_replay(peers, &why), 0);
+	d->n_ways--;
+	peers_compare_ways(peers);
+	assert_int_equal(d->n_ways, 4);
+	assert_int_equal(d->repairs, 1);
+	end(d, peers);
+}
+
 static void a_device_that_was_down_opens_sessions_with_those_who_talked(void **state)
 {
 	struct device *d;
@@ -397,6 +441,8 @@ int main(void)
 		cmocka_unit_test(one_that_does_not_answer_is_not_asked),
 		cmocka_unit_test(a_refused_peer_is_an_error_in_every_apply_until_it_is_mended),
 		cmocka_unit_test(after_a_death_all_come_back_and_those_who_talked_are_greeted_where_they_were),
+		cmocka_unit_test(a_replay_that_failed_half_way_is_finished_without_those_who_went_meanwhile),
+		cmocka_unit_test(after_a_second_replay_ways_are_looked_after_as_before),
 		cmocka_unit_test(a_device_that_was_down_opens_sessions_with_those_who_talked),
 		cmocka_unit_test(a_device_that_comes_back_before_the_records_is_left_empty),
 		cmocka_unit_test(what_was_changed_by_hand_is_put_right_and_told),
