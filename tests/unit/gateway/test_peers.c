@@ -267,6 +267,7 @@ static void a_device_that_was_down_opens_sessions_with_those_who_talked(void **s
 
 	(void)state;
 	talk(d, 1, clock_real_ms(&d->env.clock) / 1000 - 5, 4711);
+	talk(d, 2, clock_real_ms(&d->env.clock) / 1000 - 500, 4712); /* by now that may be somebody else's address */
 	see(d, peers, &stats);
 	d->steps[0] = 0;
 	peers_greet(peers);

@@ -81,6 +81,9 @@ static void a_lost_report_is_said_again_with_what_is_newest_then(void **state)
 	peer_reports_landed(rig->peers, false);
 	assert_int_equal(peer_reports_fill(rig->peers, &m), 1);
 	assert_int_equal(m.peer_stats[0]->rx_bytes, 12);
+	peer_reports_landed(rig->peers, false); /* nothing newer: the same again */
+	assert_int_equal(peer_reports_fill(rig->peers, &m), 1);
+	assert_int_equal(m.peer_stats[0]->rx_bytes, 12);
 	peer_reports_landed(rig->peers, true);
 	assert_int_equal(peer_reports_waiting(rig->peers), 0);
 	rig_end(rig);

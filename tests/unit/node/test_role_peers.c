@@ -99,6 +99,22 @@ static void a_suspended_network_or_peer_is_present_nowhere(void **state)
 	end(r, &peers);
 }
 
+static void nothing_passes_of_a_network_that_is_not_known(void **state)
+{
+	struct made *m = made_delta(26, 27);
+	struct role_peers peers = { 0 };
+	struct role_desired d = { 0 };
+	struct replica *r = world();
+
+	(void)state;
+	made_tombstone(m, network_envelope(&(struct network_record){ .id = MADE_NET2 }), 27);
+	made_take(r, m, 0);
+	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, &d), 0);
+	assert_true(d.peers[2].suspended);
+	assert_int_equal(d.n_networks, 1);
+	end(r, &peers);
+}
+
 /* Takes a delta that changes one thing; is it about peers? */
 static bool concerns_peers(struct replica *r, struct made *m)
 {
@@ -191,6 +207,7 @@ int main(void)
 		cmocka_unit_test(peers_of_this_gateway_come_with_key_and_network_sorted_by_id),
 		cmocka_unit_test(a_peer_that_moves_is_let_in_where_its_key_is),
 		cmocka_unit_test(a_suspended_network_or_peer_is_present_nowhere),
+		cmocka_unit_test(nothing_passes_of_a_network_that_is_not_known),
 		cmocka_unit_test(only_changes_of_peers_keys_and_networks_make_it_read_again),
 		cmocka_unit_test(what_did_not_change_keeps_its_stamp),
 		cmocka_unit_test(without_memory_the_peers_stay_as_they_were),
