@@ -19,6 +19,9 @@
 #define AWAIT_LIMIT_MS 1000
 #define NAMES_AGAIN_MS 1000
 #define APPLY_AGAIN_MS 5000
+#define PEERS_SILENT_MS 300000 /* a controller that was not heard for so long cannot say who has expired: more than two parks */
+#define PEERS_BEGIN_MS 30000   /* after our start it has so long to be heard */
+#define PEERS_LOOK_MS 60000
 #define AWAITS_PER_POLL 64
 
 /* ---- what roles get: the instances of this host ---- */
@@ -168,15 +171,56 @@ static void apply_later(struct node *node)
 		log_err("apply", "no memory for a timer: what failed waits for the next change");
 }
 
+/* Who has expired is the controller's word, by its clock, for as long as it can be heard; and a while longer, so that its restart changes
+ * nothing. After that ours decides, or whoever was let in until Friday would be in for as long as the controller is away. */
+static bool hears_lately(const struct node *node)
+{
+	int64_t now = (int64_t)clock_mono_ms(&node->clock);
+
+	return now - node->begun_ms < PEERS_BEGIN_MS || (node->heard_ms != DNS_NEVER_HEARD && now - node->heard_ms < PEERS_SILENT_MS);
+}
+
+static void look_for_expired(struct node *node)
+{
+	uint64_t now_ms = clock_real_ms(&node->clock), due = node->role_peers.due_ms, in = PEERS_LOOK_MS;
+
+	loop_cancel_timer(&node->peers_due);
+	if (due == UINT64_MAX && !node->role_peers.n_over)
+		return;
+	if (due > now_ms && due - now_ms < in) /* the wall clock may jump: so no later */
+		in = due - now_ms;
+	if (loop_set_timer_in(node->loop, &node->peers_due, in) < 0)
+		log_err("apply", "no memory for a timer: peers that expire are noticed with the next change");
+}
+
+static void peers_due_expired(struct loop_timer *timer)
+{
+	static const struct replica_change peers = { .peers = true };
+	struct node *node = container_of(timer, struct node, peers_due);
+	const struct role_peers *p = &node->role_peers;
+
+	if (!p->n_over && (hears_lately(node) || clock_real_ms(&node->clock) < p->due_ms)) {
+		look_for_expired(node);
+		return;
+	}
+	node_apply(node, &peers);
+	if (node->sync)
+		sync_nudge(node->sync); /* an error more or less */
+}
+
 /* A gateway's own. Without memory it goes on with what it had. */
 static void find_peers(struct node *node, struct role_desired *desired)
 {
 	const struct node_errors *errors = &node->role_peers.errors;
-	int e = role_peers_get(&node->role_peers, &node->replica, node->identity.host, desired);
+	uint64_t now_ms = hears_lately(node) ? 0 : clock_real_ms(&node->clock);
+	int e = role_peers_get(&node->role_peers, &node->replica, node->identity.host, now_ms, desired);
 
 	if (e < 0) {
 		complain_of_self(node, "peers", e, NULL);
 		apply_later(node);
+	} else {
+		node->peers_due.expired = peers_due_expired;
+		look_for_expired(node);
 	}
 	for (size_t i = 0; i < errors->n; i++)
 		node_errors_add(&node->errors, errors->items[i].kind, errors->items[i].key, errors->items[i].key_len, errors->items[i].v,
@@ -523,6 +567,8 @@ static void on_heard(void *ctx)
 
 	node->hears = true;
 	node->heard_ms = (int64_t)clock_mono_ms(&node->clock);
+	if (node->role_peers.n_over && loop_set_timer_in(node->loop, &node->peers_due, 0) < 0) /* its word counts again */
+		log_err("apply", "no memory for a timer: peers that had expired wait for the next change");
 	node_publish_heard(node);
 }
 

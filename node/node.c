@@ -402,6 +402,7 @@ int node_start(struct node *node, const struct node_parts *parts, struct loop *l
 	*node = (struct node){ .loop = loop, .clock = parts->clock, .config = config, .identity = *identity, .role_bits = role_bits,
 			       .kernel = parts->kernel, .pumped = parts->pumped };
 	node->started_ms = clock_real_ms(&node->clock);
+	node->begun_ms = (int64_t)clock_mono_ms(&node->clock);
 	replica_init(&node->replica);
 	e = start_parts(node, parts, why);
 	/* knowing nothing is no reason to take anything away: what an earlier run set up goes on until the controller has spoken */
@@ -445,6 +446,7 @@ void node_stop(struct node *node)
 	node_forget_awaits(node);
 	loop_cancel_timer(&node->names_again);
 	loop_cancel_timer(&node->apply_again);
+	loop_cancel_timer(&node->peers_due);
 	if (node->link)
 		link_client_stop(node->link);
 	node->dns = dns_server_stop(node->dns);

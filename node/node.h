@@ -109,7 +109,9 @@ struct node {
 	struct node_errors errors;
 	struct presence unheard; /* pairs that the last let_speak could not add */
 	bool unreached; /* the mesh is not as the records want it */
+	struct loop_timer peers_due;   /* a peer of this gateway expires */
 	struct loop_timer apply_again; /* what the kernel refused may be possible later */
+	int64_t begun_ms; /* of this start, monotonic */
 	uint64_t started_ms, presence_timeouts, apply_errors, applies;
 	bool applying;
 	struct status *status;

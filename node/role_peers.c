@@ -9,6 +9,8 @@
 struct gather {
 	const struct replica *replica;
 	uint32_t self;
+	uint64_t now_ms, due_ms;
+	size_t n_over;
 	struct role_peer *items;
 	size_t n, cap;
 	struct node_errors *errors;
@@ -49,6 +51,23 @@ static void join_key(struct gather *g, struct role_peer *out)
 	out->has_key = peer_key_decode(record, &out->key, &why) == 0;
 	if (!out->has_key)
 		node_errors_add(g->errors, record->kind, record->key, record->key_len, record->v, why.text);
+}
+
+/* The controller takes it back when its time is up; we are for the case that it cannot, or cannot tell us. */
+static void judge_time(struct gather *g, const struct record *record, struct role_peer *out)
+{
+	uint64_t until = out->record.expires_at_ms;
+
+	if (!until)
+		return;
+	if (g->now_ms < until) {
+		g->due_ms = until < g->due_ms ? until : g->due_ms;
+		return;
+	}
+	out->suspended = true;
+	g->n_over++;
+	node_errors_add(g->errors, record->kind, record->key, record->key_len, record->v,
+			"it has expired by the clock of this machine, and the controller is silent: it is not let in");
 }
 
 static void free_items(struct role_peer *items, size_t cap)
@@ -96,6 +115,7 @@ static int add_peer(void *ctx, const struct record *record)
 	out->v = record->v;
 	join_network(g->replica, out);
 	join_key(g, out);
+	judge_time(g, record, out);
 	g->n++;
 	return 0;
 }
@@ -129,10 +149,10 @@ static size_t list_networks(const struct role_peer *items, size_t n, uint32_t *r
 	return kept;
 }
 
-static int read_again(struct role_peers *peers, const struct replica *replica, uint32_t self)
+static int read_again(struct role_peers *peers, const struct replica *replica, uint32_t self, uint64_t now_ms)
 {
 	struct node_errors errors = { 0 };
-	struct gather g = { .replica = replica, .self = self, .errors = &errors };
+	struct gather g = { .replica = replica, .self = self, .now_ms = now_ms, .due_ms = UINT64_MAX, .errors = &errors };
 	uint32_t *networks = NULL;
 	int e = replica_each(replica, RECORD_PEER, add_peer, &g);
 
@@ -148,7 +168,8 @@ static int read_again(struct role_peers *peers, const struct replica *replica, u
 	free_items(peers->items, peers->n);
 	free(peers->networks);
 	node_errors_deinit(&peers->errors);
-	*peers = (struct role_peers){ .items = g.items, .n = g.n, .networks = networks, .errors = errors, .stamp = peers->stamp + 1 };
+	*peers = (struct role_peers){ .items = g.items, .n = g.n, .networks = networks, .errors = errors, .due_ms = g.due_ms,
+				       .n_over = g.n_over, .stamp = peers->stamp + 1 };
 	peers->n_networks = list_networks(g.items, g.n, networks);
 	return 0;
 }
@@ -158,9 +179,9 @@ void role_peers_changed(struct role_peers *peers, const struct replica_change *c
 	peers->stale = peers->stale || change->all || change->peers;
 }
 
-int role_peers_get(struct role_peers *peers, const struct replica *replica, uint32_t self, struct role_desired *desired)
+int role_peers_get(struct role_peers *peers, const struct replica *replica, uint32_t self, uint64_t now_ms, struct role_desired *desired)
 {
-	int e = peers->stale || !peers->stamp ? read_again(peers, replica, self) : 0;
+	int e = peers->stale || !peers->stamp ? read_again(peers, replica, self, now_ms) : 0;
 
 	desired->peers = peers->items;
 	desired->n_peers = peers->n;

@@ -128,6 +128,7 @@ static struct rig *rig_new(void)
 static void rig_end(struct rig *rig)
 {
 	loop_cancel_timer(&rig->node.apply_again);
+	loop_cancel_timer(&rig->node.peers_due);
 	node_errors_deinit(&rig->node.errors);
 	presence_deinit(&rig->node.unheard);
 	moved_deinit(&rig->node.moved);
@@ -284,6 +285,49 @@ static void g9_peers_of_a_machine_that_is_configured_to_be_no_gateway_are_errors
 	m = made_delta(22, 23);
 	take_peer(m, 23, MADE_HOST2); /* another's */
 	apply(rig, m);
+	assert_int_equal(rig->node.errors.n, 0);
+	rig_end(rig);
+}
+
+static void fire(struct loop_timer *timer)
+{
+	assert_int_not_equal(timer->slot, 0);
+	timer->expired(timer);
+}
+
+static void whoever_has_expired_is_let_in_no_more_when_the_controller_cannot_say_so(void **state)
+{
+	enum { LIVES = 600000 };
+	struct rig *rig = rig_new();
+	struct made *m = made_delta(20, 21);
+	struct peer_record p = made_peer_record(MADE_NET, MADE_HOST, 1);
+
+	(void)state;
+	rig->node.role_bits = ROLE_GATEWAY;
+	p.expires_at_ms = rig->v.real_offset_ms + LIVES;
+	made_peer(m, 21, &p);
+	apply(rig, made_world());
+	assert_int_equal(rig->node.peers_due.slot, 0); /* none expires */
+	apply(rig, m);
+	rig->v.now_ms += LIVES - 1;
+	fire(&rig->node.peers_due);
+	assert_string_equal(rig->heard, "00020001 ");
+	rig->v.now_ms += 1;
+	rig->node.heard_ms = (int64_t)rig->v.now_ms - 1000; /* it is there: then our clock is wrong */
+	fire(&rig->node.peers_due);
+	assert_string_equal(rig->heard, "00020001 ");
+	rig->v.now_ms += 400000;
+	fire(&rig->node.peers_due);
+	assert_string_equal(rig->heard, "");
+	assert_int_equal(rig->node.errors.n, 1);
+	assert_int_equal(rig->node.errors.items[0].kind, RECORD_PEER);
+	rig->v.now_ms += 60000;
+	fire(&rig->node.peers_due);
+	assert_string_equal(rig->heard, "");
+	node_sync_events.heard(&rig->node); /* and has not taken it back */
+	assert_true(rig->node.peers_due.at_ms <= rig->v.now_ms + 1);
+	fire(&rig->node.peers_due);
+	assert_string_equal(rig->heard, "00020001 ");
 	assert_int_equal(rig->node.errors.n, 0);
 	rig_end(rig);
 }
@@ -498,6 +542,7 @@ int main(void)
 		cmocka_unit_test(roles_are_given_the_instances_of_this_host_with_what_belongs_to_them),
 		cmocka_unit_test(a_gateway_listens_for_the_networks_of_its_peers_when_they_have_names),
 		cmocka_unit_test(g9_peers_of_a_machine_that_is_configured_to_be_no_gateway_are_errors_of_their_records),
+		cmocka_unit_test(whoever_has_expired_is_let_in_no_more_when_the_controller_cannot_say_so),
 		cmocka_unit_test(g9_a_network_that_nobody_can_listen_for_is_an_error_of_its_record),
 		cmocka_unit_test(a_step_that_fails_is_counted_and_the_others_are_made),
 		cmocka_unit_test(g9_what_the_map_does_not_take_is_an_error_of_the_instance_and_all_else_applies),

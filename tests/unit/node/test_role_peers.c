@@ -39,7 +39,7 @@ static void peers_of_this_gateway_come_with_key_and_network_sorted_by_id(void **
 	struct replica *r = world();
 
 	(void)state;
-	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, &d), 0);
+	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, 0, &d), 0);
 	assert_int_equal(d.n_peers, 3);
 	assert_string_equal(d.peers[0].record.name, "laptop-1");
 	assert_true(d.peers[0].has_key);
@@ -70,7 +70,7 @@ static void a_peer_that_moves_is_let_in_where_its_key_is(void **state)
 	assert_int_equal(peer_key_encode(&key, &body), 0);
 	made_add(m, peer_key_envelope(&key, p.network, MADE_HOST), 27, body);
 	made_take(r, m, 0);
-	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, &d), 0);
+	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, 0, &d), 0);
 	assert_int_equal(d.n_peers, 4);
 	assert_string_equal(d.peers[2].record.name, "laptop-4");
 	assert_int_equal(d.peers[2].record.gateway, MADE_HOST2);
@@ -91,7 +91,7 @@ static void a_suspended_network_or_peer_is_present_nowhere(void **state)
 	made_network(m, 27, MADE_NET, "acme", true);
 	made_peer(m, 28, &p);
 	made_take(r, m, 0);
-	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, &d), 0);
+	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, 0, &d), 0);
 	assert_int_equal(d.n_peers, 3);
 	for (size_t i = 0; i < d.n_peers; i++)
 		assert_true(d.peers[i].suspended);
@@ -109,9 +109,41 @@ static void nothing_passes_of_a_network_that_is_not_known(void **state)
 	(void)state;
 	made_tombstone(m, network_envelope(&(struct network_record){ .id = MADE_NET2 }), 27);
 	made_take(r, m, 0);
-	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, &d), 0);
+	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, 0, &d), 0);
 	assert_true(d.peers[2].suspended);
 	assert_int_equal(d.n_networks, 1);
+	end(r, &peers);
+}
+
+static void one_whose_time_is_up_is_let_in_no_more_even_if_nobody_takes_it_back(void **state)
+{
+	enum { UNTIL = 1000000 };
+	struct peer_record p = made_peer_record(MADE_NET2, MADE_HOST, 2);
+	struct made *m = made_delta(26, 27);
+	struct role_peers peers = { 0 };
+	struct role_desired d = { 0 };
+	struct replica *r = world();
+
+	(void)state;
+	p.expires_at_ms = UNTIL;
+	made_peer(m, 27, &p);
+	made_take(r, m, 0);
+	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, UNTIL - 1, &d), 0);
+	assert_false(d.peers[2].suspended);
+	assert_int_equal(peers.errors.n + peers.n_over, 0);
+	assert_int_equal(peers.due_ms, UNTIL);
+	peers.stale = true;
+	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, UNTIL, &d), 0);
+	for (size_t i = 0; i < d.n_peers; i++)
+		assert_int_equal(d.peers[i].suspended, d.peers[i].record.expires_at_ms != 0);
+	assert_int_equal(d.n_networks, 1); /* that was all of globex */
+	assert_int_equal(peers.errors.n, 1);
+	assert_int_equal(peers.n_over, 1);
+	assert_int_equal(peers.due_ms, UINT64_MAX);
+	peers.stale = true; /* the controller is back, and knows better */
+	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, 0, &d), 0);
+	assert_false(d.peers[2].suspended);
+	assert_int_equal(d.n_networks, 2);
 	end(r, &peers);
 }
 
@@ -164,15 +196,15 @@ static void what_did_not_change_keeps_its_stamp(void **state)
 	uint64_t stamp;
 
 	(void)state;
-	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, &d), 0);
+	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, 0, &d), 0);
 	before = d.peers;
 	stamp = d.peers_stamp;
 	role_peers_changed(&peers, &c);
-	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, &d), 0);
+	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, 0, &d), 0);
 	assert_ptr_equal(d.peers, before);
 	assert_int_equal(d.peers_stamp, stamp);
 	role_peers_changed(&peers, &p);
-	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, &d), 0);
+	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, 0, &d), 0);
 	assert_int_not_equal(d.peers_stamp, stamp);
 	end(r, &peers);
 }
@@ -186,17 +218,17 @@ static void without_memory_the_peers_stay_as_they_were(void **state)
 	unsigned failed = 0;
 
 	(void)state;
-	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, &d), 0);
+	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, 0, &d), 0);
 	for (int from = 0; from < 3; from++) {
 		role_peers_changed(&peers, &p);
 		memory_fails_after(from);
-		failed += role_peers_get(&peers, r, MADE_HOST, &d) == -ENOMEM;
+		failed += role_peers_get(&peers, r, MADE_HOST, 0, &d) == -ENOMEM;
 		memory_is_there();
 		assert_int_equal(d.n_peers, 3);
 		assert_int_equal(d.n_networks, 2);
 	}
 	assert_true(failed);
-	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, &d), 0);
+	assert_int_equal(role_peers_get(&peers, r, MADE_HOST, 0, &d), 0);
 	assert_int_equal(d.n_peers, 3);
 	end(r, &peers);
 }
@@ -208,6 +240,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_moves_is_let_in_where_its_key_is),
 		cmocka_unit_test(a_suspended_network_or_peer_is_present_nowhere),
 		cmocka_unit_test(nothing_passes_of_a_network_that_is_not_known),
+		cmocka_unit_test(one_whose_time_is_up_is_let_in_no_more_even_if_nobody_takes_it_back),
 		cmocka_unit_test(only_changes_of_peers_keys_and_networks_make_it_read_again),
 		cmocka_unit_test(what_did_not_change_keeps_its_stamp),
 		cmocka_unit_test(without_memory_the_peers_stay_as_they_were),
