@@ -218,7 +218,7 @@ static void find_peers(struct node *node, struct role_desired *desired)
 	if (e < 0) {
 		complain_of_self(node, "peers", e, NULL);
 		apply_later(node);
-	} else {
+	} else if (!node->peers_due.slot) { /* else applies that come often would put it off for ever */
 		node->peers_due.expired = peers_due_expired;
 		look_for_expired(node);
 	}

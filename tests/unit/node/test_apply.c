@@ -310,6 +310,8 @@ static void whoever_has_expired_is_let_in_no_more_when_the_controller_cannot_say
 	assert_int_equal(rig->node.peers_due.slot, 0); /* none expires */
 	apply(rig, m);
 	rig->v.now_ms += LIVES - 1;
+	apply(rig, made_new(SIXPN__POLL_KIND__POLL_NOTHING, 21, 22));
+	assert_true(rig->node.peers_due.at_ms <= rig->v.now_ms); /* not put off */
 	fire(&rig->node.peers_due);
 	assert_string_equal(rig->heard, "00020001 ");
 	rig->v.now_ms += 1;
