@@ -1,49 +1,13 @@
 /* peers - see peers.h. */
-#include "gateway/peers.h"
+#include "gateway/peers_internal.h"
 
 #include "lib/base/crypto.h"
 #include "lib/base/log.h"
-#include "lib/base/map.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define AREA "gateway"
-#define FRESH_S 180 /* WireGuard's own: a session is used no longer than that */
-
-struct entry {
-	uint8_t key[WG_KEY_LEN];
-	struct peers_entry of;
-};
-
-struct refusal {
-	uint8_t id[8];
-	uint64_t v;
-	char text[160];
-};
-
-struct peers {
-	struct peers_parts parts;
-	struct role_peer *desired; /* of the last sync, deep */
-	size_t n_desired;
-	uint32_t *networks;
-	size_t n_networks;
-	uint64_t stamp;
-	bool asked; /* there was a sync */
-	bool clean; /* and everything of it is done */
-	bool behind; /* the last replay was left half-done */
-	/* What the device has. Not known before the first look, and after a set that failed half-way. */
-	bool known;
-	struct wg_peer_status *have;
-	struct wg_prefix *have_prefixes;
-	size_t n_have;
-	struct map entries; /* key -> struct entry */
-	struct refusal *refusals;
-	size_t n_refusals;
-	uint64_t changes;
-	struct histogram installs;
-};
 
 /* ---- what is kept ---- */
 
@@ -58,7 +22,7 @@ static void free_desired(struct peers *p)
 	p->n_desired = p->n_networks = 0;
 }
 
-static void free_have(struct peers *p)
+void peers_forget_have(struct peers *p)
 {
 	if (p->have)
 		crypto_wipe(p->have, p->n_have * sizeof *p->have);
@@ -153,7 +117,7 @@ static int keep_have(struct peers *p, const struct plan *plan)
 		have[i].peer = plan->wanted[i];
 		have[i].peer.allowed = &prefixes[i];
 	}
-	free_have(p);
+	peers_forget_have(p);
 	p->have = have;
 	p->have_prefixes = prefixes;
 	p->n_have = plan->n_wanted;
@@ -161,7 +125,7 @@ static int keep_have(struct peers *p, const struct plan *plan)
 }
 
 /* The device has what the plan wanted. */
-static void settle(struct peers *p, const struct plan *plan, bool was_there)
+void peers_settle(struct peers *p, const struct plan *plan, bool was_there)
 {
 	p->known = keep_have(p, plan) == 0;
 	if (keep_entries(p, plan, was_there) < 0)
@@ -203,7 +167,7 @@ static void tell_self(const struct peers *p, const char *what, int error)
 
 /* ---- bringing the machine there ---- */
 
-static struct plan_input input_of(const struct peers *p)
+struct plan_input peers_input_of(const struct peers *p)
 {
 	return (struct plan_input){ .self = p->parts.env->host,
 				    .own_key = p->parts.own_key,
@@ -215,7 +179,7 @@ static struct plan_input input_of(const struct peers *p)
 				    .n_there = p->n_have };
 }
 
-static int change_ways(struct peers *p, const struct plan_way *ways, size_t n, int (*how)(void *ctx, const struct plan_way *way),
+int peers_change_ways(struct peers *p, const struct plan_way *ways, size_t n, int (*how)(void *ctx, const struct plan_way *way),
 		       enum repair told)
 {
 	const struct role_env *env = p->parts.env;
@@ -237,7 +201,7 @@ static int change_ways(struct peers *p, const struct plan_way *ways, size_t n, i
 	return first;
 }
 
-static int change_peers(struct peers *p, const struct plan *plan)
+int peers_change_peers(struct peers *p, const struct plan *plan)
 {
 	const struct clock *clock = &p->parts.env->clock;
 	uint64_t before = clock_mono_us(clock);
@@ -257,11 +221,11 @@ static int change_peers(struct peers *p, const struct plan *plan)
 /* The whole plan, in its order. What fails is told, what does not depend on it goes on. */
 static int carry_out(struct peers *p, const struct plan *plan, bool was_there)
 {
-	int ways = change_ways(p, plan->add, plan->n_add, p->parts.ways->add, REPAIR_KINDS), wg = change_peers(p, plan), gone;
+	int ways = peers_change_ways(p, plan->add, plan->n_add, p->parts.ways->add, REPAIR_KINDS), wg = peers_change_peers(p, plan), gone;
 
 	if (wg == 0)
-		settle(p, plan, was_there);
-	gone = change_ways(p, plan->remove, plan->n_remove, p->parts.ways->remove, REPAIR_KINDS);
+		peers_settle(p, plan, was_there);
+	gone = peers_change_ways(p, plan->remove, plan->n_remove, p->parts.ways->remove, REPAIR_KINDS);
 	return wg ? wg : ways ? ways : gone;
 }
 
@@ -275,7 +239,7 @@ static int look(struct peers *p, struct wg_observed *ret_observed)
 
 static int bring(struct peers *p)
 {
-	struct plan_input in = input_of(p);
+	struct plan_input in = peers_input_of(p);
 	struct wg_observed observed = { 0 };
 	struct plan_way *ways = NULL;
 	bool first = !p->known && !p->changes;
@@ -319,174 +283,6 @@ void peers_sync(struct peers *p, const struct role_desired *desired)
 	tell_refusals(p);
 }
 
-/* ---- back again ---- */
-
-static bool is_live(const struct peers_entry *e, uint64_t now_s)
-{
-	return e && e->is_seen && e->seen.peer.endpoint.ss_family && e->seen.last_handshake_s + FRESH_S > now_s;
-}
-
-static size_t return_endpoints(struct peers *p, struct plan *plan, struct wg_peer *ret_live)
-{
-	uint64_t now_s = clock_real_ms(&p->parts.env->clock) / 1000;
-	size_t n = 0;
-
-	for (size_t i = 0; i < plan->wg.n; i++) {
-		struct wg_peer *peer = &plan->wg.peers[i]; /* of step i */
-		const struct peers_entry *e = peers_find(p, peer->public_key);
-
-		if (plan->wg.steps[i].kind != WG_STEP_ADD || !is_live(e, now_s))
-			continue;
-		peer->endpoint = e->seen.peer.endpoint;
-		plan->wg.steps[i].set_endpoint = true;
-		ret_live[n++] = *peer;
-	}
-	return n;
-}
-
-/* The peers of the plan; those who lost their entry while they were connected are found and greeted. */
-static int bring_back(struct peers *p, struct plan *plan)
-{
-	CLEAN_FREE struct wg_peer *live = calloc(plan->wg.n + 1, sizeof *live);
-	size_t n;
-	int e;
-
-	if (!live)
-		return -ENOMEM;
-	n = return_endpoints(p, plan, live);
-	e = change_peers(p, plan);
-	if (e == 0) {
-		settle(p, plan, true);
-		e = wg_greet(p->parts.wg, live, n);
-	}
-	crypto_wipe(live, n * sizeof *live);
-	return e;
-}
-
-void peers_greet(struct peers *p)
-{
-	uint64_t now_s = clock_real_ms(&p->parts.env->clock) / 1000;
-	CLEAN_FREE struct wg_peer *live = calloc(p->n_have + 1, sizeof *live);
-	size_t n = 0;
-	int e;
-
-	for (size_t i = 0; live && i < p->n_have; i++) {
-		const struct peers_entry *entry = peers_find(p, p->have[i].peer.public_key);
-
-		if (!is_live(entry, now_s))
-			continue;
-		memcpy(live[n].public_key, p->have[i].peer.public_key, WG_KEY_LEN);
-		live[n++].endpoint = entry->seen.peer.endpoint;
-	}
-	e = live ? wg_greet(p->parts.wg, live, n) : -ENOMEM;
-	if (e < 0)
-		log_warn(AREA, "who was connected has to find out by himself that his session is gone: %s", strerror(-e));
-}
-
-int peers_replay(struct peers *p, struct why *why)
-{
-	struct plan_input in = input_of(p);
-	struct plan plan = { 0 };
-	/* what the try before left may be somebody who is gone meanwhile, and was not greeted */
-	int e = p->behind ? wg_reconcile(p->parts.wg, NULL, 0, NULL, why) : 0;
-
-	free_have(p);
-	p->known = e == 0; /* that it knows nobody */
-	if (e || !p->asked)
-		return e;
-	in.there = NULL;
-	in.n_there = 0;
-	e = plan_make(&in, &plan);
-	if (e == 0)
-		e = change_ways(p, plan.add, plan.n_add, p->parts.ways->add, REPAIR_KINDS);
-	if (e == 0)
-		e = bring_back(p, &plan);
-	plan_deinit(&plan);
-	p->behind = e < 0;
-	return e;
-}
-
-/* ---- drift ---- */
-
-static void tell_steps(const struct peers *p, const struct plan *plan, int error)
-{
-	static const char *const words[] = { [WG_STEP_REMOVE] = "is nobody's", [WG_STEP_UPDATE] = "was changed", [WG_STEP_ADD] = "was missing" };
-	const struct role_env *env = p->parts.env;
-
-	for (size_t i = 0; i < plan->wg.n; i++) {
-		const struct peers_entry *e = peers_find(p, plan->wg.steps[i].peer->public_key);
-		char object[128], key[CRYPTO_BASE64_KEY_LEN + 1], id[17] = "";
-
-		if (wg_plan_is_nobody(plan->wg.steps[i].peer)) { /* told once: by what it takes */
-			if (plan->wg.steps[i].kind == WG_STEP_ADD)
-				env->ops->repaired(env->node, REPAIR_PEER, wg_plan_nobody_text(plan->wg.steps[i].peer, object, sizeof object), error);
-			continue;
-		}
-		crypto_base64(plan->wg.steps[i].peer->public_key, WG_KEY_LEN, key);
-		if (e)
-			crypto_hex(e->id, sizeof e->id, id);
-		snprintf(object, sizeof object, "peer %s%s%s %s", id, e ? ", " : "", key, words[plan->wg.steps[i].kind]);
-		env->ops->repaired(env->node, REPAIR_PEER, object, error);
-	}
-}
-
-void peers_compare(struct peers *p, const struct wg_observed *observed)
-{
-	struct plan_input in = input_of(p);
-	bool tell = p->known && p->clean && !p->behind; /* else it is our own work that was left half-done */
-	struct plan plan = { 0 };
-	int e;
-
-	if (!p->asked)
-		return;
-	in.there = observed->peers;
-	in.n_there = observed->n;
-	e = plan_make(&in, &plan);
-	if (e == 0 && plan.wg.n) {
-		e = bring_back(p, &plan);
-		if (tell)
-			tell_steps(p, &plan, e);
-	} else if (e == 0 && !p->known) {
-		settle(p, &plan, true);
-	}
-	plan_deinit(&plan);
-	if (e < 0)
-		log_limited(LOG_L_ERR, AREA, "peers cannot be compared: %s", strerror(-e));
-}
-
-static int put_ways_right(struct peers *p, enum repair told)
-{
-	struct plan_input in = input_of(p);
-	struct plan_way *ways = NULL;
-	struct plan plan = { 0 };
-	int e = p->parts.ways->list(p->parts.ways_ctx, &ways, &in.n_ways), gone;
-
-	in.ways = ways;
-	if (e == 0)
-		e = plan_make_ways(&in, &plan);
-	if (e == 0) {
-		e = change_ways(p, plan.add, plan.n_add, p->parts.ways->add, told);
-		gone = change_ways(p, plan.remove, plan.n_remove, p->parts.ways->remove, told);
-		e = e ? e : gone;
-	}
-	plan_deinit(&plan);
-	free(ways);
-	return e;
-}
-
-void peers_compare_ways(struct peers *p)
-{
-	int e = p->asked && p->clean ? put_ways_right(p, REPAIR_PEERS_ROUTE) : 0;
-
-	if (e < 0)
-		log_limited(LOG_L_ERR, AREA, "ways cannot all be put right: %s", strerror(-e));
-}
-
-int peers_lay_ways(struct peers *p)
-{
-	return p->asked ? put_ways_right(p, REPAIR_KINDS) : 0;
-}
-
 /* ---- life ---- */
 
 int peers_new(const struct peers_parts *parts, struct peers **ret_peers)
@@ -505,7 +301,7 @@ struct peers *peers_free(struct peers *p)
 	if (!p)
 		return NULL;
 	free_desired(p);
-	free_have(p);
+	peers_forget_have(p);
 	free_entries(&p->entries);
 	free(p->refusals);
 	free(p);
@@ -519,7 +315,7 @@ void peers_wipe(struct peers *p)
 	int e = p->parts.ways->list(p->parts.ways_ctx, &ways, &n);
 
 	if (e == 0)
-		e = change_ways(p, ways, n, p->parts.ways->remove, REPAIR_KINDS);
+		e = peers_change_ways(p, ways, n, p->parts.ways->remove, REPAIR_KINDS);
 	if (e < 0)
 		log_err(AREA, "not all ways are gone: %s", strerror(-e));
 	free(ways);

@@ -1,6 +1,6 @@
 /* peers - brings WireGuard and the ways to what the records ask for, and keeps them there. All of it within the call, so that what is
- * acknowledged is true: 10,000 new peers take about a second with wireguard-go, one takes a millisecond. Nothing that is equal is touched,
- * and the set of a live device is never replaced. */
+ * acknowledged is true: one new peer takes a millisecond, 10,000 as long as a bare wireguard-go needs for them (0.12 ms each and more on
+ * a busy machine). Nothing that is equal is touched, and the set of a live device is never replaced. */
 #pragma once
 #include "gateway/plan.h"
 #include "gateway/ways.h"

@@ -119,7 +119,7 @@ MUTANTS = [
      "what is private in a network that left stays: a key too"),
     ("gateway-trusts-a-device", "gateway/peers.c", "return p->known ? 0 : wg_observe(p->parts.wg, ret_observed);", "return 0;",
      "a gateway's daemon that starts believes that its WireGuard is empty"),
-    ("gateway-not-brought-back", "gateway/peers.c", "	if (e == 0)\n		e = bring_back(p, &plan);", "",
+    ("gateway-not-brought-back", "gateway/peers_repair.c", "	if (e == 0)\n		e = bring_back(p, &plan);", "",
      "WireGuard that died stays empty"),
     ("gateway-lets-the-suspended-in", "gateway/plan.c", "return peer->has_key && !peer->suspended;", "return peer->has_key;",
      "who is suspended can connect"),
