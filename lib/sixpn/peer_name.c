@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SHOWN_MAX 40
+
 static bool is_letter(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -15,6 +17,16 @@ static bool is_letter(char c)
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
+}
+
+/* How many bytes of it an error shows, cut between characters. */
+static size_t shown(const char *name)
+{
+	size_t n = strnlen(name, SHOWN_MAX);
+
+	while (n && ((unsigned char)name[n] & 0xc0) == 0x80)
+		n--;
+	return n;
 }
 
 int peer_name_check(const char *name, struct why *why)
@@ -32,8 +44,8 @@ int peer_name_check(const char *name, struct why *why)
 		if (is_letter(c) || is_digit(c) || (c == '-' && i && i + 1 < n))
 			continue;
 		return why_set(why, "name_invalid", "name",
-			       "peer name \"%.*s\": character \"%.*s\" at position %zu is not allowed there; use letters, digits and, in between, \"-\"",
-			       (int)(i < 40 ? i : 40), name, isprint((unsigned char)c) ? 1 : 0, name + i, i + 1);
+			       "peer name \"%.*s%s\": character \"%.*s\" at position %zu is not allowed there; use letters, digits and, in between, \"-\"",
+			       (int)shown(name), name, name[shown(name)] ? "..." : "", isprint((unsigned char)c) ? 1 : 0, name + i, i + 1);
 	}
 	return 0;
 }

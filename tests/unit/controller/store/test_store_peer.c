@@ -75,6 +75,13 @@ static void what_is_no_name_of_a_peer_is_refused(void **state)
 		assert_int_equal(peer_name_check(wrong[i], &why), E_REFUSED);
 		assert_string_equal(why.code, "name_invalid");
 	}
+	assert_int_equal(peer_name_check("my.laptop", &why), E_REFUSED);
+	assert_non_null(strstr(why.text, "peer name \"my.laptop\": character \".\" at position 3 ")); /* all of it, not what is before the fault */
+	memset(name, 'a', sizeof name);
+	memcpy(name + 39, "\xc3\xbc", 2);
+	name[60] = 0;
+	assert_int_equal(peer_name_check(name, &why), E_REFUSED);
+	assert_non_null(strstr(why.text, "aaa...\": ")); /* cut, but not inside a character */
 	memset(name, 'a', sizeof name);
 	name[256] = 0;
 	assert_int_equal(peer_name_check(name, &why), E_REFUSED);
