@@ -449,6 +449,24 @@ static void begin(struct world *w)
 	w->next_fault_ms = w->rules.fault_ms ? w->now_ms + world_below(w, w->rules.fault_ms) : NEVER;
 }
 
+/* What a store that was put back lost in masses is held back by its nodes until somebody says that it is meant: the operator does. */
+static void release_held(struct world *w)
+{
+	const struct ctl *ctl = w->attached;
+
+	for (unsigned i = 0; i < w->n_hosts && ctl && ctl_is_alive(ctl); i++) {
+		const struct host *h = &w->hosts[i];
+		const struct node_entry *node = h->joined && !h->deleted ? node_table_find(&ctl->c->nodes, h->host) : NULL;
+
+		if (!node || !node->n_held)
+			continue;
+		w->actor = (void *)(uintptr_t)ctl;
+		world_note(w, "%s is told to let go %zu deletes", h->machine.name, node->n_held);
+		ctl->c->env.ops->release_held(ctl->c->env.ctx, h->host);
+		w->actor = NULL;
+	}
+}
+
 static void come_to_rest(struct world *w)
 {
 	uint64_t limit = w->now_ms + REST_MS;
@@ -459,6 +477,7 @@ static void come_to_rest(struct world *w)
 	faults_end(w);
 	do {
 		world_steps_until(w, w->now_ms + REST_LOOK_MS);
+		release_held(w);
 		if (is_at_rest(w, why)) {
 			check_rest(w);
 			return;
