@@ -338,13 +338,6 @@ struct peers_entry *peers_find(const struct peers *p, const uint8_t public_key[W
 	return e ? &e->of : NULL;
 }
 
-struct peers_entry *peers_next(const struct peers *p, size_t *at)
-{
-	struct entry *e = map_next(&p->entries, at);
-
-	return e ? &e->of : NULL;
-}
-
 size_t peers_count(const struct peers *p)
 {
 	return p->entries.n;

@@ -53,5 +53,4 @@ struct peers_entry {
 	struct sockaddr_storage said_endpoint;
 };
 struct peers_entry *peers_find(const struct peers *p, const uint8_t public_key[WG_KEY_LEN]);
-struct peers_entry *peers_next(const struct peers *p, size_t *at); /* as map_next */
 size_t peers_count(const struct peers *p);

@@ -109,7 +109,7 @@ def rows():
         Row("peer-roaming", people, "the laptop leaves the house during a download, and the download ends well", roaming,
             "the other network lets no UDP out", cafe_is_shut, costly="people"),
         Row("peer-rekey", people, "a new key is good and the old one dead when `peer rekey` returns; so is the peer when `peer delete` does",
-            rekey_and_delete, "somebody's watchdog at gw-ord puts back every key", keys_put_back, costly="people"),
+            rekey_and_delete, "somebody's watchdog at gw-ord puts back every key", keys_put_back, ("peer-move",), costly="people"),
         Row("peer-move", people, "a peer moves to the gateway in dev and keeps its address: the file changes in Endpoint and PublicKey, the old "
             "tunnel works until the new one is used", moving, "nrt-1's mesh loses the addresses that moved", moved_address_unroutable,
             costly="people"),

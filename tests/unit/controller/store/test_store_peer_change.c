@@ -29,6 +29,14 @@ static void the_profile_peers_does_peers_and_nothing_else(void **state)
 	assert_good(p->f, DO(p->f, &peers, store_peer_delete(store, op, NULL, "p0", &peer)));
 }
 
+static void count_pruned(void *arg, const struct store_peer *peer)
+{
+	unsigned *n = arg;
+
+	assert_string_equal(peer->record.name, "own");
+	(*n)++;
+}
+
 static void a_token_that_is_own_only_changes_what_it_made_and_nothing_else(void **state)
 {
 	struct peers *p = *state;
@@ -40,7 +48,9 @@ static void a_token_that_is_own_only_changes_what_it_made_and_nothing_else(void 
 	struct principal who;
 	struct store_token token;
 	char text[TOKEN_TEXT_SIZE];
+	unsigned pruned = 0;
 	uint8_t key[32];
+	bool more;
 
 	make_public_key(9, key);
 	assert_good(f, DO(f, &f->root, store_token_create(store, op, &in, &token, text)));
@@ -53,6 +63,10 @@ static void a_token_that_is_own_only_changes_what_it_made_and_nothing_else(void 
 	assert_good(f, DO(f, &who, store_peer_update(store, op, NULL, "own", &update, &peer)));
 	assert_good(f, DO(f, &who, store_peer_rekey(store, op, NULL, "own", key, NULL, &peer)));
 	assert_good(f, DO(f, &who, store_peer_delete(store, op, NULL, "own", &peer)));
+	memcpy(own.public_key, key, sizeof key);
+	assert_good(f, create(p, &who, &own, &peer));
+	assert_good(f, DO(f, &who, store_peer_prune(store, op, &(struct store_peer_prune){ .org = "acme" }, count_pruned, &pruned, &more)));
+	assert_int_equal(pruned, 1);
 	assert_int_equal(store_peer_find(f->store, &f->root, "acme", "another", &peer, NULL), 0);
 	assert_memory_equal(peer.record.id, another.record.id, ID_LEN);
 	in.profile = PROFILE_DEPLOY; /* it could delete the app beside which it may not touch a peer */

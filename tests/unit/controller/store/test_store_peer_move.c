@@ -202,12 +202,19 @@ static void one_that_is_on_its_way_can_be_sent_elsewhere_and_home_again(void **s
 static void a_region_without_a_gateway_falls_back_with_a_warning_unless_strict(void **state)
 {
 	struct move *m = *state;
+	struct store_org_change strict = { .set_strict_region = true, .strict_region = true };
 	uint32_t two[] = { m->ord.host, m->nrt.host };
 	struct store_peer peer;
+	struct store_org org;
 
 	assert_refused(m->f, move_as(m, &m->f->root, (struct store_peer_move){ .region = "fra", .strict = true, .live = two, .n_live = 2 }, &peer),
 		       "no_gateway_in_region");
+	assert_good(m->f, DO(m->f, &m->f->root, store_org_update(store, op, "acme", &strict, &org)));
+	assert_refused(m->f, move_as(m, &m->f->root, (struct store_peer_move){ .region = "fra", .live = two, .n_live = 2 }, &peer),
+		       "no_gateway_in_region");
 	assert_int_equal(now(m).next_gateway, 0);
+	strict.strict_region = false;
+	assert_good(m->f, DO(m->f, &m->f->root, store_org_update(store, op, "acme", &strict, &org)));
 	moved(m, (struct store_peer_move){ .region = "fra", .live = two, .n_live = 2 });
 	assert_non_null(strstr(m->warning, "\"fra\" has no live gateway"));
 }
