@@ -75,6 +75,9 @@ static void the_same_again_touches_nothing_and_asks_nothing(void **state)
 	sync(d, peers, 4, 3);
 	assert_string_equal(d->steps, "+44");
 	assert_int_equal(d->dumps, dumps); /* one more peer needs no list of all */
+	sync(d, peers, 0, 4);
+	assert_int_equal(d->n, 0);
+	assert_int_equal(d->n_ways, 0);
 	end(d, peers);
 }
 
@@ -139,6 +142,11 @@ static void one_that_does_not_answer_is_not_asked(void **state)
 	d->mute = false;
 	sync(d, peers, 3, 2);
 	assert_string_equal(d->steps, "+33");
+	d->mute = true;
+	sync(d, peers, 4, 3);
+	compare(d, peers); /* a look that comes before the next apply finishes it, and nobody else is blamed */
+	assert_string_equal(d->steps, "+44");
+	assert_int_equal(d->repairs, 0);
 	end(d, peers);
 }
 
@@ -300,6 +308,7 @@ static void what_was_changed_by_hand_is_put_right_and_told(void **state)
 	struct peers *peers = begin(&d, 3);
 	struct stats stats = { 0 };
 	struct wg_prefix foreign = plan_peer_prefix(&(struct peer_record){ .network = NET_B, .home_gateway = SELF, .instance = 0x0a, .slot = 9 });
+	struct wg_peer_status *one;
 
 	(void)state;
 	compare(d, peers);
@@ -324,7 +333,13 @@ static void what_was_changed_by_hand_is_put_right_and_told(void **state)
 	device_drop(d, &d->peers[0]); /* one who was connected is found where he was */
 	compare(d, peers);
 	assert_string_equal(d->steps, "+11 ~11 ~11");
-	assert_int_equal(device_find(d, records[0].key.public_key)->peer.endpoint.ss_family, AF_INET);
+	one = device_find(d, records[0].key.public_key);
+	assert_int_equal(one->peer.endpoint.ss_family, AF_INET);
+	talk(d, (size_t)(one - d->peers), clock_real_ms(&d->env.clock) / 1000, 4712); /* he roams, and is not called back */
+	one->peer.keepalive_s = 25;
+	compare(d, peers);
+	assert_string_equal(d->steps, "~11");
+	assert_int_equal(ntohs(((struct sockaddr_in *)&one->peer.endpoint)->sin_port), 4712);
 	end(d, peers);
 }
 
@@ -395,6 +410,10 @@ static void a_handshake_or_another_endpoint_is_told_at_once_and_bytes_alone_late
 	assert_int_equal(d->told.rx_bytes, 400);
 	see(d, peers, &stats);
 	assert_int_equal(d->stats, 0);
+	d->peers[0].tx_bytes++; /* he only listens */
+	d->v.now_ms += STATS_BYTES_MS;
+	see(d, peers, &stats);
+	assert_int_equal(d->stats, 1);
 	d->v.now_ms += 1000 * STATS_ONLINE_S;
 	see(d, peers, &stats);
 	assert_int_equal(stats.offline, 1);

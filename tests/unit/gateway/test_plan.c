@@ -65,6 +65,10 @@ static void a_network_has_a_route_to_its_peers_and_its_resolver_here(void **stat
 	peer.record.home_gateway = OTHER_GATEWAY; /* it came from elsewhere: past the route of our own */
 	assert_string_equal(steps_to(d, &peer, 1, &network, 1), ">r1 +e0 -e0 ~11");
 	assert_string_equal(way_text(&d->ways[2], text), "fdaa:2:1:a456:9:0:a:100/120");
+	peer.suspended = true;
+	assert_string_equal(steps_to(d, &peer, 1, &network, 1), "-11 <r1");
+	peer.suspended = false;
+	assert_string_equal(steps_to(d, &peer, 1, &network, 1), ">r1 +11");
 	peer.record.gateway = OTHER_GATEWAY; /* it is on its way: let in, and led nowhere */
 	assert_string_equal(steps_to(d, &peer, 1, &network, 1), "<r1");
 	free(d);
@@ -83,6 +87,27 @@ static void without_a_key_or_suspended_there_is_no_entry(void **state)
 	assert_string_equal(steps_to(d, peers, 3, &network, 1), "-22");
 	peers[2].suspended = true;
 	assert_string_equal(steps_to(d, peers, 3, NULL, 0), "-33 <l1 <r1");
+	free(d);
+}
+
+static void a_preshared_key_is_the_one_of_the_record_until_it_is_taken_away(void **state)
+{
+	struct role_peer peer = peer_of(NET_A, 1, 0x11);
+	uint32_t network = NET_A;
+	struct device *d = device_new();
+
+	(void)state;
+	peer.key.has_preshared_key = true;
+	memset(peer.key.preshared_key, 0x5a, WG_KEY_LEN);
+	steps_to(d, &peer, 1, &network, 1);
+	assert_true(d->peers[0].peer.has_preshared);
+	assert_memory_equal(d->peers[0].peer.preshared_key, peer.key.preshared_key, WG_KEY_LEN);
+	peer.key.preshared_key[31] ^= 1;
+	assert_string_equal(steps_to(d, &peer, 1, &network, 1), "~11");
+	assert_memory_equal(d->peers[0].peer.preshared_key, peer.key.preshared_key, WG_KEY_LEN);
+	peer.key.has_preshared_key = false;
+	assert_string_equal(steps_to(d, &peer, 1, &network, 1), "~11");
+	assert_false(d->peers[0].peer.has_preshared);
 	free(d);
 }
 
@@ -308,6 +333,7 @@ int main(void)
 		cmocka_unit_test(ways_come_before_peers_and_go_after_them),
 		cmocka_unit_test(a_network_has_a_route_to_its_peers_and_its_resolver_here),
 		cmocka_unit_test(without_a_key_or_suspended_there_is_no_entry),
+		cmocka_unit_test(a_preshared_key_is_the_one_of_the_record_until_it_is_taken_away),
 		cmocka_unit_test(a_new_key_replaces_the_old_one_before_it_gets_the_address),
 		cmocka_unit_test(a_key_or_address_of_another_live_peer_is_refused_and_all_else_applies),
 		cmocka_unit_test(an_entry_that_nobody_asks_for_goes),

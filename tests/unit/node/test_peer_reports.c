@@ -130,6 +130,24 @@ static void a_peer_without_a_record_is_forgotten(void **state)
 	rig_end(rig);
 }
 
+/* Enough of them for a sweep, which must leave those alone that are in line. */
+static void a_storm_of_peers_that_are_gone_again_is_forgotten_when_its_turn_comes(void **state)
+{
+	struct rig *rig = rig_new(3);
+	Sixpn__ReportRequest m = SIXPN__REPORT_REQUEST__INIT;
+
+	(void)state;
+	saw(rig, 1, 10);
+	for (unsigned i = 100; i < 400; i++)
+		saw(rig, i, i);
+	assert_int_equal(peer_reports_waiting(rig->peers), 301);
+	assert_int_equal(peer_reports_fill(rig->peers, &m), 1);
+	assert_int_equal(m.peer_stats[0]->rx_bytes, 10);
+	peer_reports_landed(rig->peers, true);
+	assert_int_equal(peer_reports_waiting(rig->peers), 0);
+	rig_end(rig);
+}
+
 static void another_controller_hears_all_of_it(void **state)
 {
 	struct rig *rig = rig_new(3);
@@ -152,6 +170,7 @@ int main(void)
 		cmocka_unit_test(a_lost_report_is_said_again_with_what_is_newest_then),
 		cmocka_unit_test(many_go_in_reports_of_bounded_size_and_each_has_its_turn),
 		cmocka_unit_test(a_peer_without_a_record_is_forgotten),
+		cmocka_unit_test(a_storm_of_peers_that_are_gone_again_is_forgotten_when_its_turn_comes),
 		cmocka_unit_test(another_controller_hears_all_of_it),
 	};
 
