@@ -26,6 +26,7 @@
 #include "node/roles.h"
 #include "node/settings.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,6 +148,23 @@ static int count_boot(const char *state_dir, const struct clock *clock, struct i
 	return 0;
 }
 
+/* Whoever leaves takes its filters along, so instances go too: also those of a role that was taken out of the configuration before. */
+static bool has_instances(const char *run_dir)
+{
+	const struct dirent *entry;
+	bool found = false;
+	char path[300];
+	DIR *folder;
+
+	snprintf(path, sizeof path, "%.280s/instances", run_dir);
+	folder = opendir(path);
+	while (folder && !found && (entry = readdir(folder)))
+		found = entry->d_name[0] != '.';
+	if (folder)
+		closedir(folder);
+	return found;
+}
+
 static int run(struct config *config, char **argv, bool leave)
 {
 	struct daemon d = { .term = { .number = SIGTERM, .raised = raised }, .intr = { .number = SIGINT, .raised = raised } };
@@ -161,6 +179,8 @@ static int run(struct config *config, char **argv, bool leave)
 
 	if (e == 0 && !leave)
 		e = settings_check_roles(config, role_bits, &why);
+	if (e == 0 && leave && has_instances(config_str(config, "run_dir")))
+		role_bits |= ROLE_HOST;
 	if (e == 0)
 		e = file_make_dirs(config_str(config, "run_dir"), 0755);
 	if (e == 0)

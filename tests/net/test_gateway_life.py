@@ -304,12 +304,13 @@ def test_a_machine_without_the_role_lets_nobody_in_and_takes_nobody(lab):
 
 
 def test_leave_takes_all_of_it_away(lab):
-    """Also of a role that was taken out of the configuration before."""
-    cell = lab.nodes["gw-ord"]
-    lab.stop_node("gw-ord")
-    done = cell.run(BIN / "sixpn-node", "leave", "--name", "gw-ord", "--roles", "host")
-    assert done.returncode == 0, done.stderr
-    left = {what: cell.run("sh", "-c", command).stdout for what, command in {
-        "devices": "ip -br link | grep -E '^(sixpn|sx)'", "routes": "ip -6 route show table all | grep fdaa", "nftables": "nft list ruleset",
-        "pins": "ls /sys/fs/bpf/sixpn", "processes": "ps axo comm= | grep -E 'sixpn|wireguard'"}.items()}
-    assert not any(left.values()), left
+    """Also of roles that were taken out of the configuration before: of dev-1, which has instances, and of the gateway."""
+    for name, roles in (("dev-1", "gateway"), ("gw-ord", "host")):
+        cell = lab.nodes[name]
+        lab.stop_node(name)
+        done = cell.run(BIN / "sixpn-node", "leave", "--name", name, "--roles", roles)
+        assert done.returncode == 0, done.stderr
+        left = {what: cell.run("sh", "-c", command).stdout for what, command in {
+            "devices": "ip -br link | grep -E '^(sixpn|sx)'", "routes": "ip -6 route show table all | grep fdaa", "nftables": "nft list ruleset",
+            "pins": "ls /sys/fs/bpf/sixpn", "processes": "ps axo comm= | grep -E 'sixpn|wireguard|sleep'"}.items()}
+        assert not any(left.values()), (name, left)
