@@ -1,8 +1,13 @@
 """Runs the network tests: every tests/net/test_*.py, or those named. A file defines functions `test_...(lab)`; the lab is a cluster
-that it asks for by NODES, NODE_ARGS and GATEWAYS (no NODES: `test_...()`). Prints each test's time; a skip prints its reason."""
+that it asks for by NODES, NODE_ARGS and GATEWAYS (no NODES: `test_...()`). Prints each test's time; a skip prints its reason.
+
+Files mostly wait, and each stands on namespaces of its own: several run at once, JOBS of them (default: one more than processors), each in a
+process of its own whose words come together when it ends."""
+import concurrent.futures
 import importlib
 import os
 import pathlib
+import subprocess
 import sys
 import time
 import traceback
@@ -48,6 +53,20 @@ def run_file(name):
     return failed
 
 
+def run_apart(name):
+    done = subprocess.run([sys.executable, __file__, name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    print(done.stdout, end="", flush=True)
+    return name if done.returncode else None
+
+
+def run_many(names):
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS") or os.cpu_count() + 1)) as pool:
+        failed = [name for name in pool.map(run_apart, names) if name]
+    if failed:
+        print("FAILED in " + ", ".join(failed))
+    return 1 if failed else 0
+
+
 def main():
     if os.geteuid():
         print("SKIP test-net: network namespaces need root")
@@ -59,6 +78,8 @@ def main():
         sys.exit(f"no test of that name: {', '.join(unknown)}")  # a proof that runs nothing proves nothing
     if wanted:
         names = [n for n in names if n in wanted or n[5:] in wanted]
+    if len(names) > 1:
+        return run_many(names)
     failed = [f for name in names for f in run_file(name)]
     for name in failed:
         print(f"FAILED {name}    again: make test-net T={name.split('.')[0][5:]}")
