@@ -144,6 +144,30 @@ static int expect_forwarding(void *ctx, const struct rtnl_link *link)
 	return has_value(link->name, "forwarding", "1") ? sysctl_ledger_expect(&g->ledger, name, "1", "0") : 0;
 }
 
+/* Without forwarding for all devices no packet was forwarded, whatever a device said; and then it is we who switch it on. The ledger
+ * knows that of earlier starts; where it is lost, the chain that is still there does. */
+static bool forwards_for_us(struct ground *g)
+{
+	struct nft_gate closed = g->gate;
+	enum nft_gate_state state;
+
+	closed.no_transit = true;
+	return is_in_ledger(&g->ledger, FORWARDING) || has_value("all", "forwarding", "0") ||
+	       (!g->gate_known && nft_gate_check(g->nft, &closed, &state) == 0 && state == NFT_GATE_OK);
+}
+
+bool ground_plan_transit(struct ground *g)
+{
+	bool before = g->gate.no_transit;
+
+	if (g->transit == GROUND_TRANSIT_AUTO)
+		g->gate.no_transit = (g->gate_known && before) || forwards_for_us(g);
+	else
+		g->gate.no_transit = g->transit == GROUND_TRANSIT_NO;
+	g->gate_known = true;
+	return g->gate.no_transit != before;
+}
+
 static int plan_sysctls(struct ground *g, struct why *why)
 {
 	struct rtnl_link defaults = { .name = "default" };
@@ -223,6 +247,32 @@ static int lay_forward(struct ground *g)
 	return e;
 }
 
+static int lay_gate(struct ground *g)
+{
+	enum nft_gate_state state = NFT_GATE_MISSING;
+	int e;
+
+	ground_plan_transit(g);
+	e = nft_gate_check(g->nft, &g->gate, &state);
+	if (e == 0 && state != NFT_GATE_OK) /* an intact one stays, with its counter */
+		e = nft_gate_load(g->nft, &g->gate);
+	if (e == 0 && g->gate.no_transit)
+		log_info("ground", "this machine forwards IPv6 of the 6PN and no other");
+	return e;
+}
+
+static int transit_of(const char *value, enum ground_transit *ret_transit)
+{
+	static const char *const values[] = { [GROUND_TRANSIT_AUTO] = "auto", [GROUND_TRANSIT_YES] = "yes", [GROUND_TRANSIT_NO] = "no" };
+
+	for (size_t i = 0; i < ARRAY_LEN(values); i++)
+		if (!strcmp(value, values[i])) {
+			*ret_transit = (enum ground_transit)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
 int ground_lay(struct ground *ground, struct rtnl *rtnl, const struct config *config, struct why *why)
 {
 	const char *step = "routes and rule";
@@ -240,6 +290,8 @@ int ground_lay(struct ground *ground, struct rtnl *rtnl, const struct config *co
 	snprintf(ground->underlay, sizeof ground->underlay, "%s", config_str(config, "underlay"));
 	if (inet_pton(AF_INET6, config_str(config, "listen"), &ground->resolver) != 1)
 		return why_set(why, "value_invalid", "listen", "listen = \"%s\" is not an IPv6 address", config_str(config, "listen"));
+	if (transit_of(config_str(config, "transit"), &ground->transit) < 0)
+		return why_set(why, "value_invalid", "transit", "transit = \"%s\" is none of auto, yes, no", config_str(config, "transit"));
 	e = load_ledger(ground);
 	if (e < 0)
 		return why_set(why, "ground", "", "%s: %s", ground->ledger_path, strerror(-e));
@@ -248,13 +300,8 @@ int ground_lay(struct ground *ground, struct rtnl *rtnl, const struct config *co
 		step = "arrival gate";
 		e = nft_open(&ground->nft);
 	}
-	if (e == 0) {
-		enum nft_gate_state state = NFT_GATE_MISSING;
-
-		e = nft_gate_check(ground->nft, &ground->gate, &state);
-		if (e == 0 && state != NFT_GATE_OK) /* an intact one stays, with its counter */
-			e = nft_gate_load(ground->nft, &ground->gate);
-	}
+	if (e == 0)
+		e = lay_gate(ground);
 	if (e == 0) {
 		step = "forward chains";
 		e = lay_forward(ground);

@@ -10,6 +10,9 @@
 #include "node/moved.h"
 #include "node/role.h"
 
+/* IPv6 that is not the 6PN's, on a machine that forwards because of us. AUTO: as it was before us. */
+enum ground_transit { GROUND_TRANSIT_AUTO, GROUND_TRANSIT_YES, GROUND_TRANSIT_NO };
+
 struct ground {
 	struct rtnl *rtnl;
 	struct nft *nft;
@@ -18,6 +21,8 @@ struct ground {
 	struct nft_gate gate;
 	uint32_t mark, mark_mask;
 	bool manage_firewall;
+	enum ground_transit transit;
+	bool gate_known;          /* gate.no_transit was decided once */
 	struct in6_addr resolver;
 	char underlay[208];       /* of the config: "auto", or names */
 	uint32_t *guarded;        /* interfaces that had the underlay program at the last look: a new one is no drift */
@@ -45,6 +50,9 @@ extern const struct ground_sysctl {
 bool ground_is_uplink(const struct ground *ground, const struct rtnl_link *link);
 /* Notes which uplinks live from router advertisements and would no longer, once this machine forwards; SYSCTL_DIFFERS if there are any. */
 int ground_plan_ra(struct ground *ground);
+/* Whether the gate must let nothing through the machine that is not ours: nothing went through before us. Told in gate.no_transit; true
+ * if that changed. */
+bool ground_plan_transit(struct ground *ground);
 
 /* Outside an apply (ground_repair.c): all of it as it must be, each difference told. What refuses first, what opens last. */
 void ground_repair_gates(struct ground *ground, const struct repair_sink *sink);

@@ -122,6 +122,8 @@ static int check_firewall(struct round *r)
 	unsigned added = 0;
 	int e = nft_generation(g->nft, &generation);
 
+	if (ground_plan_transit(g)) /* before check_sysctls puts forwarding on again */
+		g->firewall_seen = 0;
 	if (e == 0 && generation == g->firewall_seen)
 		return 0;
 	e = nft_gate_check(g->nft, &g->gate, &state);

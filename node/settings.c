@@ -29,6 +29,7 @@ static const struct config_key keys[] = {
 	{ "bpf", "mark_mask", CONFIG_INT, "255", 1, 4294967295LL, "bits of the nfmark that are ours (0xff)" },
 	{ "bpf", "underlay", CONFIG_STR, "auto", 0, 200, "uplinks on which fdaa::/16 from outside is dropped; auto = those with an address that is an endpoint" },
 	{ "firewall", "manage", CONFIG_BOOL, "yes", 0, 0, "put \"accept our mark\" into foreign chains that drop what we forward" },
+	{ "firewall", "transit", CONFIG_STR, "auto", 0, 8, "forward IPv6 that is not the 6PN's: auto = if the machine did before the node came; yes; no" },
 	{ "dns", "listen", CONFIG_STR, "fdaa::3", 0, 45, "address of the name server: fdaa::3, or the ::3 of one network" },
 	{ "dns", "questions_per_second", CONFIG_INT, "20000", 0, 1000000, "of one instance or peer, by UDP, beyond a burst of 4096; what is more is dropped; 0 = no limit" },
 	{ "dns", "forward", CONFIG_STR, "auto", 0, 500, "where names outside the 6PN are resolved: ADDRESS[:PORT], several separated by commas; auto = the name servers of /etc/resolv.conf; off" },

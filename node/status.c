@@ -82,6 +82,9 @@ static json_t *bpf_json(struct node *node)
 	json_object_set_new(out, "attached", list);
 	if (nft_gate_drops(node->ground.nft, &node->ground.gate, &gate) == 0)
 		json_object_set_new(out, "unmarked_drops", number(gate.packets));
+	if (nft_gate_transit_drops(node->ground.nft, &node->ground.gate, &gate) == 0)
+		json_object_set_new(out, "transit_drops", number(gate.packets));
+	json_object_set_new(out, "transit", json_boolean(!node->ground.gate.no_transit));
 	return out;
 }
 

@@ -3,12 +3,14 @@
 #include "lib/netlink/nft_internal.h"
 #include "lib/netlink/netns.h"
 
+#include <linux/netfilter.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CHAIN "arrival"
 #define COUNTER "drops"
+#define TRANSIT "transit" /* chain and counter */
 #define PRIORITY_RAW (-300)
 #define LISTING_MAX (16u << 20)
 
@@ -162,20 +164,46 @@ static json_t *describe_rule(const struct nft_gate *gate, const char *family, co
 			 "expr", nft_match_mark(gate, "!="), from, "counter", COUNTER, "drop");
 }
 
-/* The table as nftables lists it, without handles and counts: table, counter, chain, rules. NULL without memory. */
+/* Of what is forwarded only ours has the mark. IPv4 is as the operator has it: we never switched on its forwarding. */
+static json_t *describe_transit_rule(const struct nft_gate *gate, const char *family)
+{
+	json_t *ipv6 = json_pack("{s:{s:s, s:{s:{s:s}}, s:i}}", "match", "op", "==", "left", "meta", "key", "nfproto", "right", NFPROTO_IPV6);
+
+	return json_pack("{s:{s:s, s:s, s:s, s:[o, o, {s:s}, {s:n}]}}", "rule", "family", family, "table", gate->table, "chain", TRANSIT,
+			 "expr", nft_match_mark(gate, "!="), ipv6, "counter", TRANSIT, "drop");
+}
+
+static json_t *describe_counter(const struct nft_gate *gate, const char *family, const char *name)
+{
+	return json_pack("{s:{s:s, s:s, s:s}}", "counter", "family", family, "name", name, "table", gate->table);
+}
+
+static json_t *describe_chain(const struct nft_gate *gate, const char *family, const char *name, const char *hook, int priority)
+{
+	return json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:i, s:s}}", "chain", "family", family, "table", gate->table, "name", name, "type",
+			 "filter", "hook", hook, "prio", priority, "policy", "accept");
+}
+
+/* The table as nftables lists it, without handles and counts: table, counters, chains, rules. NULL without memory. */
 static json_t *describe_table(const struct nft_gate *gate, const char *family)
 {
-	bool arp = !strcmp(family, "arp");
-	json_t *list = json_pack("[{s:{s:s, s:s}}, {s:{s:s, s:s, s:s}}, {s:{s:s, s:s, s:s, s:s, s:s, s:i, s:s}}]", "table", "family",
-				 family, "name", gate->table, "counter", "family", family, "name", COUNTER, "table", gate->table,
-				 "chain", "family", family, "table", gate->table, "name", CHAIN, "type", "filter", "hook",
-				 arp ? "input" : "prerouting", "prio", arp ? 0 : PRIORITY_RAW, "policy", "accept");
+	bool arp = !strcmp(family, "arp"), transit = gate->no_transit && !arp;
+	json_t *list = json_pack("[{s:{s:s, s:s}}]", "table", "family", family, "name", gate->table);
+	int r = json_array_append_new(list, describe_counter(gate, family, COUNTER));
 
-	for (size_t i = 0; list && i < gate->n_devices; i++)
-		if (json_array_append_new(list, describe_rule(gate, family, gate->devices[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
+	if (transit)
+		r |= json_array_append_new(list, describe_counter(gate, family, TRANSIT));
+	r |= json_array_append_new(list, describe_chain(gate, family, CHAIN, arp ? "input" : "prerouting", arp ? 0 : PRIORITY_RAW));
+	if (transit)
+		r |= json_array_append_new(list, describe_chain(gate, family, TRANSIT, "forward", 0));
+	for (size_t i = 0; i < gate->n_devices; i++)
+		r |= json_array_append_new(list, describe_rule(gate, family, gate->devices[i]));
+	if (transit)
+		r |= json_array_append_new(list, describe_transit_rule(gate, family));
+	if (r < 0) {
+		json_decref(list);
+		return NULL;
+	}
 	return list;
 }
 
@@ -326,7 +354,7 @@ int nft_gate_check(struct nft *nft, const struct nft_gate *gate, enum nft_gate_s
 	return 0;
 }
 
-static int add_drops(struct nft *nft, const struct nft_gate *gate, const char *family, struct nft_counter *drops)
+static int add_drops(struct nft *nft, const struct nft_gate *gate, const char *family, const char *name, struct nft_counter *drops)
 {
 	CLEAN_JSON json_t *found = NULL;
 	json_int_t packets = 0, bytes = 0;
@@ -335,7 +363,7 @@ static int add_drops(struct nft *nft, const struct nft_gate *gate, const char *f
 	size_t i;
 	int r;
 
-	snprintf(command, sizeof(command), "list counter %s %s " COUNTER, family, gate->table);
+	snprintf(command, sizeof(command), "list counter %s %s %s", family, gate->table, name);
 	r = nft_ask_json(nft, command, &found);
 	if (r < 0)
 		return r;
@@ -363,7 +391,7 @@ int nft_gate_drops(struct nft *nft, const struct nft_gate *gate, struct nft_coun
 		int r = has_table(nft, families[i], gate->table, &has);
 
 		if (r == 0 && has)
-			r = add_drops(nft, gate, families[i], &drops);
+			r = add_drops(nft, gate, families[i], COUNTER, &drops);
 		else if (r == 0 && i == 0)
 			r = -ENOENT;
 		if (r < 0)
@@ -371,6 +399,14 @@ int nft_gate_drops(struct nft *nft, const struct nft_gate *gate, struct nft_coun
 	}
 	*ret_drops = drops;
 	return 0;
+}
+
+int nft_gate_transit_drops(struct nft *nft, const struct nft_gate *gate, struct nft_counter *ret_drops)
+{
+	*ret_drops = (struct nft_counter){ 0 };
+	if (!gate_is_valid(gate))
+		return -EINVAL;
+	return gate->no_transit ? add_drops(nft, gate, "inet", TRANSIT, ret_drops) : 0;
 }
 
 int nft_gate_remove(struct nft *nft, const struct nft_gate *gate)

@@ -4,6 +4,9 @@
  * raw: every packet that comes in by one of our devices without the mark is dropped and counted. IPv4 and IPv6 alike; the arp
  * table does the same for ARP, which inet chains never see. A missing BPF program therefore means silence, not freedom.
  *
+ * On a machine that forwards IPv6 for our sake alone (no_transit) the inet table has a second chain, at hook forward: what lacks the
+ * mark is not ours and goes nowhere, as before us. It has a counter of its own.
+ *
  * A struct nft is bound to the network namespace in which it was opened, and is for one thread. Failures of the kernel or the
  * library are -EIO with the library's own sentence in nft_why(); nothing is ever executed as a command. */
 #pragma once
@@ -16,6 +19,7 @@ struct nft_gate {
 	uint32_t mark, mask;        /* a packet passes if (mark of the packet & mask) == mark */
 	const char *const *devices; /* interface names; a last '*' stands for any ending */
 	size_t n_devices;
+	bool no_transit;            /* also: no IPv6 is forwarded but what has the mark */
 };
 
 /* `sx*`, `sixpn-mesh`, `sixpn-peers`, mark 0x6b/0xff, table sixpn */
@@ -45,6 +49,8 @@ int nft_gate_load(struct nft *nft, const struct nft_gate *gate);
 /* Compares what the kernel has, rule by rule, with what nft_gate_load would make. */
 int nft_gate_check(struct nft *nft, const struct nft_gate *gate, enum nft_gate_state *ret_state);
 int nft_gate_drops(struct nft *nft, const struct nft_gate *gate, struct nft_counter *ret_drops); /* -ENOENT: no gate */
+/* What the chain at hook forward dropped; 0 where the gate has none. */
+int nft_gate_transit_drops(struct nft *nft, const struct nft_gate *gate, struct nft_counter *ret_drops);
 int nft_gate_remove(struct nft *nft, const struct nft_gate *gate);                                /* not there = 0 */
 /* Whether ARP is covered: false after a load on a kernel without the arp family. */
 bool nft_gate_has_arp(const struct nft *nft);

@@ -10,7 +10,7 @@ import time
 
 from fixture.cell import BIN
 from fixture.cluster import Skip, wait_until
-from fixture.packet import Wire, ICMP6, ipv6, with_checksum
+from fixture.packet import Capture, Wire, ICMP6, ipv6, probe, token, with_checksum
 from test_leave import is_clean as is_clean_but_for
 
 NODES = [("ord-1", "ord"), ("nrt-1", "nrt")]
@@ -84,7 +84,10 @@ def test_every_setting_is_put_back(lab):
 def killed_after(cell, milliseconds, *argv):
     process = cell.popen(*argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(milliseconds / 1000)
-    cell.signal("sixpn-node", signal.SIGKILL)
+    try:
+        cell.signal("sixpn-node", signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it ended between the look and the kill
     process.wait()
 
 
@@ -159,6 +162,116 @@ def test_what_an_uplink_is_told_not_to_hear_it_does_not_hear(lab):
     away(lab, "nrt-1")
     cell.out("ip", "-6", "route", "del", "default", "proto", "ra")
     cell.out("sysctl", "-qw", "net.ipv6.conf.eth0.accept_ra=1")
+    back(lab, "nrt-1")
+
+
+# ---- what is not ours and would pass through
+
+PRIVATE = "fd99:7::2"  # behind the node, on a network of the operator that nobody on the uplink is to reach
+STRANGER = "fd80:6:6::1"
+
+
+class Transit:
+    """A second network of the node's machine, and a neighbour on its uplink who has set a route through it by hand."""
+
+    def __init__(self, lab, name):
+        self.cell, self.behind, self.neighbour = lab.nodes[name], lab.cells["underlay"], lab.controller
+        subprocess.run(["nsenter", "-t", str(self.cell.pid), "-n", "ip", "link", "add", "vlan7", "type", "veth", "peer", "name", "private",
+                        "netns", str(self.behind.pid)], check=True)
+        self.cell.out("sh", "-ec", "ip -6 addr add fd99:7::1/64 dev vlan7 nodad; ip link set vlan7 up")
+        self.behind.out("sh", "-ec", f"ip -6 addr add {PRIVATE}/64 dev private nodad; ip link set private up")
+        self.mac = bytes.fromhex(self.cell.out("cat", "/sys/class/net/eth0/address").replace(":", ""))
+        self.wire, self.capture = Wire(self.neighbour, "eth0"), Capture(self.behind, "private")
+
+    def close(self):
+        self.wire.close()
+        self.capture.close()
+        self.cell.out("ip", "link", "del", "vlan7")
+
+    def passes(self, seconds, kinds=("udp", "icmp", "tcp")):
+        """Whether anything of these comes out behind the machine. The last one that is sent is judged before the look ends: a ping to
+        the machine itself, behind it in the same queue, has its answer."""
+        tokens = [token() for _ in kinds]
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for kind, mine in zip(kinds, tokens):
+                self.wire.send(probe(kind, STRANGER, PRIVATE, mine), self.mac)
+            self.neighbour.run("ping", "-6", "-c1", "-W1", "-n", "fd80:6:6::12")
+            seen = self.capture.drain()
+            if all(any(mine[:4] in p for p in seen) for mine in tokens):
+                return True
+            assert not any(mine[:4] in p for p in seen for mine in tokens) or seconds > 2, "some of it passes"
+        return False
+
+
+def transit_drops(lab, name):
+    return lab.node_status(name)["bpf"]["transit_drops"]
+
+
+def test_nothing_passes_through_a_machine_that_forwards_for_our_sake(lab):
+    """A neighbour on the uplink, a customer's laptop at a gateway for one, reaches no other network of the operator through it: neither
+    after a restart, nor with the ledger of settings lost, nor when somebody takes the rule away."""
+    cell = lab.nodes["nrt-1"]
+    away(lab, "nrt-1")
+    way = Transit(lab, "nrt-1")
+    try:
+        assert not way.passes(1), "a machine that does not forward"
+        cell.out("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+        assert way.passes(10), "nothing passes whatever is done: this test proves nothing"
+        cell.out("sysctl", "-qw", "net.ipv6.conf.all.forwarding=0")
+        back(lab, "nrt-1")
+        assert cell.out("sysctl", "-n", "net.ipv6.conf.all.forwarding") == "1"
+        assert not way.passes(1) and transit_drops(lab, "nrt-1") > 0
+        assert pings(lab)
+        before = transit_drops(lab, "nrt-1")
+        lab.restart_node("nrt-1")
+        assert not way.passes(1) and transit_drops(lab, "nrt-1") > before, "an intact gate stays, with its counter"
+        cell.out("nft", "flush", "chain", "inet", "sixpn", "transit")
+        wait_until(lambda: cell.run("nft", "list", "chain", "inet", "sixpn", "transit").stdout.count("drop") == 1, 15, "put right")
+        assert not way.passes(1) and pings(lab)
+        lab.stop_node("nrt-1")
+        ledger = cell.path("/var/lib/sixpn/node/sysctl.json")
+        kept = ledger.read_text()
+        ledger.unlink()
+        lab.start_node("nrt-1", *NODE_ARGS)
+        wait_until(lambda: lab.answers("nrt-1"), 15, "it is back")
+        assert not way.passes(1), "with the ledger lost"
+        lab.stop_node("nrt-1")
+        ledger.write_text(kept)
+        away(lab, "nrt-1")
+        assert "sixpn" not in cell.out("nft", "list", "ruleset") and not way.passes(1)
+    finally:
+        way.close()
+    back(lab, "nrt-1")
+
+
+def test_a_machine_that_forwarded_before_us_goes_on_forwarding(lab):
+    """Until its operator takes that back; and `transit` in the configuration has the last word."""
+    cell = lab.nodes["nrt-1"]
+    away(lab, "nrt-1")
+    way = Transit(lab, "nrt-1")
+    try:
+        cell.out("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+        back(lab, "nrt-1")
+        assert way.passes(10) and pings(lab)
+        lab.restart_node("nrt-1")
+        assert way.passes(10)
+        lab.stop_node("nrt-1")
+        back(lab, "nrt-1", "--transit=no")
+        assert not way.passes(1) and pings(lab)
+        lab.stop_node("nrt-1")
+        back(lab, "nrt-1", "--transit=yes")
+        assert way.passes(10)
+        lab.stop_node("nrt-1")
+        back(lab, "nrt-1")
+        assert way.passes(10)
+        cell.out("sysctl", "-qw", "net.ipv6.conf.all.forwarding=0")  # from now on it is we who forward
+        wait_until(lambda: cell.out("sysctl", "-n", "net.ipv6.conf.all.forwarding") == "1", 15, "put right")
+        assert not way.passes(1) and pings(lab)
+        away(lab, "nrt-1")
+        assert cell.out("sysctl", "-n", "net.ipv6.conf.all.forwarding") == "0"
+    finally:
+        way.close()
     back(lab, "nrt-1")
 
 

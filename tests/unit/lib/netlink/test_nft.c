@@ -276,10 +276,11 @@ static void tampering_shows_and_a_load_mends_it(void **state)
 static void another_configuration_differs(void **state)
 {
 	static const char *const devices[] = { "sx*" };
-	struct nft_gate gates[] = { nft_gate_default, nft_gate_default, nft_gate_default, nft_gate_default };
+	struct nft_gate gates[] = { nft_gate_default, nft_gate_default, nft_gate_default, nft_gate_default, nft_gate_default };
 	struct world *world = *state;
 
 	gates[0].mark = 0x6a;
+	gates[4].no_transit = true;
 	gates[1].mask = 0xfff;
 	gates[2].mask = UINT32_MAX;
 	gates[3].devices = devices;
@@ -294,6 +295,35 @@ static void another_configuration_differs(void **state)
 		assert_int_equal(nft_gate_check(world->nft, &gates[i], &result), 0);
 		assert_int_equal(result, NFT_GATE_OK);
 	}
+}
+
+static void the_chain_against_transit_is_compared_rule_by_rule(void **state)
+{
+	static const char *const changes[] = {
+		"flush chain inet sixpn transit", "add rule inet sixpn transit accept", "insert rule inet sixpn transit accept",
+		"flush chain inet sixpn transit; delete chain inet sixpn transit",
+		"flush chain inet sixpn transit; add rule inet sixpn transit meta mark & 0xff != 0x6b counter name transit drop",
+	};
+	struct nft_gate gate = nft_gate_default;
+	struct world *world = *state;
+	struct nft_counter drops = { .packets = 1 };
+	enum nft_gate_state result;
+
+	gate.no_transit = true;
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+		assert_int_equal(nft_gate_load(world->nft, &gate), 0);
+		assert_int_equal(nft_gate_check(world->nft, &gate, &result), 0);
+		assert_int_equal(result, NFT_GATE_OK);
+		assert_int_equal(nft_gate_transit_drops(world->nft, &gate, &drops), 0);
+		assert_int_equal(drops.packets, 0);
+		administrator(changes[i]);
+		assert_int_equal(nft_gate_check(world->nft, &gate, &result), 0);
+		assert_int_equal(result, NFT_GATE_DIFFERS);
+	}
+	load(world); /* and goes again, with its counter */
+	assert_int_equal(check(world), NFT_GATE_OK);
+	assert_int_equal(nft_gate_transit_drops(world->nft, &gate, &drops), -EIO);
+	assert_int_equal(nft_gate_transit_drops(world->nft, &nft_gate_default, &drops), 0);
 }
 
 static void a_gate_is_of_one_namespace(void **state)
@@ -438,6 +468,7 @@ int main(void)
 		T(a_removed_gate_is_missing_and_removing_it_again_is_no_error),
 		T(tampering_shows_and_a_load_mends_it),
 		T(another_configuration_differs),
+		T(the_chain_against_transit_is_compared_rule_by_rule),
 		T(a_gate_is_of_one_namespace),
 		T(a_gate_that_could_not_be_is_refused),
 		T(the_generation_tells_whether_anything_changed),
