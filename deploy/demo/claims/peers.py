@@ -38,9 +38,9 @@ def with_resolvconf(cluster):
 def without_resolvconf(cluster):
     place = cluster.people["vps"]
     expect(place.run("sh", "-c", "command -v resolvconf resolvectl").stdout, "", "a resolvconf on this machine")
-    said = again(place, "vps")
-    cluster.tell("wg-quick up ./vps.conf          # on vps, which has no resolvconf",
-                 "\n".join(line for line in said.splitlines() if line.startswith("sixpn:")))
+    said = [line for line in again(place, "vps").splitlines() if line.startswith("sixpn:")]
+    cluster.tell("wg-quick up ./vps.conf          # on vps, which has no resolvconf", "\n".join(said))
+    expect((len(said), place.peer["dns"] in "".join(said)), (1, True), f"the line that says where to ask instead ({said})")
     answer = place.dig("_apps.internal", "TXT", server=place.peer["dns"])
     cluster.tell(f"dig +short @{place.peer['dns']} _apps.internal TXT          # on vps", "\n".join(answer))
     expect(joined(answer), ACME_APPS, "_apps.internal")

@@ -7,8 +7,9 @@ from .sabotage import loop_in
 
 
 def no_resolvconf(cluster):
-    """openresolv is taken off the laptop."""
+    """openresolv is taken off the laptop while its tunnel is down: what it had done for that is undone."""
     place = cluster.people["laptop"]
+    place.wg_quick("down", "laptop.conf")
     place.out("mount", "--bind", "/dev/null", "/usr/sbin/resolvconf")
 
     def mend():
