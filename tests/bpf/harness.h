@@ -13,6 +13,7 @@ enum { HARNESS_PASS = -1, HARNESS_DROP = 2 }; /* TC_ACT_UNSPEC, TC_ACT_SHOT */
 struct harness {
 	struct bpf_datapath *dp; /* for the functions of lib/bpf/maps.h */
 	struct bpf_counters seen;
+	uint32_t segments; /* that one packet stands for (GSO); 0 = it is one */
 };
 
 struct harness_result {

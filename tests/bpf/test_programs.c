@@ -688,6 +688,18 @@ static void who_asks_a_service_too_often_is_dropped_and_nobody_else(void **state
 	harness_close(&paced);
 }
 
+/* UDP_SEGMENT: a guest hands over many questions as one packet. */
+static void a_packet_that_stands_for_many_counts_as_many(void **state)
+{
+	(void)state;
+	open_paced();
+	paced.segments = 64;
+	assert_in_range(ask_until_dropped(SIXPN_HOOK_INSTANCE_INGRESS, MINE, RESOLVER), SIXPN_PACE_BURST / 64, SIXPN_PACE_BURST / 64 + 5);
+	assert_in_range(ask_until_dropped(SIXPN_HOOK_PEER_INGRESS, PEER, NET_RESOLVER), SIXPN_PACE_BURST / 64, SIXPN_PACE_BURST / 64 + 5);
+	paced.segments = 0;
+	harness_close(&paced);
+}
+
 static void who_has_waited_may_ask_again(void **state)
 {
 	struct sixpn_asker_key key;
@@ -708,7 +720,7 @@ static void who_has_waited_may_ask_again(void **state)
 	harness_close(&paced);
 }
 
-#define MORE_TESTS 9
+#define MORE_TESTS 10
 
 int main(void)
 {
@@ -722,6 +734,7 @@ int main(void)
 		cmocka_unit_test(what_passes_is_counted_by_hook_and_by_network),
 		cmocka_unit_test(a_flood_of_drops_is_counted_in_full_and_told_in_samples),
 		cmocka_unit_test(who_asks_a_service_too_often_is_dropped_and_nobody_else),
+		cmocka_unit_test(a_packet_that_stands_for_many_counts_as_many),
 		cmocka_unit_test(who_has_waited_may_ask_again),
 	};
 
