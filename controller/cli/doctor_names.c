@@ -171,7 +171,7 @@ static void check_status(struct doctor *d, const json_t *peer, const json_t *sta
 		doctor_say(d, DOCTOR_WARN, "gateway", "if the tunnel is dead too: sixpn peer move NAME --region REGION",
 			   "the controller does not hear gateway %.64s", gateway ? gateway : "?");
 	else if (state && !strcmp(state, "unknown"))
-		doctor_say(d, DOCTOR_SKIP, "gateway", "ask again in a minute", "gateway %.64s has not said since the controller's start what it sees",
+		doctor_say(d, DOCTOR_SKIP, "gateway", "ask again in a minute", "gateway %.64s has not said yet what it sees of this peer",
 			   gateway ? gateway : "?");
 	else if (state && !strcmp(state, "online"))
 		doctor_say(d, DOCTOR_OK, "gateway", NULL, "gateway %.64s says that this peer is online", gateway ? gateway : "?");
