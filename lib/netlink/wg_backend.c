@@ -125,10 +125,8 @@ int wg_backend_remove(struct rtnl *rtnl, const struct wg_process_config *config)
 	struct rtnl_link link;
 	int e = rtnl_link_by_name(rtnl, config->name, &link);
 
-	if (e == -ENODEV) /* perhaps a process that lost its device */
-		return remove_other(config, WG_BACKEND_KERNEL);
 	if (e < 0)
-		return e;
+		return e == -ENODEV ? 0 : e; /* a process that lost its device ends by itself; one that has it elsewhere is not ours */
 	if (!strcmp(link.kind, "wireguard"))
 		return wg_backend_remove_kernel(config->name);
 	return strcmp(link.kind, "tun") ? -EEXIST : remove_other(config, WG_BACKEND_KERNEL);
