@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* mesh_ingress - packets from other nodes, on the mesh WireGuard before routing: mesh form in, natural form out. WireGuard has
  * proven that the source's first word is the sending host (or an address moved to it), so a host that was taken over can lie
- * about the network alone; the presence map is the list of networks in which the controller placed something on it. */
+ * about the network alone; the presence map is the list of networks in which the controller placed something on it. An address that
+ * lives elsewhere than its word says is let in for itself: it gives its home no right to speak. */
 #include "bpf/program.h"
 
 #define HOOK SIXPN_HOOK_MESH_INGRESS
@@ -21,13 +22,14 @@ static __always_inline __u32 judge_sender(const struct header *h)
 {
 	struct sixpn_presence_key key = { .network = bpf_ntohl(h->src_network), .host = bpf_ntohl(h->src_host) };
 
+	/* what lives here does not come from outside: its home owns the prefix around it and could play it */
+	if (source_moved(&moved_here, h))
+		return SIXPN_REASON_SOURCE_IS_SELF;
+	if (source_moved(&moved_away, h)) /* also of our own word; WireGuard has proven that it comes from where it is */
+		return SIXPN_REASON_NONE;
 	if (!bpf_map_lookup_elem(&presence, &key))
 		return SIXPN_REASON_PRESENCE_MISSING;
-	/* our own word comes back only in the packets of an address that lives elsewhere now */
-	if (is_self(h->src_host) && !source_moved(&moved_away, h))
-		return SIXPN_REASON_SOURCE_IS_SELF;
-	/* and what lives here does not come from outside: its home owns the prefix around it and could play it */
-	return source_moved(&moved_here, h) ? SIXPN_REASON_SOURCE_IS_SELF : SIXPN_REASON_NONE;
+	return is_self(h->src_host) ? SIXPN_REASON_SOURCE_IS_SELF : SIXPN_REASON_NONE;
 }
 
 static __always_inline __u32 judge(struct __sk_buff *skb, struct header *h)

@@ -68,7 +68,7 @@ struct {
 	__type(value, struct sixpn_moved);
 } moved_here SEC(".maps");
 
-/* address prefix -> carrier, of our own host word that live elsewhere; written by the daemon */
+/* address prefix -> carrier, of those that live neither at their home nor here; written by the daemon */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);

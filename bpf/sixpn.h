@@ -18,8 +18,8 @@
  *                     fdaa:<network>::3, or the gateway address with an ICMPv6 error (types 1 to 4).
  *   mesh_egress       natural form in, mesh form out. Needs the mark; same network; both host words are nodes'; the source host is
  *                     this node (or the address is in moved_here); the destination host is another (or the address is in moved_away).
- *   mesh_ingress      mesh form in, natural form out. Same network; the destination host is this node (or moved_here); (network,
- *                     source host) is in the presence map; a source that claims this node must be in moved_away, and none may be in
+ *   mesh_ingress      mesh form in, natural form out. Same network; the destination host is this node (or moved_here); the source is in
+ *                     moved_away, or (network, source host) is in the presence map, it does not claim this node and is not in
  *                     moved_here. Sets the mark.
  *   peer_ingress      from a customer's peer. No hop-by-hop or routing header; source host is this node (or moved_here);
  *                     destination: a node's host word in the same network, or fdaa:<network>::3 as a service. Sets the mark.

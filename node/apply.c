@@ -110,22 +110,20 @@ struct unheard {
 };
 
 /* From where its packets come, and in which network; false: it cannot be read. */
-static bool speaks_from(const struct record *record, uint32_t *ret_network, uint32_t ret_hosts[2])
+static bool speaks_from(const struct record *record, uint32_t *ret_network, uint32_t *ret_host)
 {
 	struct instance_record i;
 	struct peer_record p;
 
 	if (record->kind == RECORD_INSTANCE && instance_decode(record, &i, NULL) == 0) {
 		*ret_network = i.network;
-		ret_hosts[0] = i.host;
-		ret_hosts[1] = i.home_host;
+		*ret_host = i.host;
 		return true;
 	}
 	if (record->kind != RECORD_PEER || peer_decode(record, &p, NULL) != 0)
 		return false;
 	*ret_network = p.network;
-	ret_hosts[0] = p.gateway;
-	ret_hosts[1] = p.home_gateway;
+	*ret_host = p.gateway;
 	return true;
 }
 
@@ -134,10 +132,10 @@ static int note_unheard(void *ctx, const struct record *record)
 {
 	struct unheard *u = ctx;
 	const struct presence *pairs = &u->node->unheard;
-	uint32_t network, hosts[2];
+	uint32_t network, host;
 	char text[160];
 
-	if (!speaks_from(record, &network, hosts) || (!presence_has(pairs, network, hosts[0]) && !presence_has(pairs, network, hosts[1])))
+	if (!speaks_from(record, &network, &host) || !presence_has(pairs, network, host))
 		return 0;
 	snprintf(text, sizeof text, "its packets are dropped here: the map of who may speak does not take its host (%s)",
 		 u->error == -E2BIG ? "it is full" : strerror(-u->error));

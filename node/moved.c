@@ -188,11 +188,12 @@ struct moved_address *const *moved_at(const struct moved *m, uint32_t carrier, s
 
 /* ---- maps ---- */
 
-/* The map of this node in which the address belongs; false if it belongs in none. */
+/* The map of this node in which the address belongs; false if it belongs in none. Away is also what moved between two others: that is how
+ * its packets are let in, without a right to speak for its home. */
 static bool map_of(const struct moved_address *a, uint32_t self, enum bpf_moved *ret_which)
 {
 	*ret_which = a->carrier == self ? BPF_MOVED_HERE : BPF_MOVED_AWAY;
-	return !a->refused && (a->carrier == self || a->home == self);
+	return !a->refused;
 }
 
 int moved_add(struct bpf_datapath *datapath, uint32_t self, struct moved *m)

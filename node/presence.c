@@ -56,13 +56,9 @@ static int add_record(void *ctx, const struct record *record)
 	int e = 0;
 
 	if (record->kind == RECORD_INSTANCE && instance_decode(record, &i, NULL) == 0) {
-		e = add_pair(g, i.network, i.host);
-		if (e == 0 && i.home_host != i.host)
-			e = add_pair(g, i.network, i.home_host); /* its packets keep the home host's word */
+		e = add_pair(g, i.network, i.host); /* not its home, if it has moved: that may say nothing (moved.h lets the address in) */
 	} else if (record->kind == RECORD_PEER && peer_decode(record, &p, NULL) == 0 && !p.suspended) {
 		e = add_pair(g, p.network, p.gateway);
-		if (e == 0 && p.home_gateway != p.gateway)
-			e = add_pair(g, p.network, p.home_gateway);
 	}
 	return e;
 }

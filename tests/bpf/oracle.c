@@ -294,7 +294,8 @@ static void judge_mesh_ingress(struct question *q)
 	judge_source_is_node(q, &source);
 	judge_destination_is_node(q, &destination);
 	object(q, destination.prefix == PREFIX && !lives_here(q, &destination), SIXPN_REASON_DESTINATION_NOT_LOCAL);
-	object(q, source.prefix == PREFIX && !present(q, source.network, source.host), SIXPN_REASON_PRESENCE_MISSING);
+	object(q, source.prefix == PREFIX && !present(q, source.network, source.host) && !moved_away(q, &source),
+	       SIXPN_REASON_PRESENCE_MISSING);
 	object(q, source.prefix == PREFIX && (must_be_here(q, &source) || moved_here(q, &source)), SIXPN_REASON_SOURCE_IS_SELF);
 }
 

@@ -37,6 +37,7 @@
 #define MOVED_HERE "fdaa:1234:5678:a003:3:7777:8888:2"
 #define MOVED_HERE_MESH "fdaa:a003:3:1234:5678:7777:8888:2"
 #define MOVED_AWAY "fdaa:1234:5678:a001:1:5555:6666:2"
+#define MOVED_BETWEEN "fdaa:1234:5678:a004:4:5555:7777:2"
 #define MOVED_AWAY_MESH "fdaa:a001:1:1234:5678:5555:6666:2"
 #define PEER "fdaa:1234:5678:a001:1:0:a:102"
 #define PEER_NETWORK_ADDRESS "fdaa:1234:5678:a001:1:0:a:100"
@@ -273,6 +274,10 @@ static const struct row rows[] = {
 	  .source_out = REMOTE, .destination_out = MOVED_HERE, .mark_out = MARK },
 	{ "an address that moved away comes in", IN(MESH_INGRESS), FROM(MOVED_AWAY_MESH), TO(MINE_MESH), DNS, .source_out = MOVED_AWAY,
 	  .destination_out = MINE, .mark_out = MARK },
+	{ "an address that moved between two others comes in", IN(MESH_INGRESS), FROM("fdaa:a004:4:1234:5678:5555:7777:2"), TO(MINE_MESH), DNS,
+	  .source_out = MOVED_BETWEEN, .destination_out = MINE, .mark_out = MARK },
+	{ "its home may not speak for that", IN(MESH_INGRESS), FROM("fdaa:a004:4:1234:5678:5555:7778:2"), TO(MINE_MESH), DNS,
+	  DROP(PRESENCE_MISSING) },
 	{ "a fragment comes in", IN(MESH_INGRESS), FROM(REMOTE_MESH), TO(MINE_MESH), .next = FRAGMENT, .source_out = REMOTE,
 	  .destination_out = MINE, .mark_out = MARK },
 	{ "a host speaks in no network where nothing of it was placed", IN(MESH_INGRESS), FROM(FOREIGN_THERE_MESH), TO(FOREIGN_HERE_MESH),
@@ -468,13 +473,15 @@ static int set_up(void **state)
 	err = bpf_device_set(harness.dp, HARNESS_IFINDEX, &d);
 	err = err ? err : bpf_presence_set(harness.dp, NETWORK, OTHER);
 	err = err ? err : bpf_presence_set(harness.dp, NETWORK, SELF); /* as the planner does while something of ours lives elsewhere */
-	err = err ? err : bpf_presence_set(harness.dp, NETWORK, THIRD); /* and the home of what moved here */
+	err = err ? err : bpf_presence_set(harness.dp, NETWORK, THIRD); /* another, and the home of what moved here */
 	err = err ? err : bpf_presence_set(harness.dp, FOREIGN, THIRD);
 	address_of(MOVED_HERE, address);
 	err = err ? err : bpf_moved_set(harness.dp, BPF_MOVED_HERE, address, SELF);
 	address_of(PEER_MOVED_HERE, address);
 	err = err ? err : bpf_moved_set(harness.dp, BPF_MOVED_HERE, address, SELF);
 	address_of(MOVED_AWAY, address);
+	err = err ? err : bpf_moved_set(harness.dp, BPF_MOVED_AWAY, address, OTHER);
+	address_of(MOVED_BETWEEN, address);
 	return err ? err : bpf_moved_set(harness.dp, BPF_MOVED_AWAY, address, OTHER);
 }
 

@@ -232,6 +232,24 @@ def test_nobody_else_plays_it_neither_other_peers_nor_other_orgs_nor_its_home(la
     assert lab.drops("gw-b").get("source_is_self", 0) >= 3, lab.drops("gw-b")
 
 
+def test_a_home_where_nothing_lives_any_more_may_not_speak_in_the_network(lab):
+    guest, there = Mover(lab, "globex", "guest", "gw-a").connect(), lab.instance("globex", "web", "gw-b")
+    guest.reaches(there.address)
+    guest.move("gw-b")
+    guest.move("ord-1")
+    applied(lab)
+    with Judge(lab) as judge:
+        capture = judge.listen(there)
+        forged = [send_as_home(lab, guest.address.rsplit(":", 2)[0] + ":99:2", there.address) for _ in range(5)]
+        assert judge.arrives(guest, there), "the true one, carried by a third"
+        packets = b"".join(capture.drain())
+        assert not [f for f in forged if f in packets], "its home speaks for others"
+    assert lab.drops("gw-b").get("presence_missing", 0) >= 5, lab.drops("gw-b")
+    assert Api(lab).ask("DELETE", "/v1/peers/guest?org=globex")[0] == 200
+    guest.stop()
+    applied(lab)
+
+
 def test_restarts_of_both_gateways_lose_nothing_of_it(lab):
     there = lab.instance("acme", "web", "ord-1")
     flood = lab.laptop.popen(FLOOD, there.address, "200", "100", stdout=-1, text=True)
@@ -275,7 +293,7 @@ def test_it_moves_on_and_home_again(lab):
     lab.laptop.move("ord-1")
     all_reach(lab, lab.laptop)
     lab.stream.goes_on()
-    assert moved_entries(lab, "gw-b") == [[], []] and lab.laptop.public not in keys_at(lab, "gw-b")
+    assert [len(m) for m in moved_entries(lab, "gw-b")] == [0, 1] and lab.laptop.public not in keys_at(lab, "gw-b")
     lab.laptop.move("gw-a")
     all_reach(lab, lab.laptop)
     lab.stream.goes_on()

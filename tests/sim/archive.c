@@ -51,8 +51,7 @@ static void read_instance(struct row *row)
 	row->places[row->n_places++] = m->host;
 	if (m->home_host != m->host)
 		row->places[row->n_places++] = m->home_host;
-	memcpy(row->speakers, row->places, sizeof row->speakers);
-	row->n_speakers = row->n_places;
+	row->speakers[row->n_speakers++] = m->host;
 	row->desired = m->desired;
 	row->generation = m->generation;
 	row->observed = m->observed ? m->observed->state : 0;
@@ -82,8 +81,6 @@ static void read_peer(struct row *row, const Sixpn__Peer *m)
 	if (m->suspended)
 		return;
 	row->speakers[row->n_speakers++] = m->gateway;
-	if (m->home_gateway != m->gateway)
-		row->speakers[row->n_speakers++] = m->home_gateway;
 }
 
 static void read_key(struct row *row)

@@ -15,7 +15,7 @@ struct row {
 	char name[64]; /* of an app; the label of a peer */
 	uint32_t instance, word; /* of an instance: its field of the address, its home host; of a node: its host word */
 	bool skip, suspended;
-	uint32_t speakers[2]; /* of an instance, of a peer that is not suspended: the hosts from which its packets come */
+	uint32_t speakers[2]; /* of an instance, of a peer that is not suspended: the hosts that may speak because of it */
 	unsigned n_speakers;
 	uint8_t public_key[32], preshared_key[32]; /* of a peer's key; zeros = none */
 	struct in6_addr address; /* of a peer */

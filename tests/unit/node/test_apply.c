@@ -401,7 +401,7 @@ static void g9_what_the_map_does_not_take_is_an_error_of_the_peer_too(void **sta
 	struct made *m = made_delta(20, 21);
 
 	(void)state;
-	take_peer(m, 21, MADE_HOST2); /* at home at MADE_HOST3, which its packets name */
+	take_peer(m, 21, MADE_HOST3);
 	rig->full = true;
 	apply(rig, made_world());
 	assert_int_equal(rig->node.errors.n, 1);

@@ -179,10 +179,10 @@ static void note_repair(void *ctx, enum repair kind, const char *object, int err
 	snprintf(repairs->last, sizeof repairs->last, "%s", object);
 }
 
-/* Three nodes look at the same records: the carrier, the home, one that is neither. */
+/* Three nodes look at the same records: the carrier, the home, one that is neither and lets it in for itself. */
 static void each_node_keeps_what_is_its_business(void **state)
 {
-	static const struct { uint32_t self; size_t here, away; } rows[] = { { MADE_HOST2, 1, 0 }, { MADE_HOST, 0, 1 }, { MADE_HOST3, 0, 0 } };
+	static const struct { uint32_t self; size_t here, away; } rows[] = { { MADE_HOST2, 1, 0 }, { MADE_HOST, 0, 1 }, { MADE_HOST3, 0, 1 } };
 	struct replica *r = world();
 	struct moved m = { 0 }, none = { 0 };
 
