@@ -2,11 +2,13 @@
 that it asks for by NODES, NODE_ARGS and GATEWAYS (no NODES: `test_...()`). Prints each test's time; a skip prints its reason.
 
 Files mostly wait, and each stands on namespaces of its own: several run at once, JOBS of them (default: one more than processors), each in a
-process of its own whose words come together when it ends."""
+process of its own whose words come together when it ends. One that says ALONE = True, because it looks at the whole machine, runs after
+them, by itself."""
 import concurrent.futures
 import importlib
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -59,9 +61,15 @@ def run_apart(name):
     return name if done.returncode else None
 
 
+def is_alone(name):
+    return re.search(r"^ALONE = True", (HERE / f"{name}.py").read_text(), re.M) is not None
+
+
 def run_many(names):
+    alone = [name for name in names if is_alone(name)]
     with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS") or os.cpu_count() + 1)) as pool:
-        failed = [name for name in pool.map(run_apart, names) if name]
+        failed = [name for name in pool.map(run_apart, (n for n in names if n not in alone)) if name]
+    failed += [name for name in map(run_apart, alone) if name]
     if failed:
         print("FAILED in " + ", ".join(failed))
     return 1 if failed else 0

@@ -9,6 +9,7 @@ import subprocess
 from fixture.cell import BUILD, HOLDER, ROOT
 from fixture.cluster import wait_until
 
+ALONE = True  # it counts the cells, devices and mounts of the machine
 MAKE = ["make", "-C", str(ROOT), f"B={BUILD}"]
 
 
