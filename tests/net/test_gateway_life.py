@@ -186,6 +186,29 @@ def test_a_device_that_was_deleted_comes_back_with_everything(lab):
     assert not laptop.pings(there(lab, people["spy"]).address)
 
 
+def test_a_device_that_cannot_have_its_programs_stays_down(lab):
+    """Made anew while nothing can be pinned: it must not be up for a moment."""
+    cell, laptop = lab.nodes["gw-ord"], people["laptop"]
+    seen = 0
+    cell.out("mount", "-o", "remount,ro", PINS[:PINS.rindex("/")])
+    try:
+        cell.out("ip", "link", "del", "sixpn-peers")
+        begun = time.monotonic()
+        while time.monotonic() - begun < 3:
+            link = cell.run("ip", "-j", "link", "show", "sixpn-peers").stdout
+            flags = json.loads(link)[0]["flags"] if link.strip() else []
+            assert "UP" not in flags, flags
+            seen += bool(flags)
+    finally:
+        cell.out("mount", "-o", "remount,rw", PINS[:PINS.rindex("/")])
+    assert seen, "it was never made"
+    wait_until(lambda: has_programs(cell), PATIENCE, "its programs")
+    for peer in people.values():
+        if peer is not people["office"]:  # of another gateway
+            comes_anew(peer)
+        peer.reaches(there(lab, peer).address)
+
+
 # ---- changes
 
 

@@ -198,6 +198,16 @@ def test_the_backend_changes_when_it_is_told_to_and_not_by_itself(lab):
     assert "the device of the other backend is removed" in log and "as it is at work" in log
 
 
+def test_a_kernel_device_goes_with_the_role(lab):
+    """The last one: ord-1 is a host only from then on."""
+    node, near = lab.nodes["ord-1"], lab.instance("acme", "web", "ord-1")
+    lab.stop_node("ord-1")
+    lab.start_node("ord-1", "--roles", "host")
+    wait_until(lambda: lab.answers("ord-1") and lab.node_status("ord-1")["sync"]["synced"], PATIENCE, "ord-1 is back")
+    assert node.run("ip", "link", "show", PEERS).returncode and node.run("ip", "link", "show", MESH).returncode == 0
+    assert not pings(lab.laptop, near.address)
+
+
 def run():
     failed, lab, began = [], None, time.monotonic()
     try:
