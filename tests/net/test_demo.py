@@ -86,7 +86,7 @@ def test_two_demos_at_once_and_a_kept_one_can_be_entered_and_removed():
     clean, before = traces(), holders()
     kept = subprocess.Popen([*MAKE, "demo", "KEEP=1"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     other = subprocess.Popen([*MAKE, "demo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    texts = [p.communicate(timeout=180)[0] for p in (kept, other)]
+    texts = [p.communicate(timeout=480)[0] for p in (kept, other)]
     assert kept.returncode == 0, texts[0]
     assert other.returncode == 0, texts[1]
     state = json.loads((BUILD / "demo/state.json").read_text())
