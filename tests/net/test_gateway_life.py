@@ -308,6 +308,7 @@ def takes(sock, port):
 def test_a_machine_without_the_role_lets_nobody_in_and_takes_nobody(lab):
     """dev-1 becomes a host only, by its configuration."""
     cell, office = lab.nodes["dev-1"], people["office"]
+    comes_anew(office)  # its organization was suspended while it said nothing
     office.reaches(there(lab, office).address)
     gateway_index = gateway(lab, "dev-1")["ifindex"]
     lab.stop_node("dev-1")
