@@ -26,6 +26,7 @@
 #define IPV6_HEADER_LEN 40
 #define IPV6_SOURCE_WORDS 10 /* offsets of the network word in the header; the host word follows */
 #define IPV6_DESTINATION_WORDS 26
+#define ICMPV6_CHECKSUM_OFFSET 2
 #define NANOSECONDS_PER_SECOND 1000000000ull
 
 /* Next header numbers (IANA). */

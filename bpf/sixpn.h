@@ -24,7 +24,9 @@
  *   peer_ingress      from a customer's peer. No hop-by-hop or routing header; source host is this node (or moved_here);
  *                     destination: a node's host word in the same network, or fdaa:<network>::3 as a service. Sets the mark.
  *   peer_egress       to a peer. Destination host is this node (or moved_here); source: a node's host word in the same network, or
- *                     fdaa:<network>::3.
+ *                     fdaa:<network>::3. An ICMPv6 error (types 1 to 4, at least 4 bytes of it) from fdaa::3 that has the mark and
+ *                     came in by no device, which the kernel of this machine has made, leaves with fdaa:<network>::3 of its
+ *                     destination as its source and a checksum to match.
  *   underlay_ingress  drops IPv6 with a source or destination in fdaa::/16, also behind up to two VLAN tags; all else passes.
  * A service is reached by UDP or TCP to a port of SIXPN_SERVICE_PORTS or by ICMPv6 echo request, directly behind the IPv6
  * header: no extension headers, no fragments. By UDP one sender (an instance's /112, a peer's /120) gets so many datagrams a second.
@@ -127,7 +129,7 @@ enum sixpn_hook {
 	  "The sending host has nothing placed in this network, so it may not speak in it.")                                   \
 	X(24, SOURCE_IS_SELF, "source_is_self", SIXPN_ON_MESH_INGRESS,                                                         \
 	  "A packet from the mesh claims an address that lives on this node: of its own that has not moved away, or one that moved here.")                         \
-	X(25, REWRITE_FAILED, "rewrite_failed", SIXPN_ON_MESH, "The kernel could not rewrite the addresses (memory).")         \
+	X(25, REWRITE_FAILED, "rewrite_failed", SIXPN_ON_MESH | SIXPN_ON_PEER_EGRESS, "The kernel could not rewrite the addresses (memory).")         \
 	X(26, SIXPN_FROM_OUTSIDE, "sixpn_from_outside", SIXPN_ON_UNDERLAY_INGRESS,                                             \
 	  "A packet with an address of fdaa::/16 came in from the underlay.")                                                  \
 	X(27, SERVICE_PACE, "service_pace", SIXPN_ON_CUSTOMER_INGRESS,                                                         \

@@ -38,7 +38,9 @@ unsigned harness_l2_len(enum sixpn_hook hook)
 int harness_run(struct harness *h, enum sixpn_hook hook, unsigned l2_len, const void *packet, size_t len, uint32_t mark,
 		struct harness_result *ret_result)
 {
-	struct __sk_buff in = { .mark = mark, .ifindex = HARNESS_IFINDEX, .gso_segs = h->segments }, out = { 0 };
+	struct __sk_buff in = {
+		.mark = mark, .ifindex = HARNESS_IFINDEX, .ingress_ifindex = h->came_in_by, .gso_segs = h->segments
+	}, out = { 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = (uint32_t)len, .data_out = ret_result->packet,
 		    .data_size_out = sizeof(ret_result->packet), .ctx_in = &in, .ctx_size_in = sizeof(in), .ctx_out = &out,
 		    .ctx_size_out = sizeof(out), .repeat = 1);

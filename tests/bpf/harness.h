@@ -14,6 +14,7 @@ struct harness {
 	struct bpf_datapath *dp; /* for the functions of lib/bpf/maps.h */
 	struct bpf_counters seen;
 	uint32_t segments; /* that one packet stands for (GSO); 0 = it is one */
+	uint32_t came_in_by; /* interface by which the packets are to have come in; 0 = made by this machine */
 };
 
 struct harness_result {

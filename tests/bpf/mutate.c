@@ -280,6 +280,10 @@ static const struct template templates[] = {
 	{ "foreign network to peer", P_OUT, FOREIGN, LOCAL_PEER, UDP, PLAIN, false },
 	{ "to a peer of another node", P_OUT, LOCAL, REMOTE_PEER, UDP, PLAIN, false },
 	{ "gateway's error to peer", P_OUT, GATEWAY, LOCAL_PEER, ICMP_ERROR, PLAIN, false },
+	{ "fdaa::3's error to peer", P_OUT, RESOLVER, LOCAL_PEER, ICMP_ERROR, PLAIN, false },
+	{ "fdaa::3's error to moved peer", P_OUT, RESOLVER, HERE, ICMP_ERROR, PLAIN, false },
+	{ "fdaa::3's other ICMPv6 to peer", P_OUT, RESOLVER, LOCAL_PEER, ICMP_OTHER, PLAIN, false },
+	{ "fdaa::3's error to a peer of another node", P_OUT, RESOLVER, REMOTE_PEER, ICMP_ERROR, PLAIN, false },
 
 	{ "ordinary IPv6", UNDERLAY, OUTSIDE, OUTSIDE, UDP, PLAIN, false },
 	{ "ordinary IPv6, tagged", UNDERLAY, OUTSIDE, LINK_LOCAL, TCP, VLAN, false },

@@ -22,6 +22,7 @@ struct question {
 	size_t len;
 	const uint8_t *ip; /* the IPv6 header, once it is known to be whole */
 	size_t ip_len;
+	uint32_t mark;
 	uint64_t reasons;
 };
 
@@ -314,10 +315,32 @@ static void judge_peer_ingress(struct question *q)
 		judge_customer_destination(q, &destination, source.network);
 }
 
+/* An ICMPv6 error of the machine itself: from fdaa::3, with the mark. (No packet here has come in by a device.) */
+static bool is_machines_error(const struct question *q)
+{
+	struct words source = natural_words(q->ip + 8);
+
+	return is_resolver_of(&source, 0) && (q->mark & q->state->mark_mask) == q->state->mark_value && next_header(q) == IPPROTO_ICMPV6 &&
+	       q->ip_len >= IPV6_LEN + 4 && icmp_type(q) >= 1 && icmp_type(q) <= 4;
+}
+
+/* It speaks as the resolver of the receiver's network. RFC 1624, equation 3, with the two halves of a word that was zero. */
+static void name_network(uint8_t *ip)
+{
+	uint32_t sum = (uint16_t)~get_u16(ip + IPV6_LEN + 2) + 0xffffu + get_u16(ip + 26) + get_u16(ip + 28);
+
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	put_u16(ip + IPV6_LEN + 2, (uint16_t)~sum);
+	memcpy(ip + 10, ip + 26, 4);
+}
+
 static void judge_peer_egress(struct question *q)
 {
 	struct words source = natural_words(q->ip + 8), destination = natural_words(q->ip + 24);
 
+	if (is_machines_error(q))
+		source.network = destination.network;
 	judge_same_network(q, &source, &destination);
 	judge_destination_is_node(q, &destination);
 	object(q, destination.prefix == PREFIX && !lives_here(q, &destination), SIXPN_REASON_DESTINATION_NOT_LOCAL);
@@ -366,7 +389,7 @@ void oracle_judge(const struct oracle_state *state, enum sixpn_hook hook, unsign
 		[SIXPN_HOOK_MESH_EGRESS] = judge_mesh_egress,		[SIXPN_HOOK_MESH_INGRESS] = judge_mesh_ingress,
 		[SIXPN_HOOK_PEER_INGRESS] = judge_peer_ingress,		[SIXPN_HOOK_PEER_EGRESS] = judge_peer_egress,
 	};
-	struct question q = { .state = state, .packet = packet, .len = len };
+	struct question q = { .state = state, .packet = packet, .len = len, .mark = mark };
 
 	if (1u << hook & SIXPN_ON_INSTANCE)
 		judge_device(&q);
@@ -386,6 +409,8 @@ void oracle_judge(const struct oracle_state *state, enum sixpn_hook hook, unsign
 		return;
 	if (hook == SIXPN_HOOK_INSTANCE_INGRESS || hook == SIXPN_HOOK_MESH_INGRESS || hook == SIXPN_HOOK_PEER_INGRESS)
 		ret_answer->mark = (mark & ~state->mark_mask) | state->mark_value;
+	if (hook == SIXPN_HOOK_PEER_EGRESS && is_machines_error(&q))
+		name_network(ret_answer->packet + l2_len);
 	if (1u << hook & SIXPN_ON_MESH) {
 		swap_words(ret_answer->packet + l2_len + 8);
 		swap_words(ret_answer->packet + l2_len + 24);

@@ -72,10 +72,13 @@ struct row {
 	uint8_t len;       /* cut to so many bytes */
 	bool no_payload;
 	bool bare; /* underlay_ingress without an Ethernet header */
+	bool came_in;          /* by a device, so that it is forwarded */
+	uint16_t checksum_out; /* of ICMPv6; 0 = as it was */
 };
 
 #define DNS .next = UDP, .payload = { 0x30, 0x39, 0, 53 }
 #define ECHO .next = ICMP, .payload = { 128, 0 }
+#define ERROR(TYPE) .next = ICMP, .payload = { (TYPE), 0, 0x11, 0x11 }
 #define IN(HOOK) .hook = SIXPN_HOOK_##HOOK
 #define DROP(REASON) .reason = SIXPN_REASON_##REASON
 #define FROM(a) .source = (a)
@@ -354,6 +357,39 @@ static const struct row rows[] = {
 	{ "a service word is no peer", IN(PEER_EGRESS), FROM(REMOTE), TO(NET_RESOLVER), DNS, DROP(DESTINATION_HOST) },
 	{ "nothing in no network goes to a peer", IN(PEER_EGRESS), FROM("fdaa:0:9::3"), TO("fdaa:0:9:a001:1:0:a:102"), DNS,
 	  DROP(DESTINATION_NETWORK) },
+	{ "Packet Too Big of this machine goes to a peer from its network's ::3", IN(PEER_EGRESS), FROM(RESOLVER), TO(PEER), ERROR(2),
+	  .mark = MARK, .source_out = NET_RESOLVER, .destination_out = PEER, .checksum_out = 0xa864 },
+	{ "so does Destination Unreachable, to a peer that moved here", IN(PEER_EGRESS), FROM(RESOLVER), TO(PEER_MOVED_HERE), ERROR(1),
+	  .mark = OTHER_BITS | MARK, .source_out = NET_RESOLVER, .destination_out = PEER_MOVED_HERE, .checksum_out = 0xa864 },
+	{ "so does Parameter Problem", IN(PEER_EGRESS), FROM(RESOLVER), TO(PEER), ERROR(4), .mark = MARK, .source_out = NET_RESOLVER,
+	  .destination_out = PEER, .checksum_out = 0xa864 },
+	{ "an error from fdaa::3 without the mark does not", IN(PEER_EGRESS), FROM(RESOLVER), TO(PEER), ERROR(2), .mark = OTHER_BITS,
+	  DROP(SOURCE_NETWORK) },
+	{ "nor one that came in from elsewhere", IN(PEER_EGRESS), FROM(RESOLVER), TO(PEER), ERROR(2), .mark = MARK, .came_in = true,
+	  DROP(SOURCE_NETWORK) },
+	{ "nor what is no error", IN(PEER_EGRESS), FROM(RESOLVER), TO(PEER), ERROR(5), .mark = MARK, DROP(SOURCE_NETWORK) },
+	{ "nor type 0", IN(PEER_EGRESS), FROM(RESOLVER), TO(PEER), ERROR(0), .mark = MARK, DROP(SOURCE_NETWORK) },
+	{ "nor an echo reply", IN(PEER_EGRESS), FROM(RESOLVER), TO(PEER), ERROR(129), .mark = MARK, DROP(SOURCE_NETWORK) },
+	{ "nor another protocol with such a first byte", IN(PEER_EGRESS), FROM(RESOLVER), TO(PEER), .next = UDP, .payload = { 2 },
+	  .mark = MARK, DROP(SOURCE_NETWORK) },
+	{ "nor an error that ends before its checksum", IN(PEER_EGRESS), FROM(RESOLVER), TO(PEER), ERROR(2), .mark = MARK, .len = 43,
+	  DROP(SOURCE_NETWORK) },
+	{ "nor one from an address next to fdaa::3", IN(PEER_EGRESS), FROM("fdaa::4"), TO(PEER), ERROR(2), .mark = MARK,
+	  DROP(SOURCE_NETWORK) },
+	{ "nor one from another network's ::3", IN(PEER_EGRESS), FROM(FOREIGN_RESOLVER), TO(PEER), ERROR(2), .mark = MARK,
+	  DROP(SOURCE_HOST) },
+	{ "nor one from another network", IN(PEER_EGRESS), FROM(FOREIGN_THERE), TO(PEER), ERROR(2), .mark = MARK,
+	  DROP(DESTINATION_NETWORK) },
+	{ "an error of this machine to a peer of another gateway is dropped", IN(PEER_EGRESS), FROM(RESOLVER), TO(PEER_THERE), ERROR(2),
+	  .mark = MARK, DROP(DESTINATION_NOT_LOCAL) },
+	{ "an error of this machine to an address in no network is dropped", IN(PEER_EGRESS), FROM(RESOLVER), TO("fdaa:0:9:a001:1:0:a:102"),
+	  ERROR(2), .mark = MARK, DROP(DESTINATION_NETWORK) },
+	{ "an error of this machine to a service word is dropped", IN(PEER_EGRESS), FROM(RESOLVER), TO(NET_RESOLVER), ERROR(2), .mark = MARK,
+	  DROP(DESTINATION_HOST) },
+	{ "an error of this machine to the outside is dropped", IN(PEER_EGRESS), FROM(RESOLVER), TO("2001:db8::1"), ERROR(2), .mark = MARK,
+	  DROP(DESTINATION_OUTSIDE) },
+	{ "an error that came in goes to an instance no more than before", IN(MESH_EGRESS), FROM(RESOLVER), TO(REMOTE), ERROR(2),
+	  .mark = MARK, DROP(SOURCE_NETWORK) },
 	{ "multicast does not go to a peer", IN(PEER_EGRESS), FROM(REMOTE), TO("ff02::1"), DNS, DROP(DESTINATION_OUTSIDE) },
 	{ "IPv4 does not go to a peer", IN(PEER_EGRESS), FROM(REMOTE), TO(PEER), DNS, .version = 0x45, DROP(NOT_IPV6) },
 	{ "a cut header does not go to a peer", IN(PEER_EGRESS), FROM(REMOTE), TO(PEER), DNS, .len = 39, DROP(TOO_SHORT) },
@@ -415,6 +451,8 @@ static void expect_packet(const struct row *row, const uint8_t *packet, size_t l
 		harness_packet(l2_len, row->source_out, row->destination_out, 0, NULL, 0, addresses);
 		memcpy(expected + l2_len + 8, addresses + l2_len + 8, 32);
 	}
+	if (row->checksum_out)
+		put_u16(expected + l2_len + 42, row->checksum_out);
 	assert_int_equal(result->len, len);
 	assert_memory_equal(result->packet, expected, len);
 }
@@ -426,7 +464,9 @@ static void run_row(void **state)
 	size_t len = build(row, packet);
 	struct harness_result result = { 0 };
 
+	harness.came_in_by = row->came_in ? HARNESS_IFINDEX : 0;
 	assert_int_equal(harness_run_counted(&harness, row->hook, row_l2_len(row), packet, len, row->mark, &result), 0);
+	harness.came_in_by = 0;
 	if (result.reason != row->reason)
 		fail_msg("counted %s", result.reason ? bpf_reason_name(result.reason) : "nothing");
 	assert_int_equal(result.verdict, row->reason ? HARNESS_DROP : HARNESS_PASS);

@@ -43,6 +43,25 @@ def test_the_resolver_of_the_network_answers_ping(lab):
         peer.reaches(peer.resolver)
 
 
+def test_a_peer_hears_what_is_wrong_with_its_packets(lab):
+    """Its own kernel takes the gateway's word: packets too big for the 6PN get smaller, and a path can be traced. From `::3` of its
+    network, to whatever machine the packet was to go."""
+    for name, host in (("laptop", "nrt-1"), ("office", "dev-1"), ("phone", "dev-1")):
+        peer, there = peers[name], lab.instance("acme", "web", host)
+        peer.reaches(there.address)
+        peer.out("ip", "link", "set", "wg0", "mtu", "1500")
+        try:
+            assert " mtu 1420" not in peer.out("ip", "-6", "route", "get", there.address)
+            wait_until(lambda: peer.run("ping", "-6", "-c1", "-W1", "-n", "-M", "do", "-s", "1376", there.address) and
+                       " mtu 1420" in peer.out("ip", "-6", "route", "get", there.address), PATIENCE, f"{name}: Packet Too Big, heeded")
+            assert peer.run("ping", "-6", "-c1", "-W5", "-n", "-s", "1376", there.address).returncode == 0, f"{name}: in two pieces"
+        finally:
+            peer.out("ip", "-6", "route", "flush", "cache")
+            peer.out("ip", "link", "set", "wg0", "mtu", "1420")
+        wait_until(lambda: re.search(f"From {peer.resolver}.*[Tt]ime exceeded", peer.run("ping", "-6", "-c1", "-W1", "-n", "-t", "1", there.address).stdout),
+                   PATIENCE, f"{name}: the hop limit ends at the gateway, and that is said")
+
+
 # ---- names
 
 AAAA, TXT, PTR = 28, 16, 12
