@@ -1,5 +1,6 @@
 /* api - see api.h. */
 #include "controller/api/api.h"
+#include "controller/api/api_graphql.h"
 
 #include "controller/store/error.h"
 #include "controller/api/http_stats.h"
@@ -68,6 +69,7 @@ static uint64_t head(const struct api *api)
 static void call_free(struct api_call *call)
 {
 	op_deinit(&call->op);
+	gql_request_free(call->graphql);
 	json_decref(call->body);
 	json_decref(call->reply);
 	json_decref(call->items);
@@ -87,6 +89,11 @@ static void refuse_like(struct api_call *call, unsigned status, const struct why
 {
 	like.v = head(call->api);
 	note(call->api, call->route, call->request, status);
+	if (call->route->graphql) {
+		http_reply_json(call->request, 200, like.v, api_graphql_refusal(TAKE(call->reply), why));
+		call_free(call);
+		return;
+	}
 	http_reply_error(call->request, status, why, error_find(why->code)->hint, &like);
 	call_free(call);
 }
@@ -185,6 +192,11 @@ static void waited(void *ctx, const struct api_wait_result *result)
 		put_to_store(call);
 		return;
 	}
+	if (call->route->graphql) {
+		api_graphql_waited(call, result);
+		succeed(call, 200);
+		return;
+	}
 	api_add_wait_result(call->reply, &call->wait, result);
 	succeed(call, result->applied ? success_status(call) : 202);
 }
@@ -208,6 +220,11 @@ static void start_wait(struct api_call *call)
 	r = env->ops->wait(env->ctx, &wait, waited, call);
 	if (r < 0) { /* the write stands: say that nobody knows how far it is */
 		call->api->n_waits--;
+		if (call->route->graphql) {
+			api_graphql_waited(call, &(struct api_wait_result){ .applied = false });
+			succeed(call, 200);
+			return;
+		}
 		json_object_set_new(call->reply, "v", json_integer((json_int_t)wait.v));
 		json_object_set_new(call->reply, "applied", json_false());
 		succeed(call, 202);
@@ -352,13 +369,13 @@ static void put_to_store(struct api_call *call)
 		refuse_busy(call, "too many requests wait for the store");
 		return;
 	}
-	if (call->route->write && take_live(call) < 0) {
+	if (call->writes && take_live(call) < 0) {
 		refuse_error(call, -ENOMEM);
 		return;
 	}
 	op_init(&call->op, run_on_store, ran_on_store, &call->question.principal, call->request->id);
-	call->op.write = call->route->write;
-	call->op.frees = call->route->frees;
+	call->op.write = call->writes;
+	call->op.frees = call->frees;
 	store_thread_put(call->api->env.store, &call->op);
 }
 
@@ -417,7 +434,7 @@ static void authenticated(struct api_call *call)
 		refuse(call, &why);
 		return;
 	}
-	if (call->route->write && !auth_may_write(call->api->auth, &call->question)) {
+	if (call->writes && !auth_may_write(call->api->auth, &call->question)) {
 		why_set(&why, "rate_limited", "", "this organization writes more than %u times a second", call->question.writes_per_s);
 		refuse_like(call, 429, &why, (struct http_reply){ .retry_after_s = 1 });
 		return;
@@ -533,6 +550,8 @@ void api_handle(void *ctx, struct http_request *request)
 	call->api = api;
 	call->request = request;
 	call->route = match.route;
+	call->writes = match.route->write;
+	call->frees = match.route->frees;
 	memcpy(call->params, match.params, sizeof call->params);
 	authenticate(call);
 }

@@ -34,6 +34,8 @@ struct api_call {
 	json_t *items; /* of a list: what the row callback fills */
 	struct api_wait wait; /* set by check or run: instance, desired, generation if they are to be waited for; v if it wrote nothing */
 	/* private */
+	struct gql_request *graphql; /* of /graphql; with the next two set by its check */
+	bool writes, frees;          /* as the route's, or as the operation asks */
 	bool want_wait, dry_run, dry_run_worked;
 	uint32_t *live;
 	size_t n_live;

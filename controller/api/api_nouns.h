@@ -3,16 +3,22 @@
 #include "controller/api/api.h"
 #include "controller/store/store_instance.h"
 #include "controller/store/store_node_token.h"
+#include "controller/store/store_peer.h"
 #include "controller/store/store_region.h"
 #include "controller/store/store_token.h"
 
 extern const struct route api_status_routes[], api_init_routes[], api_region_routes[], api_node_routes[], api_node_token_routes[],
 	api_org_routes[], api_network_routes[], api_app_routes[], api_instance_routes[], api_token_routes[], api_wait_routes[],
-	api_backup_routes[], api_peer_routes[], api_peer_move_routes[];
+	api_backup_routes[], api_peer_routes[], api_peer_move_routes[], api_graphql_routes[];
 
 json_t *api_region_json(const struct store_region *region);
-struct store_peer;
 json_t *api_peer_json(const struct store_peer *peer);
+/* A peer of the keys and names in `in` (the rest is filled in here), to be waited for. */
+int api_peer_make(struct store *store, struct api_call *call, struct store_peer_new *in, struct store_peer *ret_peer,
+		  char ret_warning[STORE_PEER_WARNING_SIZE]) MUST_CHECK;
+bool api_peer_make_again(struct api_call *call); /* as route->again */
+int api_peer_parse_public(const struct api_call *call, const char *field, const char *text, uint8_t ret_key[32],
+			  struct why *why) MUST_CHECK;
 json_t *api_token_json(const struct store_token *token);
 /* "host", "gateway", "host,gateway" <-> ROLE_* bits. E_REFUSED. */
 int api_parse_roles(const char *field, const char *text, uint32_t *ret_roles, struct why *why) MUST_CHECK;

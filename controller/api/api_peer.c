@@ -214,17 +214,24 @@ static void finish_status(struct api_call *call)
 
 /* ---- writing ---- */
 
+int api_peer_parse_public(const struct api_call *call, const char *field, const char *text, uint8_t ret_key[CRYPTO_KEY_LEN],
+			  struct why *why)
+{
+	if (peer_key_parse(field, text, ret_key, why))
+		return E_REFUSED;
+	if (crypto_equal(ret_key, api_get_env(call->api)->link_public_key, CRYPTO_KEY_LEN))
+		return why_set(why, "key_taken", field, "this public key is in use already; each peer needs a key pair of its own");
+	return 0;
+}
+
 static int parse_keys(const struct api_call *call, uint8_t ret_public[CRYPTO_KEY_LEN], uint8_t ret_preshared[CRYPTO_KEY_LEN],
 		      bool *ret_has_preshared, struct why *why)
 {
-	const struct api_env *env = api_get_env(call->api);
 	const char *preshared = api_str(call, "preshared_key");
 
 	*ret_has_preshared = preshared != NULL;
-	if (peer_key_parse("public_key", api_str(call, "public_key"), ret_public, why))
+	if (api_peer_parse_public(call, "public_key", api_str(call, "public_key"), ret_public, why))
 		return E_REFUSED;
-	if (crypto_equal(ret_public, env->link_public_key, CRYPTO_KEY_LEN))
-		return why_set(why, "key_taken", "public_key", "this public key is in use already; each peer needs a key pair of its own");
 	return preshared && peer_key_parse_preshared("preshared_key", preshared, ret_preshared, why) ? E_REFUSED : 0;
 }
 
@@ -254,7 +261,7 @@ void api_wait_for_peer(struct api_call *call, const struct store_peer *peer)
 }
 
 /* The gateway fell silent between placement and acknowledgement: nobody has seen the reply yet, so the peer is made again, elsewhere. */
-static bool create_again(struct api_call *call)
+bool api_peer_make_again(struct api_call *call)
 {
 	memcpy(call->lost, call->wait.gateway, sizeof call->lost);
 	return true;
@@ -285,26 +292,38 @@ static json_t *warnings_json(const struct api_call *call, const struct store_pee
 	return list;
 }
 
+int api_peer_make(struct store *store, struct api_call *call, struct store_peer_new *in, struct store_peer *ret_peer,
+		  char ret_warning[STORE_PEER_WARNING_SIZE])
+{
+	int r;
+
+	in->live = call->live;
+	in->n_live = call->n_live;
+	in->instead_of = call->tries ? call->made : NULL;
+	r = store_peer_create(store, &call->op, in, ret_peer, ret_warning);
+	if (r == 0)
+		api_wait_for_peer(call, ret_peer);
+	else if (r == E_REFUSED && call->op.keep_refusal)
+		explain(call, &call->op.why);
+	return r;
+}
+
 static int create(struct store *store, struct api_call *call)
 {
 	struct store_peer_new in = { .org = api_str(call, "org"), .network = api_str(call, "network"), .name = api_str(call, "name"),
 				     .region = api_str(call, "region"), .gateway = api_str(call, "gateway"),
 				     .strict = api_bool(call, "strict", false), .ephemeral = api_bool(call, "ephemeral", false),
-				     .expires_ms = expiry(call), .live = call->live, .n_live = call->n_live,
-				     .instead_of = call->tries ? call->made : NULL };
+				     .expires_ms = expiry(call) };
 	char warning[STORE_PEER_WARNING_SIZE] = "";
 	struct store_peer peer;
 	int r = parse_keys(call, in.public_key, in.preshared_key, &in.has_preshared_key, &call->op.why);
 
 	if (r == 0)
-		r = store_peer_create(store, &call->op, &in, &peer, warning);
+		r = api_peer_make(store, call, &in, &peer, warning);
 	crypto_wipe(in.preshared_key, sizeof in.preshared_key);
 	if (r == 0) {
 		call->reply = api_peer_json(&peer);
 		json_object_set_new(call->reply, "warnings", warnings_json(call, &peer, warning));
-		api_wait_for_peer(call, &peer);
-	} else if (r == E_REFUSED && call->op.keep_refusal) {
-		explain(call, &call->op.why);
 	}
 	return r;
 }
@@ -426,7 +445,7 @@ const struct route api_peer_routes[] = {
 	{ "GET", "/v1/peers", ROUTE_TOKEN, .list = true, .query = "org network region gateway", .run = list,
 	  .finish = finish_list, .help = "list WireGuard peers" },
 	{ "POST", "/v1/peers", ROUTE_TOKEN, .write = true, .success = 201, .fields = create_fields, .check = check_keys, .run = create,
-	  .again = create_again, .help = "create a WireGuard peer" },
+	  .again = api_peer_make_again, .help = "create a WireGuard peer" },
 	{ "GET", "/v1/peers/{peer}", ROUTE_TOKEN, .query = "org", .run = show, .help = "show a peer: name, org/name or id" },
 	{ "GET", "/v1/peers/{peer}/status", ROUTE_TOKEN, .query = "org", .run = status,
 	  .finish = finish_status, .help = "what its gateway sees of it: handshake, endpoint, bytes" },

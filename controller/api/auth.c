@@ -11,6 +11,7 @@
 
 #define BUCKETS 1024
 #define TOUCH_MAX 64
+#define OURS "sx1_"
 
 struct entry {
 	uint8_t id[ID_LEN]; /* the key in the map */
@@ -200,14 +201,34 @@ static void looked_up(struct op *op)
 	}
 }
 
-static const char *bearer(const char *authorization)
+/* The token in the header's value: schemes Bearer and FlyV1, and of a list with commas (which flyctl sends) the first of ours, else the
+ * first. NULL: no scheme that is known. */
+static const char *bearer(const char *authorization, size_t *ret_len)
 {
-	return authorization && !strncasecmp(authorization, "Bearer ", 7) ? authorization + 7 : NULL;
+	const char *text = authorization, *found = NULL;
+
+	for (bool more = text != NULL; more;) {
+		size_t n = !strncasecmp(text, "Bearer ", 7) ? 7 : !strncasecmp(text, "FlyV1 ", 6) ? 6 : 0;
+
+		more = n != 0;
+		text += n;
+	}
+	if (text == authorization)
+		return NULL;
+	for (const char *p = text; p && (!found || strncmp(found, OURS, strlen(OURS)) != 0); p = strchr(p, ',')) {
+		p += *p == ',';
+		p += strspn(p, " ");
+		if (!found || !strncmp(p, OURS, strlen(OURS)))
+			found = p;
+	}
+	*ret_len = strcspn(found, ",");
+	return found;
 }
 
 void auth_ask(struct auth *auth, const char *authorization, const uint8_t source[16], struct auth_question *q)
 {
-	const char *text = bearer(authorization);
+	size_t len = 0;
+	const char *text = bearer(authorization, &len);
 	struct principal self;
 	struct entry *e;
 
@@ -218,7 +239,7 @@ void auth_ask(struct auth *auth, const char *authorization, const uint8_t source
 		answer(q, AUTH_WRONG); /* nobody guessed anything: not counted */
 		return;
 	}
-	if (token_parse(text, strlen(text), q->token_id, q->secret)) {
+	if (token_parse(text, len, q->token_id, q->secret)) {
 		fail(q);
 		return;
 	}

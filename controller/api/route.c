@@ -68,6 +68,7 @@ void route_find(const struct http_target *target, const char *method, struct rou
 static const char *type_text(enum field_type type)
 {
 	switch (type) {
+	case FIELD_TEXT:
 	case FIELD_STR: return "a string";
 	case FIELD_INT: return "an integer";
 	case FIELD_NUM: return "a number";
@@ -153,6 +154,12 @@ static int check_map(const struct route_field *f, const json_t *j, struct why *w
 static int check_field(const struct route_field *f, const json_t *j, struct why *why)
 {
 	switch (f->type) {
+	case FIELD_TEXT:
+		if (!json_is_string(j))
+			return wrong_type(f, why);
+		return json_string_length(j) <= (size_t)f->max ? 0 :
+							       why_set(why, "too_long", f->name, "field \"%s\" has %zu bytes, at most %lld are allowed",
+								       f->name, json_string_length(j), (long long)f->max);
 	case FIELD_STR:
 		return check_str(f, j, why);
 	case FIELD_INT:
@@ -263,12 +270,12 @@ int route_parse_duration(const char *field, const char *text, uint32_t max_ms, u
 
 static json_t *describe_field(const struct route_field *f)
 {
-	static const char *const types[] = { [FIELD_STR] = "string", [FIELD_INT] = "integer", [FIELD_NUM] = "number",
+	static const char *const types[] = { [FIELD_TEXT] = "string", [FIELD_STR] = "string", [FIELD_INT] = "integer", [FIELD_NUM] = "number",
 					     [FIELD_BOOL] = "boolean", [FIELD_STRINGS] = "array", [FIELD_MAP] = "object",
 					     [FIELD_OBJECT] = "object", [FIELD_LIST] = "array" };
 	json_t *j = json_pack("{s:s,s:s}", "type", types[f->type], "description", f->help);
 
-	if (f->type == FIELD_STR)
+	if (f->type == FIELD_STR || f->type == FIELD_TEXT)
 		json_object_set_new(j, "maxLength", json_integer(f->max ? f->max : 255));
 	if (f->type == FIELD_INT || f->type == FIELD_NUM) {
 		json_object_set_new(j, "minimum", json_integer(f->min));

@@ -18,6 +18,7 @@ enum route_auth {
 };
 
 enum field_type {
+	FIELD_TEXT,    /* max bytes of any characters */
 	FIELD_STR,     /* min to max bytes (max 0 = 255), no control characters */
 	FIELD_INT,     /* min to max */
 	FIELD_NUM,     /* min to max */
@@ -46,6 +47,7 @@ struct route {
 	bool watch; /* takes after (a revision) and timeout: answered once there is something newer */
 	bool watch_events; /* ... an event, not only another state */
 	bool frees; /* a delete: allowed on a full disk */
+	bool graphql; /* every answer is a GraphQL reply with status 200 */
 	unsigned success;  /* HTTP status of success, 0 = 200 */
 	const char *query; /* further query parameters, separated by spaces */
 	const struct route_field *fields; /* of the body, ended by a NULL name; NULL = no body */

@@ -192,3 +192,23 @@ int store_user_get_principal(struct store *store, const struct principal *who, c
 	*ret_principal = out;
 	return 0;
 }
+
+int store_membership_list(struct store *store, const struct principal *who, const char *org_ref,
+			  void (*each)(void *arg, const struct store_user *user, enum store_role role, uint64_t since_ms), void *arg,
+			  struct why *why)
+{
+	CLEAN_STATEMENT struct statement *st = NULL;
+	struct store_user user;
+	struct store_org org;
+	int r = store_org_find(store, who, org_ref, &org, why);
+
+	if (r == 0)
+		r = sql_query(store, &st,
+			      "SELECT p.id, p.email, p.name, p.personal_org, p.created_ms, m.role, m.created_ms FROM membership m "
+			      "JOIN person p ON p.id = m.person WHERE m.org = ?1 ORDER BY lower(p.email) LIMIT 200", "d", org.id);
+	while (r == 0 && sql_next(st, &r)) {
+		read_row(st, &user);
+		each(arg, &user, (enum store_role)driver_int(st, 5), (uint64_t)driver_int(st, 6));
+	}
+	return r;
+}

@@ -25,6 +25,10 @@ int store_user_list(struct store *store, const struct principal *who, const stru
 		    struct why *why) MUST_CHECK;
 /* role 0 ends the membership. Operators and admins of the org. */
 int store_membership_set(struct store *store, struct op *op, const char *org_ref, const char *user_ref, enum store_role role) MUST_CHECK;
+/* The first 200 members of an org, for whoever sees that. */
+int store_membership_list(struct store *store, const struct principal *who, const char *org_ref,
+			  void (*each)(void *arg, const struct store_user *user, enum store_role role, uint64_t since_ms), void *arg,
+			  struct why *why) MUST_CHECK;
 /* The principal of a user, with its memberships. who: the controller itself. */
 int store_user_get_principal(struct store *store, const struct principal *who, const uint8_t id[ID_LEN],
 			     struct principal *ret_principal, struct why *why) MUST_CHECK;

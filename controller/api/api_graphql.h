@@ -1,0 +1,35 @@
+/* api_graphql - POST /graphql: an operation runs as one op of the store thread, by resolvers of which each noun has a file (gql_<noun>.c).
+ *
+ * A mutation has one field and is one transaction: whatever is wrong in its reply undoes it. Every reply has HTTP status 200. */
+#pragma once
+#include "controller/api/api.h"
+#include "controller/graphql/graphql.h"
+
+/* The ctx of every resolver. Runs in the store thread. */
+struct gql_call {
+	struct store *store;
+	struct api_call *call;
+};
+
+/* The tables of the nouns; Query, Mutation and Organization have fields in several. */
+extern const struct gql_type gql_viewer_types[], gql_org_types[], gql_region_types[], gql_wireguard_types[];
+
+extern const struct gql_schema api_graphql_schema;
+
+/* The whole body for a refusal. reply (consumed): the errors that are known already, or NULL. */
+json_t *api_graphql_refusal(json_t *reply, const struct why *why);
+/* The end of waiting: a reply that claims more than is so becomes an error. */
+void api_graphql_waited(struct api_call *call, const struct api_wait_result *result);
+
+/* Loop thread: what only memory knows of peers (gatewayStatus) goes into the reply. */
+void gql_wireguard_finish(struct api_call *call);
+
+/* ---- for resolvers ---- */
+
+const char *gql_str(const json_t *object, const char *name); /* NULL if absent, null or "" */
+struct store_org;
+/* By slug or id; "personal" is the caller's own. An error if there is none. */
+int gql_org_find(struct gql_call *gql, const char *ref, struct store_org *ret_org, struct why *why) MUST_CHECK;
+json_t *gql_org_json(struct gql_call *gql, const struct store_org *org);
+/* A number that programs may keep in a double: 53 bits of the id. */
+uint64_t gql_number_of(const uint8_t id[ID_LEN]);

@@ -1,0 +1,173 @@
+/* gql_org - organizations as flyctl sees them. */
+#include "controller/api/api_graphql.h"
+#include "controller/store/store_org.h"
+#include "controller/store/store_user.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The personal organization of whoever asks; false: there is none. */
+static int find_personal(struct gql_call *gql, uint8_t ret_id[ID_LEN], bool *ret_found, struct why *why)
+{
+	static const uint8_t none[ID_LEN];
+	const struct principal *who = api_who(gql->call);
+	struct store_user user;
+	char text[ID_TEXT_SIZE];
+	int r;
+
+	*ret_found = false;
+	if (who->kind != PRINCIPAL_USER)
+		return 0;
+	r = store_user_find(gql->store, who, id_text(who->id, text), &user, why);
+	if (r == 0 && !id_equal(user.personal_org, none)) {
+		memcpy(ret_id, user.personal_org, ID_LEN);
+		*ret_found = true;
+	}
+	return r;
+}
+
+int gql_org_find(struct gql_call *gql, const char *ref, struct store_org *ret_org, struct why *why)
+{
+	uint8_t id[ID_LEN];
+	bool found;
+	int r;
+
+	if (!ref || !*ref)
+		return why_set(why, "org_missing", "organization", "no organization is named");
+	r = store_org_find(gql->store, api_who(gql->call), ref, ret_org, why);
+	if (r != E_REFUSED || strcmp(ref, "personal") != 0)
+		return r;
+	r = find_personal(gql, id, &found, why);
+	if (r)
+		return r;
+	if (!found)
+		return why_set(why, "org_not_found", "slug", "this token has no personal organization: name one, for example with --org");
+	return store_org_find_by_id(gql->store, api_who(gql->call), id, ret_org, why);
+}
+
+json_t *gql_org_json(struct gql_call *gql, const struct store_org *org)
+{
+	bool admin = principal_may(api_who(gql->call), org->id, ACTION_ADMIN), found = false;
+	uint8_t personal[ID_LEN];
+	char number[24];
+
+	if (find_personal(gql, personal, &found, NULL))
+		found = false;
+	snprintf(number, sizeof number, "%" PRIu64, gql_number_of(org->id));
+	return json_pack("{s:o,s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:s}", "id", api_json_id(org->id), "internalNumericId", number, "slug", org->name,
+			 "rawSlug", org->name, "name", org->name, "type",
+			 found && id_equal(personal, org->id) ? "PERSONAL" : "SHARED", "paidPlan", 0, "billable", 1, "viewerRole",
+			 admin ? "admin" : "member");
+}
+
+static int organization(void *ctx, const json_t *parent, const json_t *args, json_t **ret, struct why *why)
+{
+	const char *slug = gql_str(args, "slug");
+	struct store_org org;
+	int r = gql_org_find(ctx, slug ? slug : gql_str(args, "id"), &org, why);
+
+	(void)parent;
+	if (r == 0)
+		*ret = gql_org_json(ctx, &org);
+	return r;
+}
+
+struct listing {
+	struct gql_call *gql;
+	json_t *nodes;
+};
+
+static void add(void *arg, const struct store_org *org)
+{
+	struct listing *l = arg;
+
+	json_array_append_new(l->nodes, gql_org_json(l->gql, org));
+}
+
+static int organizations(void *ctx, const json_t *parent, const json_t *args, json_t **ret, struct why *why)
+{
+	struct listing l = { ctx, json_array() };
+	struct store_next next = { "" };
+	int r;
+
+	(void)parent;
+	(void)args; /* admin: an operator's token sees all anyway, and no other gets to */
+	do {
+		struct store_page page = { .after = next.cursor };
+		struct store_next before = next;
+
+		next = (struct store_next){ "" };
+		page.after = before.cursor;
+		r = store_org_list(l.gql->store, api_who(l.gql->call), &page, add, &l, &next, why);
+	} while (r == 0 && next.cursor[0] && json_array_size(l.nodes) < GQL_STEPS_MAX);
+	if (r)
+		json_decref(l.nodes);
+	else
+		*ret = json_pack("{s:o}", "nodes", l.nodes);
+	return r;
+}
+
+/* ---- members ---- */
+
+static void add_member(void *arg, const struct store_user *user, enum store_role role, uint64_t since_ms)
+{
+	json_array_append_new(arg, json_pack("{s:s,s:{s:o,s:s,s:s},s:o,s:s}", "cursor", user->email, "node", "id", api_json_id(user->id), "email",
+					     user->email, "name", user->name, "joinedAt", api_json_time(since_ms), "role",
+					     role == ROLE_MEMBER_ADMIN ? "ADMIN" : "MEMBER"));
+}
+
+static int members(void *ctx, const json_t *parent, const json_t *args, json_t **ret, struct why *why)
+{
+	struct gql_call *gql = ctx;
+	json_t *edges = json_array();
+	int r = store_membership_list(gql->store, api_who(gql->call), gql_str(parent, "id"), add_member, edges, why);
+
+	(void)args;
+	if (r)
+		json_decref(edges);
+	else
+		*ret = json_pack("{s:o}", "edges", edges);
+	return r;
+}
+
+static const struct gql_input slug_args[] = { { "slug", "String" }, { "id", "ID" }, { 0 } };
+static const struct gql_input admin_args[] = { { "admin", "Boolean" }, { 0 } };
+static const struct gql_field query[] = { { "organization", "Organization", organization, slug_args },
+					  { "organizations", "OrganizationConnection!", organizations, admin_args },
+					  { 0 } };
+static const struct gql_field connection[] = { { "nodes", "[Organization!]!", NULL, NULL }, { 0 } };
+static const struct gql_field org_fields[] = { { "id", "ID!", NULL, NULL },
+					       { "internalNumericId", "BigInt!", NULL, NULL },
+					       { "slug", "String!", NULL, NULL },
+					       { "rawSlug", "String!", NULL, NULL },
+					       { "name", "String!", NULL, NULL },
+					       { "type", "OrganizationType!", NULL, NULL },
+					       { "paidPlan", "Boolean!", NULL, NULL },
+					       { "billable", "Boolean!", NULL, NULL },
+					       { "viewerRole", "String!", NULL, NULL },
+					       { "remoteBuilderImage", "String", NULL, NULL }, /* none are built here */
+					       { "remoteBuilderApp", "BuilderApp", NULL, NULL },
+					       { "members", "OrganizationMembershipsConnection!", members, NULL },
+					       { 0 } };
+static const struct gql_field builder[] = { { "name", "String!", NULL, NULL }, { 0 } };
+static const struct gql_field memberships[] = { { "edges", "[OrganizationMembershipsEdge!]!", NULL, NULL }, { 0 } };
+static const struct gql_field edge[] = { { "cursor", "String!", NULL, NULL },
+					 { "node", "User!", NULL, NULL },
+					 { "joinedAt", "ISO8601DateTime!", NULL, NULL },
+					 { "role", "OrganizationMemberRole!", NULL, NULL },
+					 { 0 } };
+static const char *const org_kinds[] = { "PERSONAL", "SHARED", NULL };
+static const char *const roles[] = { "ADMIN", "MEMBER", NULL };
+
+const struct gql_type gql_org_types[] = {
+	{ .name = "Query", .fields = query },
+	{ .name = "Organization", .fields = org_fields },
+	{ .name = "OrganizationConnection", .fields = connection },
+	{ .name = "BuilderApp", .fields = builder },
+	{ .name = "OrganizationMembershipsConnection", .fields = memberships },
+	{ .name = "OrganizationMembershipsEdge", .fields = edge },
+	{ .name = "OrganizationType", .kind = GQL_ENUM, .names = org_kinds },
+	{ .name = "OrganizationMemberRole", .kind = GQL_ENUM, .names = roles },
+	{ 0 },
+};
