@@ -107,7 +107,7 @@ def test_a_stopped_wireguard_go_is_replaced(lab):
         time.sleep(0.05)
     laptop.reaches(there(lab, laptop).address)
     print(f"      replaced and traffic back after {time.monotonic() - begun:.1f} s; the daemon's longest silence was {slowest:.2f} s")
-    assert slowest < 3
+    assert slowest < 6  # a daemon that waited for wireguard-go would be silent for ten
 
 
 # ---- drift

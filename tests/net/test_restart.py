@@ -148,7 +148,7 @@ def test_a_stopped_wireguard_go_does_not_stop_the_daemon_and_is_replaced(lab):
     seconds = time.monotonic() - started
     status = lab.node_status("nrt-1")
     assert status["mesh"]["ifindex"] == before["mesh"]["ifindex"] and status["mesh"]["restarts"] > before["mesh"]["restarts"]
-    assert slowest < 3, f"the daemon did not answer for {slowest:.1f} s"
+    assert slowest < 6, f"the daemon did not answer for {slowest:.1f} s"
     assert "wireguard-go (pid " in (lab.logs / "nrt-1-node.log").read_text()
     print(f"   replaced and traffic back after {seconds:.1f} s; the daemon's longest silence was {slowest:.2f} s")
 
