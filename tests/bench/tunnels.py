@@ -34,11 +34,19 @@ class Api:
         self.connection.sock.connect(self.path)
         self.used = time.monotonic()
 
+    def send(self, method, path, text):
+        self.connection.request(method, path, text, {"Content-Type": "application/json"})
+        return self.connection.getresponse()
+
     def __call__(self, method, path, body=None):
         if time.monotonic() > self.used + 2:  # the server ends what is idle
             self.open()
-        self.connection.request(method, path, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
-        reply = self.connection.getresponse()
+        text = json.dumps(body) if body is not None else None
+        try:
+            reply = self.send(method, path, text)
+        except ConnectionError:  # it ended this one just then, before it read anything
+            self.open()
+            reply = self.send(method, path, text)
         text = reply.read()
         self.used = time.monotonic()
         if reply.status not in (200, 201):
