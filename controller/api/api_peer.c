@@ -341,6 +341,21 @@ static int update(struct store *store, struct api_call *call)
 	return r;
 }
 
+/* Who is asked for two secrets is not left with one because a field was forgotten: "none" has to be said. */
+static int check_preshared_said(struct store *store, struct api_call *call)
+{
+	struct store_peer peer;
+	int r;
+
+	if (json_object_get(call->body, "preshared_key")) /* null too */
+		return 0;
+	r = store_peer_find(store, api_who(call), api_query(call, "org"), call->params[0], &peer, &call->op.why);
+	if (r || !peer.has_preshared_key)
+		return r;
+	return why_set(&call->op.why, "preshared_key_missing", "preshared_key",
+		       "the peer has a preshared key, which ends with its old key: give another, or null for none");
+}
+
 static int rekey(struct store *store, struct api_call *call)
 {
 	uint8_t public_key[CRYPTO_KEY_LEN], preshared[CRYPTO_KEY_LEN];
@@ -348,6 +363,8 @@ static int rekey(struct store *store, struct api_call *call)
 	bool has;
 	int r = parse_keys(call, public_key, preshared, &has, &call->op.why);
 
+	if (r == 0)
+		r = check_preshared_said(store, call);
 	if (r == 0)
 		r = store_peer_rekey(store, &call->op, api_query(call, "org"), call->params[0], public_key, has ? preshared : NULL, &peer);
 	crypto_wipe(preshared, sizeof preshared);
@@ -437,7 +454,7 @@ static const struct route_field update_fields[] = {
 };
 static const struct route_field rekey_fields[] = {
 	{ "public_key", FIELD_STR, 1, 255, true, "its new WireGuard public key; the old one is dead at once" },
-	{ "preshared_key", FIELD_STR, 1, 255, false, "its new preshared key; without it, it has none" },
+	{ "preshared_key", FIELD_STR, 1, 255, false, "its new preshared key, or null for none; must be said if it has one" },
 	{ 0 },
 };
 

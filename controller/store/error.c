@@ -36,6 +36,7 @@ static const struct error_code table[] = {
 	{ "ambiguous_name", CONFLICT, "give more of it" },
 	{ "name_taken", CONFLICT, "choose another name" },
 	{ "key_taken", CONFLICT, "make a new key pair: wg genkey" },
+	{ "preshared_key_missing", CONFLICT, "say it: --preshared makes another, --no-preshared goes without (preshared_key: a key, or null)" },
 	{ "locator_taken", CONFLICT, "leave the locator out to get the nearest free one" },
 	{ "locators_used_up", CONFLICT, "" },
 	{ "quota_exceeded", CONFLICT, "delete some or ask the operator: sixpn org update --limit" },

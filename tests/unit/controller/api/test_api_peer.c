@@ -222,6 +222,24 @@ static void pruning_names_what_it_would_delete_and_then_deletes_it(void **state)
 	expect(f, "GET", "/v1/peers/laptop", f->acme, NULL, 404, "peer_not_found");
 }
 
+static void a_new_key_takes_the_preshared_one_away_only_if_that_is_said(void **state)
+{
+	struct api_fixture *f = *state;
+	struct client_reply r;
+
+	expect(f, "POST", "/v1/peers", f->acme, "{\"name\":\"phone\",\"public_key\":\"" KEY_A "\",\"preshared_key\":\"" SECRET "\"}", 201, NULL);
+	expect(f, "POST", "/v1/peers/phone/rekey", f->acme, "{\"public_key\":\"" KEY_B "\"}", 409, "preshared_key_missing");
+	r = ask(f, "GET", "/v1/peers/phone", f->acme, NULL);
+	assert_string_equal(text_of(&r, "public_key"), KEY_A);
+	assert_true(json_is_true(json_object_get(r.json, "preshared")));
+	client_reply_deinit(&r);
+	r = ask(f, "POST", "/v1/peers/phone/rekey", f->acme, "{\"public_key\":\"" KEY_B "\",\"preshared_key\":null}");
+	assert_int_equal(r.status, 200);
+	assert_true(json_is_false(json_object_get(r.json, "preshared")));
+	client_reply_deinit(&r);
+	expect(f, "POST", "/v1/peers/phone/rekey", f->acme, "{\"public_key\":\"" KEY_A "\"}", 200, NULL); /* has none: nothing to say */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +251,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(waiting_on_follows_a_peer_to_its_gateway_but_only_ones_own, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(a_status_tells_not_known_from_never_from_offline, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(a_region_says_how_many_gateways_take_peers_there, api_setup, api_teardown),
+		cmocka_unit_test_setup_teardown(a_new_key_takes_the_preshared_one_away_only_if_that_is_said, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(pruning_names_what_it_would_delete_and_then_deletes_it, api_setup, api_teardown),
 	};
 
