@@ -16,6 +16,7 @@ enum {
 	EXIT_UNREACHABLE = 5,
 	EXIT_NOT_APPLIED = 6,
 	EXIT_PARTLY = 7,
+	EXIT_INTERRUPTED = 130, /* what a shell says of ^C */
 };
 
 #define CLI_FLAGS_MAX 96 /* given on one command line */

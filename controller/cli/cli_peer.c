@@ -1,6 +1,7 @@
 /* cli_peer - WireGuard peers. The private key is made here and goes into the file and nowhere else; the controller gets the public one. */
 #include "controller/cli/commands.h"
 
+#include "controller/cli/interrupt.h"
 #include "controller/cli/output.h"
 #include "controller/cli/peer_place.h"
 #include "controller/cli/request.h"
@@ -37,6 +38,8 @@ static int make_keys(struct cli *cli, struct peer_file *file, json_t *body, char
 	}
 	crypto_base64(public_key, sizeof public_key, ret_public);
 	json_object_set_new(body, "public_key", json_string(ret_public));
+	if (cli_has(cli, "no-preshared"))
+		json_object_set_new(body, "preshared_key", json_null());
 	if (!cli_has(cli, "preshared"))
 		return 0;
 	crypto_random(file->preshared, sizeof file->preshared);
@@ -192,7 +195,7 @@ static int wait_for(struct cli *cli, struct job *job, struct request_reply *repl
 		cli->out = cli->err; /* the file is the data */
 	r = cli_write_told(cli, reply, sent_ms, job->done_word);
 	cli->out = out;
-	if (waits)
+	if (waits && !interrupt_came())
 		taken = take_newer(cli, job);
 	return taken ? taken : r;
 }
@@ -209,8 +212,20 @@ static void tell_label(struct cli *cli, const json_t *peer)
 		cli_note(cli, "in names it is called %s._peer.internal", buf_str(&text));
 }
 
+/* What was asked is not stopped by ^C, only the waiting for it: what is written so far is good, and the key is in it. */
+static int tell_interrupted(struct cli *cli)
+{
+	char name[PEER_FILE_NAME_SIZE];
+
+	snprintf(name, sizeof name, "%s", cli->args[0]); /* the place has been wiped */
+	name_tame(name);
+	fprintf(cli->err, "interrupted: the peer is there, and its gateway lets it in once it knows of it\n"
+			  "  look:  sixpn peer status %s        not wanted:  sixpn peer delete %s\n  code: interrupted\n", name, name);
+	return EXIT_INTERRUPTED;
+}
+
 /* The whole way: file, request, file, wait. The place is chosen, the keys are there. */
-static int run_job(struct cli *cli, struct job *job)
+static int run_heard(struct cli *cli, struct job *job)
 {
 	struct request_reply reply;
 	uint64_t sent_ms = now_ms();
@@ -220,6 +235,7 @@ static int run_job(struct cli *cli, struct job *job)
 		r = send_job(cli, job, &reply);
 	if (r)
 		return r;
+	cli->stop = interrupt_flag(); /* not while it was sent: then nobody could say whether it was done */
 	if (cli_has(cli, "dry-run")) {
 		r = cli_write_told(cli, &reply, sent_ms, job->done_word);
 	} else {
@@ -230,9 +246,23 @@ static int run_job(struct cli *cli, struct job *job)
 		told = wait_for(cli, job, &reply, sent_ms);
 		r = r ? r : told;
 		told = peer_place_finish(cli, &job->place);
-		r = r ? r : told;
+		r = r && !interrupt_came() ? r : told;
+		if (interrupt_came() && !told)
+			r = tell_interrupted(cli);
 	}
+	cli->stop = NULL;
 	request_reply_deinit(&reply);
+	return r;
+}
+
+static int run_job(struct cli *cli, struct job *job)
+{
+	struct interrupt interrupt;
+	int r;
+
+	interrupt_begin(&interrupt);
+	r = run_heard(cli, job);
+	interrupt_end(&interrupt);
 	return r;
 }
 
@@ -310,6 +340,8 @@ int cli_peer_rekey(struct cli *cli)
 	struct job job = job_new("POST", "has a new key; the old one is dead");
 	int r = peer_place_choose(cli, &job.place);
 
+	if (r == 0 && cli_has(cli, "preshared") && cli_has(cli, "no-preshared"))
+		r = cli_fail(cli, EXIT_USAGE, "usage", NULL, "--preshared and --no-preshared: one or the other");
 	if (r == 0)
 		r = resolve_for(cli, &job, "/rekey");
 	if (r == 0)

@@ -148,6 +148,8 @@ int cli_wait_on(struct cli *cli, struct request_reply *reply, uint64_t sent_ms)
 		tell_progress(cli, reply->body, &said);
 		buf_add_str(&path, where);
 		add_timeout(&path, limit - elapsed);
+		if (cli->stop && *cli->stop)
+			break;
 		if (request_send(cli, "GET", buf_str(&path), NULL, false, &next)) {
 			cli_note(cli, "  the write itself stands; how far it has come cannot be seen");
 			break; /* what was made is told all the same: whoever hears nothing makes it once more */

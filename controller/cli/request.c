@@ -198,6 +198,8 @@ static int tell_unreachable(struct cli *cli, CURLcode code)
 {
 	const char *url = cli->connection->context.url;
 
+	if (code == CURLE_ABORTED_BY_CALLBACK)
+		return cli_fail(cli, EXIT_INTERRUPTED, "interrupted", NULL, "interrupted");
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return cli_fail(cli, EXIT_UNREACHABLE, "controller_unreachable", "is the address right, and does a firewall drop it?",
 				"the controller at %s gave no answer in time", url);

@@ -483,6 +483,52 @@ static void rekey_makes_another_key_for_the_same_peer(void **state)
 	never_sent(f, private_key);
 }
 
+static void is_shown_after_an_interrupt(struct fixture *f)
+{
+	assert_int_equal(run(f, "peer create laptop -o -"), 130);
+	has(f->out, "PrivateKey = ");
+	has(f->out, "Endpoint = ord-1.example.net:51820\n");
+	assert_null(strstr(f->out, "PUT-THE-PRIVATE-KEY-HERE"));
+	has(f->err, "sixpn peer delete laptop");
+	has(f->err, "code: interrupted");
+	assert_null(strstr(f->err, "PrivateKey"));
+}
+
+static void an_interrupt_while_it_is_waited_for_does_not_take_the_key_away(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 202, PEER_WITH(THE_KEY, "ord-1", LATE));
+	answer(f, INTERRUPTS, "{}");
+	is_shown_after_an_interrupt(f);
+	assert_int_equal(f->n_requests, 2); /* nothing is asked after it */
+}
+
+static void an_interrupt_while_it_is_asked_for_does_not_take_the_key_away(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, INTERRUPTS, "{}"); /* and the answer says nothing: the peer itself does */
+	answer(f, 200, PEER_WITH(THE_KEY, "ord-1", ""));
+	is_shown_after_an_interrupt(f);
+}
+
+static void no_preshared_key_is_said_as_null(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 200, PEER_WITH(GATEWAY_KEY, "ord-1", ""));
+	answer(f, 200, PEER);
+	assert_int_equal(run_with(f, "peer rekey laptop --org acme --no-preshared -o", "laptop2.conf"), 0);
+	has(request(f, 1), "\"preshared_key\":null");
+	answer(f, 200, PEER_WITH(GATEWAY_KEY, "ord-1", ""));
+	answer(f, 200, PEER);
+	assert_int_equal(run_with(f, "peer rekey laptop --org acme -o", "laptop3.conf"), 0);
+	assert_null(strstr(request(f, 3), "preshared_key"));
+	assert_int_equal(run_with(f, "peer rekey laptop --org acme --preshared --no-preshared -o", "laptop4.conf"), 2);
+	assert_int_equal(f->n_requests, 4);
+}
+
 static void config_without_the_key_says_how_to_merge_and_is_no_secret(void **state)
 {
 	struct fixture *f = *state;
@@ -763,6 +809,9 @@ int main(void)
 		T(a_gateway_that_fell_silent_meanwhile_is_not_in_the_file),
 		T(a_reply_that_makes_no_file_exits_7_and_keeps_the_key),
 		T(rekey_makes_another_key_for_the_same_peer),
+		T(no_preshared_key_is_said_as_null),
+		T(an_interrupt_while_it_is_waited_for_does_not_take_the_key_away),
+		T(an_interrupt_while_it_is_asked_for_does_not_take_the_key_away),
 		T(config_without_the_key_says_how_to_merge_and_is_no_secret),
 		T(the_key_of_another_peer_is_not_merged),
 		T(a_move_writes_the_new_file_with_the_old_key_or_says_the_two_lines),
