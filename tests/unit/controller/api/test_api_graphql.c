@@ -1,6 +1,7 @@
 /* What flyctl sends, to the letter, and every field that it reads in reply with the type it reads it into. */
 #include "tests/unit/controller/api/api_fixture.h"
 
+#include "controller/api/api_graphql.h"
 #include "controller/store/store_user.h"
 
 #define KEY_A "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
@@ -360,6 +361,145 @@ static void a_list_of_tokens_and_the_other_scheme_are_understood(void **state)
 	}
 }
 
+/* ---- a walk over every field of the table, with another organization's token ---- */
+
+static const struct gql_type *type_named(const char *name)
+{
+	for (const struct gql_type *const *table = api_graphql_schema.tables; *table; table++)
+		for (const struct gql_type *t = *table; t->name; t++)
+			if (!strcmp(t->name, name))
+				return t;
+	return NULL;
+}
+
+static const char *bare(const char *type, char buf[80])
+{
+	const char *from = type + (type[0] == '[');
+
+	snprintf(buf, 80, "%.*s", (int)strcspn(from, "!]"), from);
+	return buf;
+}
+
+/* A value of that input, as text. `org` wherever an organization is named. */
+static void put_value(struct buf *out, const struct gql_input *in, const char *org)
+{
+	char name[80];
+	const struct gql_type *t = type_named(bare(in->type, name));
+	bool first = true;
+
+	if (in->type[0] == '[')
+		buf_add_str(out, "[]");
+	else if (t && t->kind == GQL_ENUM)
+		buf_add_str(out, t->names[0]);
+	else if (t) {
+		buf_add_str(out, "{");
+		for (const struct gql_input *i = t->inputs; i->name; i++)
+			if (strchr(i->type, '!') || strstr(i->name, "rg")) {
+				buf_printf(out, "%s%s:", first ? "" : ",", i->name);
+				put_value(out, i, org);
+				first = false;
+			}
+		buf_add_str(out, "}");
+	} else if (!strcmp(name, "Int") || !strcmp(name, "Float"))
+		buf_add_str(out, "1");
+	else if (!strcmp(name, "Boolean"))
+		buf_add_str(out, "false");
+	else if (!strcmp(in->name, "slug") || strstr(in->name, "rg"))
+		buf_printf(out, "\"%s\"", org);
+	else
+		buf_printf(out, "\"%s\"", !strcmp(in->name, "pubkey") ? KEY_A : "laptop");
+}
+
+static bool put_field(struct buf *out, const struct gql_field *field, const char *org, int depth);
+
+/* All fields of a type that can be had, some levels deep. */
+static void put_selection(struct buf *out, const char *type, const char *org, int depth)
+{
+	char name[80];
+	const struct gql_type *t = type_named(bare(type, name));
+
+	if (!t || t->kind == GQL_ENUM)
+		return;
+	buf_add_str(out, "{__typename");
+	for (const struct gql_type *const *table = api_graphql_schema.tables; depth && *table; table++)
+		for (const struct gql_type *part = *table; part->name; part++)
+			if (part->kind == GQL_OBJECT && !strcmp(part->name, name))
+				for (const struct gql_field *f = part->fields; f->name; f++) {
+					buf_add_str(out, " ");
+					put_field(out, f, org, depth - 1);
+				}
+	buf_add_str(out, "}");
+}
+
+/* True: an organization is among its arguments. */
+static bool put_field(struct buf *out, const struct gql_field *field, const char *org, int depth)
+{
+	size_t from = out->len;
+
+	buf_add_str(out, field->name);
+	for (const struct gql_input *i = field->args; i && i->name; i++) {
+		buf_printf(out, "%s%s:", i == field->args ? "(" : ",", i->name);
+		put_value(out, i, org);
+	}
+	buf_add_str(out, field->args ? ")" : "");
+	bool named = strstr(buf_str(out) + from, org) != NULL;
+	put_selection(out, field->type, org, depth);
+	return named;
+}
+
+/* The reply to one root field, with the name that was asked for made one. */
+static char *walk_one(struct api_fixture *f, const char *token, const char *root, const struct gql_field *field, const char *org, bool *ret_named)
+{
+	CLEAN_BUF struct buf out = BUF_INIT(1u << 20);
+	struct client_reply r;
+	char *body;
+
+	buf_printf(&out, "%s{", strcmp(root, "Mutation") ? "query" : "mutation");
+	*ret_named = put_field(&out, field, org, 4);
+	buf_add_str(&out, "}");
+	r = gql(f, token, buf_str(&out), NULL);
+	if (strstr(r.body, "\"reason\":\"query_") || strstr(r.body, "\"reason\":\"field_") || strstr(r.body, "\"reason\":\"type_") ||
+	    strstr(r.body, "\"reason\":\"internal"))
+		fail_msg("%s: the walk itself is wrong: %s", buf_str(&out), r.body);
+	body = strdup(r.body);
+	for (char *p; (p = strstr(body, org));)
+		memset(p, '*', strlen(org));
+	client_reply_deinit(&r);
+	return body;
+}
+
+static void no_field_tells_a_stranger_what_is_there(void **state)
+{
+	static const char *const roots[] = { "Query", "Mutation" };
+	struct api_fixture *f = *state;
+	unsigned n = 0, n_named = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(roots); i++)
+		for (const struct gql_type *const *table = api_graphql_schema.tables; *table; table++)
+			for (const struct gql_type *t = *table; t->name; t++)
+				for (const struct gql_field *field = strcmp(t->name, roots[i]) ? NULL : t->fields; field && field->name; field++) {
+					bool named;
+					CLEAN_FREE char *there = walk_one(f, f->globex, roots[i], field, f->org_id, &named);
+					CLEAN_FREE char *nowhere = walk_one(f, f->globex, roots[i], field, "00000000000000aa", &named);
+
+					if (named && strcmp(there, nowhere))
+						fail_msg("%s tells them apart:\n%s\n%s", field->name, there, nowhere);
+					if (strstr(there, "acme") || strstr(there, f->peer_id) || strstr(there, f->app_id))
+						fail_msg("%s tells of acme: %s", field->name, there);
+					n++;
+					n_named += named;
+				}
+	assert_true(n >= 8 && n_named >= 3);
+	/* and its own sees all of it by the same walk, or the walk would prove nothing */
+	for (const struct gql_field *field = gql_org_types[0].fields; field->name; field++) {
+		bool named;
+		CLEAN_FREE char *own = walk_one(f, f->acme_read, "Query", field, f->org_id, &named);
+
+		if (!strcmp(field->name, "organization"))
+			assert_non_null(strstr(own, f->peer_id));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,6 +513,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_gateway_that_does_not_take_it_in_is_an_error, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(the_gateways_view_has_the_types_that_old_clients_read, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(wrong_tokens_and_bodies_are_answered_with_200_too, api_setup, api_teardown),
+		cmocka_unit_test_setup_teardown(no_field_tells_a_stranger_what_is_there, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(a_list_of_tokens_and_the_other_scheme_are_understood, api_setup, api_teardown),
 	};
 
