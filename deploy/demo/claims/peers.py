@@ -100,7 +100,7 @@ def roaming(cluster):
     place = cluster.people["laptop"]
     command = ["curl", "-s", "--max-time", "40", "--limit-rate", "1M", "-o", "bulk", "-w", "%{size_download}",
                f"http://my-database.internal:{WEB_PORT}/bulk"]
-    download = threading.Thread(target=lambda: got.append(place.here(*command)))
+    download = threading.Thread(target=lambda: got.append(place.here(*command, timeout=60)))
     got, at_first = [], seen_at(cluster, place).rsplit(":", 1)[0]
     download.start()
     try:
