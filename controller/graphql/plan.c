@@ -214,6 +214,20 @@ static int collect(struct planner *p, const struct selection *s, const char *typ
 	return r;
 }
 
+/* Arguments are copied wherever a fragment brings them: they cost too, by number and by length. */
+static int count_values(struct planner *p, const struct value *v)
+{
+	int r = 0;
+
+	for (; v && r == 0; v = v->next) {
+		p->steps += (unsigned)(v->len / 256);
+		r = step(p);
+		if (r == 0)
+			r = count_values(p, v->items);
+	}
+	return r;
+}
+
 /* ---- planning ---- */
 
 static int plan_set(struct planner *p, struct node *nodes, const char *type, struct plan_set **ret);
@@ -281,6 +295,9 @@ static int plan_field(struct planner *p, struct group *g, const char *type, stru
 		if (!f->type)
 			return -ENOMEM;
 	}
+	r = count_values(p, s->args);
+	if (r)
+		return r;
 	r = type_args(&p->scope, s->name, f->field ? f->field->args : NULL, s->args, &f->args, &p->why);
 	return r ? r : plan_below(p, f, turn(g->nodes));
 }

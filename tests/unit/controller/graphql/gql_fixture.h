@@ -72,7 +72,7 @@ static const struct gql_field fx_hero_fields[] = { { "id", "ID!", NULL, NULL },	
 						   { "tags", "[String!]", NULL, NULL }, { "extra", "JSON", NULL, NULL },
 						   { "nick", "String", NULL, NULL },	{ 0 } };
 /* of another noun's file, so in a table of its own */
-static const struct gql_field fx_hero_more[] = { { "friends", "[Hero]", fx_friends, NULL }, { "self", "Hero", fx_hero, NULL }, { 0 } };
+static const struct gql_field fx_hero_more[] = { { "friends", "[Hero]", fx_friends, NULL }, { "self", "Hero", fx_hero, fx_id_args }, { 0 } };
 static const struct gql_field fx_dog[] = { { "bark", "String!", NULL, NULL }, { 0 } };
 static const struct gql_type fx_types[] = { { .name = "Query", .fields = fx_query },
 					    { .name = "Mutation", .fields = fx_mutation },

@@ -245,6 +245,20 @@ static void cost_is_counted_after_fragments_are_expanded(void **state)
 	expect_part(long_text, "at most 65536", true);
 }
 
+static void long_arguments_cost_wherever_a_fragment_brings_them(void **state)
+{
+	char before[2048], *p = before;
+	CLEAN_FREE char *text = NULL;
+
+	(void)state;
+	p += sprintf(p, "{hero{...f0}}");
+	for (int i = 0; i < 8; i++)
+		p += sprintf(p, " fragment f%d on Hero{a:self{...f%d} b:self{...f%d}}", i, i + 1, i + 1);
+	sprintf(p, " fragment f8 on Hero{self(id:\"");
+	text = repeat(before, "x", 20000, "\"){id}}");
+	expect_part(text, "more than 10000 fields", true);
+}
+
 static void a_reply_has_a_limit_too(void **state)
 {
 	char text[2048], *p = text + sprintf(text, "{hero{...f0}}"); /* 2 friends, asked for twice, at each level: 4^n look-ups */
@@ -267,6 +281,7 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_in_the_text_is_refused_before_anything_runs),
 		cmocka_unit_test(depth_and_aliases_have_limits),
 		cmocka_unit_test(cost_is_counted_after_fragments_are_expanded),
+		cmocka_unit_test(long_arguments_cost_wherever_a_fragment_brings_them),
 		cmocka_unit_test(a_reply_has_a_limit_too),
 	};
 
