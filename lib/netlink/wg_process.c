@@ -371,7 +371,7 @@ int wg_process_find(const struct wg_process_config *config, struct wg_process *r
 	return r == WG_PROCESS_E_ABSENT ? adopt_server(config, uapi.socket_path, ret_process) : r;
 }
 
-int wg_process_ensure(const struct wg_process_config *config, struct wg_process *ret_process, bool *ret_started)
+static int find_or_start(const struct wg_process_config *config, struct wg_process *ret_process, bool *ret_started)
 {
 	const char *dir = config->socket_dir ? config->socket_dir : WG_UAPI_DIR;
 	struct wg_uapi uapi;
@@ -389,6 +389,20 @@ int wg_process_ensure(const struct wg_process_config *config, struct wg_process 
 		return first;
 	r = adopt_late_server(config, dir, uapi.socket_path, ret_process);
 	return r == WG_PROCESS_E_ABSENT ? first : r;
+}
+
+/* A process that was killed serves its socket until the kernel has taken it apart, and nothing tells when that is. */
+int wg_process_ensure(const struct wg_process_config *config, struct wg_process *ret_process, bool *ret_started)
+{
+	struct clock clock = clock_real();
+	uint64_t until = clock_mono_ms(&clock) + LATE_MS;
+	int r = find_or_start(config, ret_process, ret_started);
+
+	while ((r == -EADDRINUSE || r == -EAGAIN) && clock_mono_ms(&clock) < until) { /* -EAGAIN: and its backlog is full */
+		poll(NULL, 0, 10);
+		r = find_or_start(config, ret_process, ret_started);
+	}
+	return r == -EAGAIN ? -EADDRINUSE : r;
 }
 
 /* ---- ending ---- */

@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -298,6 +299,32 @@ static void a_stranger_at_the_socket_is_not_adopted(void **state)
 	unlink(addr.sun_path);
 }
 
+static void *go_away(void *fd)
+{
+	poll(NULL, 0, 200);
+	close(*(int *)fd);
+	return NULL;
+}
+
+/* Killed, but not yet taken apart: as a stranger who goes. */
+static void a_process_that_is_dying_is_waited_for(void **state)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct end *a = &ends[0];
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pthread_t thread;
+
+	(void)state;
+	strcpy(addr.sun_path, a->uapi.socket_path);
+	unlink(addr.sun_path);
+	assert_int_equal(bind(fd, (void *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	assert_int_equal(pthread_create(&thread, NULL, go_away, &fd), 0);
+	assert_int_equal(netns_call(a->netns_fd, ensure_here, a), 1); /* started */
+	pthread_join(thread, NULL);
+	stop(a);
+}
+
 static void a_pid_file_of_another_process_is_not_believed(void **state)
 {
 	static const char *const contents[] = { "1 1\n", "0 0\n", "-1 5\n", "garbage", "", "999999999 1\n", "99999999999999999999 1\n" };
@@ -377,6 +404,7 @@ int main(void)
 		T(a_later_daemon_adopts_the_running_process),
 		T(a_process_that_no_file_names_is_adopted_by_its_socket),
 		T(a_stranger_at_the_socket_is_not_adopted),
+		T(a_process_that_is_dying_is_waited_for),
 		T(a_pid_file_of_another_process_is_not_believed),
 		T(a_second_process_on_the_same_device_is_refused),
 		T(a_program_that_is_not_there_is_enoent_and_one_that_ends_is_echild),
