@@ -223,7 +223,8 @@ static void a_shared_key_is_set_or_taken_away(void **state)
 		peer.has_preshared = given;
 		memset(peer.preshared_key, 0x77, WG_KEY_LEN);
 		message = wg_genl_write_steps(&writer, FAMILY, out);
-		at = attr_find(peer_at(message, 0, &len), len, 2, &inner);
+		at = peer_at(message, 0, &len);
+		at = attr_find(at, len, 2, &inner);
 		assert_non_null(at);
 		assert_int_equal(inner, WG_KEY_LEN);
 		assert_memory_equal(at, given ? peer.preshared_key : none, WG_KEY_LEN);
