@@ -135,7 +135,7 @@ void node_publish_heard(struct node *node); /* for _sync.internal */
 /* Of the first role that has any (the gateway). False: none has. */
 bool node_role_numbers(const struct node *node, struct role_numbers *ret_numbers);
 
-/* ---- apply.c ---- */
+/* ---- apply.c, sync_events.c, role_calls.c, awaits.c ---- */
 void node_apply(struct node *node, const struct replica_change *change);
 /* The errors that a poll says: of records, and that the names are behind them. */
 void node_say_errors(struct node *node, struct node_errors_said *said, struct Sixpn__PollRequest *poll);

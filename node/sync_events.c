@@ -1,0 +1,105 @@
+/* sync_events - what the controller's word does to the node, and what the node says in its polls. */
+#include "node/apply_internal.h"
+#include "node/awaits.h"
+
+#include "lib/base/log.h"
+#include "lib/sixpn/pb.h"
+#include "node/health.h"
+#include "proto/sixpn.pb-c.h"
+
+#include <string.h>
+
+#define AWAITS_PER_POLL 64
+
+static void on_apply(void *ctx, const struct replica_change *change)
+{
+	node_apply(ctx, change);
+}
+
+struct poll_extras {
+	struct node_errors_said errors;
+	Sixpn__Gateway gateway;
+	Sixpn__Await awaits[AWAITS_PER_POLL], *await_list[AWAITS_PER_POLL];
+};
+
+/* What is applied and not answered yet must not pass for done. It needs no memory: that is what there is none of. */
+void node_say_errors(struct node *node, struct node_errors_said *said, struct Sixpn__PollRequest *poll)
+{
+	struct node_error behind = { .kind = RECORD_NODE, .key_len = 4, .v = node->replica.v,
+				     .text = "names: there is no memory for the new ones, the name server gives older answers" };
+
+	put_u32(behind.key, node->identity.host);
+	node_errors_say(&node->errors, names_are_behind(node->names) ? &behind : NULL, said, poll);
+}
+
+/* The configuration may have changed since this machine joined. */
+static void say_gateway(const struct node *node, Sixpn__Gateway *ret, struct Sixpn__PollRequest *poll)
+{
+	const char *host = config_str(node->config, "gateway_host");
+
+	sixpn__gateway__init(ret);
+	ret->host = pb_bytes(host, strlen(host));
+	ret->port = (uint32_t)config_int(node->config, "gateway_port");
+	ret->key = pb_bytes(node->identity.gateway_public, sizeof node->identity.gateway_public);
+	poll->gateway = ret;
+}
+
+static void on_fill_poll(void *ctx, struct Sixpn__PollRequest *poll)
+{
+	static __thread struct poll_extras x; /* lives until the next call, as sync.h promises */
+	struct node *node = ctx;
+
+	node_say_errors(node, &x.errors, poll);
+	if (poll->at_once && node->identity.has_gateway_key)
+		say_gateway(node, &x.gateway, poll);
+	for (struct node_await *a = node->awaits; a && poll->n_await < AWAITS_PER_POLL; a = a->next) {
+		Sixpn__Await *out = &x.awaits[poll->n_await];
+
+		sixpn__await__init(out);
+		out->network = a->network;
+		out->v = a->v;
+		x.await_list[poll->n_await++] = out;
+	}
+	poll->await = x.await_list;
+	health_fill_poll(node, &node->said, poll);
+}
+
+/* The roles were fixed when this machine joined: what was added to the configuration since gets nothing to do. */
+static void compare_roles(const struct node *node)
+{
+	const struct record *record = apply_find_u32(&node->replica, RECORD_NODE, node->identity.host);
+	struct node_record own;
+
+	if (record && node_decode(record, &own, NULL) == 0 && node->role_bits & ~own.roles)
+		log_err("sync", "the controller knows this machine without the role %s: leave, then join with a token for all of its roles",
+			node->role_bits & ~own.roles & ROLE_GATEWAY ? "gateway" : "host");
+}
+
+static void on_synced(void *ctx)
+{
+	struct node *node = ctx;
+
+	compare_roles(node);
+
+	dns_views_set_synced(node->views, true); /* SERVFAIL stays SERVFAIL, but for another reason */
+	log_info("sync", "in step with the controller at V %llu, %zu records", (unsigned long long)node->replica.v, node->replica.records.n);
+}
+
+static void on_heard(void *ctx)
+{
+	struct node *node = ctx;
+
+	node->hears = true;
+	node->heard_ms = (int64_t)clock_mono_ms(&node->clock);
+	if (node->role_peers.n_over && loop_set_timer_in(node->loop, &node->peers_due, 0) < 0) /* its word counts again */
+		log_err("apply", "no memory for a timer: peers that had expired wait for the next change");
+	node_publish_heard(node);
+}
+
+const struct sync_events node_sync_events = {
+	.apply = on_apply,
+	.heard = on_heard,
+	.settled = awaits_settled,
+	.fill_poll = on_fill_poll,
+	.synced = on_synced,
+};
