@@ -26,7 +26,7 @@ PEOPLE = [
 ]
 OWN_PAGE = "this is on the laptop's own disk\n"
 WEB_PORT, ECHO_PORT = 8080, 7777
-BULK = 6_000_000  # octets of a download
+BULK = 24_000_000  # octets of a download: more than a socket takes in advance
 
 # A web server and an echo server, both bound to the name that the generated /etc/hosts gives; neither knows an address.
 START = f"""#!/bin/sh

@@ -98,7 +98,7 @@ def roaming(cluster):
     """A download that is under way while its owner leaves the house. Its gateway knows the new place by the first packet that comes from
     there: by the keepalive, within 25 s, or as here by whatever else the laptop has to say."""
     place = cluster.people["laptop"]
-    command = ["curl", "-s", "--max-time", "40", "--limit-rate", "1M", "-o", "bulk", "-w", "%{size_download}",
+    command = ["curl", "-s", "--max-time", "40", "--limit-rate", "4M", "-o", "bulk", "-w", "%{size_download}",
                f"http://my-database.internal:{WEB_PORT}/bulk"]
     download = threading.Thread(target=lambda: got.append(place.here(*command, timeout=60)))
     got, at_first = [], seen_at(cluster, place).rsplit(":", 1)[0]
