@@ -716,21 +716,28 @@ static unsigned ask_until_dropped(enum sixpn_hook hook, const char *source, cons
 	return n;
 }
 
+/* A second may just be over, which is good for one question; two in a row are not. */
+static void assert_paced(enum sixpn_hook hook, const char *source, const char *destination)
+{
+	if (ask(hook, source, destination, UDP) != SIXPN_REASON_SERVICE_PACE)
+		assert_int_equal(ask(hook, source, destination, UDP), SIXPN_REASON_SERVICE_PACE);
+}
+
 static void who_asks_a_service_too_often_is_dropped_and_nobody_else(void **state)
 {
 	(void)state;
 	open_paced();
 	assert_in_range(ask_until_dropped(SIXPN_HOOK_INSTANCE_INGRESS, MINE, RESOLVER), SIXPN_PACE_BURST, SIXPN_PACE_BURST + 300);
 	/* nor from another address of his, nor at the other address of the service */
-	assert_int_equal(ask(SIXPN_HOOK_INSTANCE_INGRESS, MINE_OTHER_LOW, RESOLVER, UDP), SIXPN_REASON_SERVICE_PACE);
-	assert_int_equal(ask(SIXPN_HOOK_INSTANCE_INGRESS, MINE, NET_RESOLVER, UDP), SIXPN_REASON_SERVICE_PACE);
+	assert_paced(SIXPN_HOOK_INSTANCE_INGRESS, MINE_OTHER_LOW, RESOLVER);
+	assert_paced(SIXPN_HOOK_INSTANCE_INGRESS, MINE, NET_RESOLVER);
 	/* by TCP the name server has its own limits; ping and all other traffic is not asked for */
 	assert_int_equal(ask(SIXPN_HOOK_INSTANCE_INGRESS, MINE, RESOLVER, TCP), 0);
 	assert_int_equal(ask(SIXPN_HOOK_INSTANCE_INGRESS, MINE, RESOLVER, ICMP), 0);
 	assert_int_equal(ask(SIXPN_HOOK_INSTANCE_INGRESS, MINE, REMOTE, UDP), 0);
 	/* a peer has a /120, its neighbour in the same /112 another */
 	assert_in_range(ask_until_dropped(SIXPN_HOOK_PEER_INGRESS, PEER, NET_RESOLVER), SIXPN_PACE_BURST, SIXPN_PACE_BURST + 300);
-	assert_int_equal(ask(SIXPN_HOOK_PEER_INGRESS, PEER_NETWORK_ADDRESS, NET_RESOLVER, UDP), SIXPN_REASON_SERVICE_PACE);
+	assert_paced(SIXPN_HOOK_PEER_INGRESS, PEER_NETWORK_ADDRESS, NET_RESOLVER);
 	assert_int_equal(ask(SIXPN_HOOK_PEER_INGRESS, "fdaa:1234:5678:a001:1:0:a:202", NET_RESOLVER, UDP), 0);
 	harness_close(&paced);
 }
