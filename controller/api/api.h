@@ -67,6 +67,10 @@ double api_num(const struct api_call *call, const char *name, double fallback);
 bool api_bool(const struct api_call *call, const char *name, bool fallback);
 bool api_has(const struct api_call *call, const char *name);
 const char *api_query(const struct api_call *call, const char *name); /* NULL if absent */
+/* The node and the network that a list is narrowed to: names in the query (node_field; "network", of "org") become words; 0 = not asked
+ * for. *ret_none: that node is nowhere, so nothing can match; customers see the names of nodes in lists, and learn no more by this. */
+int api_query_place(struct store *store, struct api_call *call, const char *node_field, uint32_t *ret_host, uint32_t *ret_network,
+		    bool *ret_none);
 bool api_query_true(const struct api_call *call, const char *name);   /* "1", "true" or "" */
 /* The page asked for by after, limit and prefix. */
 struct store_page api_page(const struct api_call *call);

@@ -1,7 +1,5 @@
 /* api_instance - instances over HTTP. */
 #include "controller/api/api_nouns.h"
-#include "controller/store/store_network.h"
-#include "controller/store/store_node.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,41 +35,14 @@ static void add(void *call, const struct store_instance *instance)
 	api_add_item(call, instance_json(instance));
 }
 
-/* Names in the query become words of the filter. *ret_none: a name that is nowhere, so nothing can match. */
-static int make_filter(struct store *store, struct api_call *call, struct store_instance_filter *ret, bool *ret_none)
-{
-	const char *host = api_query(call, "host"), *network = api_query(call, "network");
-	struct principal self = principal_local("the API"); /* customers see the names of hosts, but not hosts */
-	struct store_network in_network;
-	struct store_node node;
-	int r;
-
-	*ret = (struct store_instance_filter){ .org = api_query(call, "org"), .app = api_query(call, "app"),
-					       .region = api_query(call, "region") };
-	*ret_none = false;
-	if (host) {
-		r = store_node_find(store, &self, host, &node, NULL);
-		if (r < 0)
-			return r;
-		*ret_none = r != 0;
-		ret->host = r ? 0 : node.host;
-	}
-	if (network) {
-		r = store_network_find(store, api_who(call), ret->org, network, &in_network, &call->op.why);
-		if (r)
-			return r;
-		ret->network = in_network.id;
-	}
-	return 0;
-}
-
 static int list(struct store *store, struct api_call *call)
 {
 	struct store_page page = api_page(call);
-	struct store_instance_filter filter;
+	struct store_instance_filter filter = { .org = api_query(call, "org"), .app = api_query(call, "app"),
+						.region = api_query(call, "region") };
 	struct store_next next = { 0 };
 	bool none;
-	int r = make_filter(store, call, &filter, &none);
+	int r = api_query_place(store, call, "host", &filter.host, &filter.network, &none);
 
 	if (r == 0 && !none)
 		r = store_instance_list(store, api_who(call), &filter, &page, add, call, &next, &call->op.why);

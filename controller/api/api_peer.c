@@ -2,7 +2,6 @@
 #include "controller/api/api_nouns.h"
 #include "controller/store/peer_key.h"
 #include "controller/store/store_network.h"
-#include "controller/store/store_node.h"
 #include "controller/store/store_peer.h"
 
 #include <inttypes.h>
@@ -90,40 +89,13 @@ static void add(void *call, const struct store_peer *peer)
 	api_add_item(call, api_peer_json(peer));
 }
 
-/* Names in the query become words of the filter. *ret_none: a name that is nowhere, so nothing can match. */
-static int make_filter(struct store *store, struct api_call *call, struct store_peer_filter *ret, bool *ret_none)
-{
-	const char *gateway = api_query(call, "gateway"), *network = api_query(call, "network");
-	struct principal self = principal_local("the API"); /* customers see the names of gateways, but not nodes */
-	struct store_network in_network;
-	struct store_node node;
-	int r;
-
-	*ret = (struct store_peer_filter){ .org = api_query(call, "org"), .region = api_query(call, "region") };
-	*ret_none = false;
-	if (gateway) {
-		r = store_node_find(store, &self, gateway, &node, NULL);
-		if (r < 0)
-			return r;
-		*ret_none = r != 0;
-		ret->gateway = r ? 0 : node.host;
-	}
-	if (network) {
-		r = store_network_find(store, api_who(call), ret->org, network, &in_network, &call->op.why);
-		if (r)
-			return r;
-		ret->network = in_network.id;
-	}
-	return 0;
-}
-
 static int list(struct store *store, struct api_call *call)
 {
 	struct store_page page = api_page(call);
-	struct store_peer_filter filter;
+	struct store_peer_filter filter = { .org = api_query(call, "org"), .region = api_query(call, "region") };
 	struct store_next next = { 0 };
 	bool none;
-	int r = make_filter(store, call, &filter, &none);
+	int r = api_query_place(store, call, "gateway", &filter.gateway, &filter.network, &none);
 
 	if (r == 0 && !none)
 		r = store_peer_list(store, api_who(call), &filter, &page, add, call, &next, &call->op.why);

@@ -1,5 +1,7 @@
 /* api_values - what the nouns read from a call and how values look in replies; see api.h. */
 #include "controller/api/api.h"
+#include "controller/store/store_network.h"
+#include "controller/store/store_node.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,4 +152,30 @@ int api_parse_expiry(const char *field_name, const char *text, uint64_t now_ms, 
 	return why_set(why, "value_invalid", field_name,
 		       "\"%s\" is \"%.40s\": give a time from now such as 30m, 12h or 7d, or a future date such as 2030-01-31T00:00:00Z, at most ten years",
 		       field_name, text);
+}
+
+int api_query_place(struct store *store, struct api_call *call, const char *node_field, uint32_t *ret_host, uint32_t *ret_network,
+		    bool *ret_none)
+{
+	const char *name = api_query(call, node_field), *network = api_query(call, "network");
+	struct principal self = principal_local("the API"); /* customers may not look nodes up, but see their names */
+	struct store_network in_network;
+	struct store_node node;
+	int r;
+
+	*ret_host = *ret_network = 0;
+	*ret_none = false;
+	if (name) {
+		r = store_node_find(store, &self, name, &node, NULL);
+		if (r < 0)
+			return r;
+		*ret_none = r != 0;
+		*ret_host = r ? 0 : node.host;
+	}
+	if (!network)
+		return 0;
+	r = store_network_find(store, api_who(call), api_query(call, "org"), network, &in_network, &call->op.why);
+	if (r == 0)
+		*ret_network = in_network.id;
+	return r;
 }
