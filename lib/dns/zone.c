@@ -44,12 +44,6 @@ uint64_t dns_zone_v(const struct dns_zone *z)
 	return z->v;
 }
 
-size_t dns_zone_bytes(const struct dns_zone *z)
-{
-	return sizeof *z + z->bytes.cap + z->cap_nodes * (sizeof *z->nodes + sizeof *z->turns) + z->n_slots * sizeof *z->slots +
-	       z->n_addresses * sizeof *z->addresses + z->n_reverses * sizeof *z->reverses + z->n_regions * sizeof *z->regions;
-}
-
 struct dns_zone *dns_zone_free(struct dns_zone *z)
 {
 	if (!z)

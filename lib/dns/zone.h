@@ -71,7 +71,6 @@ int dns_zone_build(const struct dns_zone_input *in, const struct dns_here *here,
 struct dns_zone *dns_zone_free(struct dns_zone *z); /* NULL is fine; returns NULL */
 uint32_t dns_zone_network(const struct dns_zone *z);
 uint64_t dns_zone_v(const struct dns_zone *z);
-size_t dns_zone_bytes(const struct dns_zone *z); /* memory held, for metrics */
 
 /* The trees we are the authority of, by the end of a name. */
 enum dns_tree { DNS_TREE_INTERNAL, DNS_TREE_FLYCAST, DNS_TREE_REVERSE, DNS_TREE_OTHER };
