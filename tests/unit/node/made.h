@@ -347,6 +347,22 @@ static inline struct buf *made_bytes(struct made *m)
 	return &m->bytes;
 }
 
+/* One that holds made_world(). */
+static inline struct replica *made_replica(void)
+{
+	struct replica *r = calloc(1, sizeof *r);
+
+	replica_init(r);
+	made_take(r, made_world(), 0);
+	return r;
+}
+
+static inline void made_replica_free(struct replica *r)
+{
+	replica_deinit(r);
+	free(r);
+}
+
 static inline bool made_has(const struct replica *r, struct record envelope)
 {
 	return replica_find(r, envelope.kind, envelope.key, envelope.key_len) != NULL;

@@ -7,21 +7,6 @@
 
 #include <linux/rtnetlink.h>
 
-static struct replica *world(void)
-{
-	struct replica *r = calloc(1, sizeof *r);
-
-	replica_init(r);
-	made_take(r, made_world(), 0);
-	return r;
-}
-
-static void end(struct replica *r)
-{
-	replica_deinit(r);
-	free(r);
-}
-
 /* "address/len>carrier" of each, the carrier's last digit only. */
 static const char *wanted(const struct replica *r)
 {
@@ -60,18 +45,18 @@ static const char *text_of(uint32_t network, uint32_t host, const char *rest)
 
 static void what_is_at_home_has_not_moved(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 
 	(void)state;
 	assert_string_equal(wanted(r), "");
 	take_peer(r, 21, MADE_HOST, MADE_HOST, 1, false);
 	assert_string_equal(wanted(r), "");
-	end(r);
+	made_replica_free(r);
 }
 
 static void a_peer_moves_with_its_120_and_an_instance_with_its_112(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(21, 22);
 	struct instance_record i = made_instance_record(MADE_NET, MADE_HOST, 77);
 
@@ -84,12 +69,12 @@ static void a_peer_moves_with_its_120_and_an_instance_with_its_112(void **state)
 	assert_non_null(strstr(wanted(r), text_of(MADE_NET, MADE_HOST, "1:4d:0/112>8")));
 	take_peer(r, 23, MADE_HOST, MADE_HOST, 1, false); /* home again */
 	assert_null(strstr(wanted(r), "/120"));
-	end(r);
+	made_replica_free(r);
 }
 
 static void what_is_suspended_has_not_moved(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(22, 23);
 
 	(void)state;
@@ -100,12 +85,12 @@ static void what_is_suspended_has_not_moved(void **state)
 	made_network(m, 23, MADE_NET, "acme", true);
 	made_take(r, m, 0);
 	assert_string_equal(wanted(r), "");
-	end(r);
+	made_replica_free(r);
 }
 
 static void one_address_of_two_records_is_the_older_ones(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(21, 22);
 	struct peer_record twin = made_peer_record(MADE_NET, MADE_HOST3, 1);
 
@@ -116,12 +101,12 @@ static void one_address_of_two_records_is_the_older_ones(void **state)
 	made_peer(m, 22, &twin);
 	made_take(r, m, 0);
 	assert_string_equal(wanted(r), text_of(MADE_NET, MADE_HOST, "0:b:100/120>8"));
-	end(r);
+	made_replica_free(r);
 }
 
 static void a_carrier_is_asked_for_no_more_prefixes_than_wireguard_takes(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct moved m = { 0 }, copy;
 	size_t refused = 0, n;
 
@@ -143,7 +128,7 @@ static void a_carrier_is_asked_for_no_more_prefixes_than_wireguard_takes(void **
 	assert_int_equal(n, 0);
 	moved_deinit(&copy);
 	moved_deinit(&m);
-	end(r);
+	made_replica_free(r);
 }
 
 /* ---- the machine ---- */
@@ -183,7 +168,7 @@ static void note_repair(void *ctx, enum repair kind, const char *object, int err
 static void each_node_keeps_what_is_its_business(void **state)
 {
 	static const struct { uint32_t self; size_t here, away; } rows[] = { { MADE_HOST2, 1, 0 }, { MADE_HOST, 0, 1 }, { MADE_HOST3, 0, 1 } };
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct moved m = { 0 }, none = { 0 };
 
 	(void)state;
@@ -204,7 +189,7 @@ static void each_node_keeps_what_is_its_business(void **state)
 		bpf_datapath_close(dp);
 	}
 	moved_deinit(&m);
-	end(r);
+	made_replica_free(r);
 }
 
 static void what_others_change_in_the_maps_is_put_right_and_told(void **state)
@@ -213,7 +198,7 @@ static void what_others_change_in_the_maps_is_put_right_and_told(void **state)
 	uint8_t foreign[16] = { 0xfd, 0xaa, 0x12, 0x34, 0, 1, 0xa0, 1, 0, 1, 0, 0, 0, 0x0b, 1, 2 };
 	struct repairs repairs = { 0 };
 	const struct repair_sink sink = { note_repair, &repairs };
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct bpf_datapath *dp;
 	struct moved m = { 0 };
 
@@ -239,14 +224,14 @@ static void what_others_change_in_the_maps_is_put_right_and_told(void **state)
 	assert_int_equal(entries(dp, BPF_MOVED_HERE), 1);
 	bpf_datapath_close(dp);
 	moved_deinit(&m);
-	end(r);
+	made_replica_free(r);
 }
 
 static void what_a_full_map_does_not_take_is_refused_and_nothing_else(void **state)
 {
 	struct bpf_config config = { .self_host = MADE_HOST2 };
 	uint8_t filler[16] = { 0xfd, 0xaa, 0x12, 0x34, 0, 1, 0xa0, 1, 0, 1 };
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct bpf_datapath *dp;
 	struct moved m = { 0 };
 
@@ -264,7 +249,7 @@ static void what_a_full_map_does_not_take_is_refused_and_nothing_else(void **sta
 	assert_non_null(strstr(m.items[1].refused, "full"));
 	bpf_datapath_close(dp);
 	moved_deinit(&m);
-	end(r);
+	made_replica_free(r);
 }
 
 static int count_route(void *ctx, const struct rtnl_route *route)
@@ -285,7 +270,7 @@ static void the_home_alone_has_a_way_past_its_own_peers(void **state)
 {
 	struct rtnl_veth pair = { .name = "mesh", .peer_name = "mesh-end", .peer_netns_fd = -1 };
 	struct moved m = { 0 }, none = { 0 };
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct rtnl_link link;
 	struct rtnl *rtnl;
 
@@ -310,7 +295,7 @@ static void the_home_alone_has_a_way_past_its_own_peers(void **state)
 	assert_int_equal(routes(rtnl), 0);
 	rtnl_free(rtnl);
 	moved_deinit(&m);
-	end(r);
+	made_replica_free(r);
 }
 
 int main(void)

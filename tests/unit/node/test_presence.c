@@ -18,24 +18,9 @@ static const char *wanted(const struct replica *r)
 	return text;
 }
 
-static struct replica *world(void)
-{
-	struct replica *r = calloc(1, sizeof *r);
-
-	replica_init(r);
-	made_take(r, made_world(), 0);
-	return r;
-}
-
-static void end(struct replica *r)
-{
-	replica_deinit(r);
-	free(r);
-}
-
 static void every_host_of_an_instance_is_there_once_and_sorted(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 21);
 	struct instance_record i = made_instance_record(MADE_NET, MADE_HOST, 77);
 
@@ -44,7 +29,7 @@ static void every_host_of_an_instance_is_there_once_and_sorted(void **state)
 	made_instance(m, 21, &i);
 	made_take(r, m, 0);
 	assert_string_equal(wanted(r), "1:7 1:8 2:7 2:9");
-	end(r);
+	made_replica_free(r);
 }
 
 static void an_empty_replica_wants_nothing(void **state)
@@ -62,7 +47,7 @@ static void an_empty_replica_wants_nothing(void **state)
 
 static void a_moved_instance_does_not_let_its_home_speak(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 21);
 	struct instance_record i = made_instance_record(MADE_NET, MADE_HOST2, 2);
 
@@ -71,12 +56,12 @@ static void a_moved_instance_does_not_let_its_home_speak(void **state)
 	made_instance(m, 21, &i);
 	made_take(r, m, 0);
 	assert_string_equal(wanted(r), "1:7 1:9 2:7 2:9");
-	end(r);
+	made_replica_free(r);
 }
 
 static void an_instance_that_is_stopped_or_being_destroyed_keeps_its_presence(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 22);
 	struct instance_record i = made_instance_record(MADE_NET, MADE_HOST2, 2);
 
@@ -88,12 +73,12 @@ static void an_instance_that_is_stopped_or_being_destroyed_keeps_its_presence(vo
 	made_instance(m, 22, &i);
 	made_take(r, m, 0);
 	assert_string_equal(wanted(r), "1:7 1:8 2:7 2:9");
-	end(r);
+	made_replica_free(r);
 }
 
 static void the_last_instance_of_a_host_takes_its_presence_with_it(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 21);
 	struct instance_record i = made_instance_record(MADE_NET, MADE_HOST2, 2);
 
@@ -101,24 +86,24 @@ static void the_last_instance_of_a_host_takes_its_presence_with_it(void **state)
 	made_tombstone(m, instance_envelope(&i), 21);
 	made_take(r, m, 0);
 	assert_string_equal(wanted(r), "1:7 2:7 2:9");
-	end(r);
+	made_replica_free(r);
 }
 
 static void a_suspended_network_has_no_presence(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 21);
 
 	(void)state;
 	made_network(m, 21, MADE_NET, "acme", true);
 	made_take(r, m, 0);
 	assert_string_equal(wanted(r), "2:7 2:9");
-	end(r);
+	made_replica_free(r);
 }
 
 static void a_network_without_a_record_has_no_presence(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 21);
 	struct network_record n = { .id = MADE_NET2 };
 
@@ -126,12 +111,12 @@ static void a_network_without_a_record_has_no_presence(void **state)
 	made_tombstone(m, network_envelope(&n), 21);
 	made_take(r, m, 0);
 	assert_string_equal(wanted(r), "1:7 1:8");
-	end(r);
+	made_replica_free(r);
 }
 
 static void a_peer_lets_its_gateway_speak_and_not_its_home_after_a_move(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 21), *moved = made_delta(21, 22), *suspended = made_delta(22, 23);
 	struct peer_record p = made_peer_record(MADE_NET2, MADE_HOST2, 1);
 
@@ -147,12 +132,12 @@ static void a_peer_lets_its_gateway_speak_and_not_its_home_after_a_move(void **s
 	made_peer(suspended, 23, &p);
 	made_take(r, suspended, 0);
 	assert_string_equal(wanted(r), "1:7 1:8 2:7 2:9");
-	end(r);
+	made_replica_free(r);
 }
 
 static void a_record_that_cannot_be_read_costs_only_itself(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 21);
 	struct instance_record i = made_instance_record(MADE_NET, MADE_HOST2, 2);
 	struct buf body = BUF_INIT(0);
@@ -162,12 +147,12 @@ static void a_record_that_cannot_be_read_costs_only_itself(void **state)
 	made_add(m, instance_envelope(&i), 21, body);
 	made_take(r, m, 0);
 	assert_string_equal(wanted(r), "1:7 2:7 2:9");
-	end(r);
+	made_replica_free(r);
 }
 
 static void a_pair_is_found_and_its_neighbours_are_not(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct presence p;
 
 	(void)state;
@@ -177,7 +162,7 @@ static void a_pair_is_found_and_its_neighbours_are_not(void **state)
 	assert_false(presence_has(&p, MADE_NET, MADE_HOST3));
 	assert_false(presence_has(&p, MADE_HOST, MADE_NET));
 	presence_deinit(&p);
-	end(r);
+	made_replica_free(r);
 }
 
 int main(void)

@@ -1,21 +1,6 @@
 /* The replica against what a controller may send: guarantees G4 to G7 and G14, and every reply that must change nothing. */
 #include "tests/unit/node/made.h"
 
-static struct replica *world(void)
-{
-	struct replica *r = calloc(1, sizeof *r);
-
-	replica_init(r);
-	made_take(r, made_world(), 0);
-	return r;
-}
-
-static void end(struct replica *r)
-{
-	replica_deinit(r);
-	free(r);
-}
-
 static struct record instance_key(uint32_t network, uint32_t host, unsigned number)
 {
 	struct instance_record i = made_instance_record(network, host, number);
@@ -52,7 +37,7 @@ static void refused(struct replica *r, struct made *m, int expected)
 
 static void g4_a_snapshot_of_one_part_is_the_whole_state(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 
 	(void)state;
 	assert_int_equal(r->v, 20);
@@ -62,12 +47,12 @@ static void g4_a_snapshot_of_one_part_is_the_whole_state(void **state)
 	assert_int_equal(r->n_by_kind[RECORD_WORKLOAD], 2);
 	assert_int_equal(r->parts.n, 2);
 	assert_true(made_has(r, workload_key(MADE_NET, MADE_HOST, 1)));
-	end(r);
+	made_replica_free(r);
 }
 
 static void g4_nothing_of_a_snapshot_shows_before_its_end(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *one = made_part(30, 1, 2), *two = made_part(30, 2, 2);
 	struct made *both[] = { one, two };
 	struct replica_change c = { 0 };
@@ -89,36 +74,36 @@ static void g4_nothing_of_a_snapshot_shows_before_its_end(void **state)
 	replica_change_deinit(&c);
 	made_free(one);
 	made_free(two);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g4_an_empty_snapshot_is_legal_and_removes_everything(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 
 	(void)state;
 	made_take(r, made_ended(made_part(40, 1, 1)), 0);
 	assert_int_equal(r->records.n, 0);
 	assert_int_equal(r->bytes, 0);
 	assert_int_equal(r->v, 40);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g4_a_snapshot_with_a_wrong_count_changes_nothing(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_part(30, 1, 1);
 
 	(void)state;
 	made_region(m, 25, "lhr", 51.5, 0, 0xa777);
 	made_ended(m)->reply.count++;
 	refused(r, m, REPLICA_WRONG_DIGEST);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g4_a_snapshot_with_a_wrong_or_missing_digest_changes_nothing(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 
 	(void)state;
 	for (size_t i = 0; i <= DIGEST_LEN; i++) {
@@ -132,12 +117,12 @@ static void g4_a_snapshot_with_a_wrong_or_missing_digest_changes_nothing(void **
 			m->reply.digest.len = 0;
 		refused(r, m, REPLICA_WRONG_DIGEST);
 	}
-	end(r);
+	made_replica_free(r);
 }
 
 static void g4_a_snapshot_that_lost_a_part_changes_nothing(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *one = made_part(30, 1, 3), *three = made_part(30, 3, 3);
 
 	(void)state;
@@ -145,29 +130,29 @@ static void g4_a_snapshot_that_lost_a_part_changes_nothing(void **state)
 	made_take(r, one, 0);
 	made_ended(three);
 	refused(r, three, E_REFUSED);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g4_a_part_before_the_first_is_refused(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 
 	(void)state;
 	refused(r, made_ended(made_part(30, 2, 2)), E_REFUSED);
 	refused(r, made_ended(made_part(30, 0, 2)), E_REFUSED);
 	refused(r, made_ended(made_part(30, 3, 2)), E_REFUSED);
 	refused(r, made_ended(made_part(30, 1, 0)), E_REFUSED);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g4_only_the_last_part_is_the_end_and_the_last_part_is(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 
 	(void)state;
 	refused(r, made_ended(made_part(30, 1, 2)), E_REFUSED);
 	refused(r, made_part(30, 1, 1), E_REFUSED);
-	end(r);
+	made_replica_free(r);
 }
 
 enum mixed { MIXED_PARTS, MIXED_EPOCH, MIXED_LOG, MIXED_HEAL };
@@ -176,7 +161,7 @@ static void g4_parts_of_two_snapshots_are_not_mixed(void **state)
 {
 	(void)state;
 	for (enum mixed how = MIXED_PARTS; how <= MIXED_HEAL; how++) {
-		struct replica *r = world();
+		struct replica *r = made_replica();
 		struct made *one = made_part(30, 1, 2), *two = made_part(30, 2, how == MIXED_PARTS ? 3 : 2);
 		struct made *both[] = { one, two };
 
@@ -192,13 +177,13 @@ static void g4_parts_of_two_snapshots_are_not_mixed(void **state)
 			made_heal(two, 0, false);
 		made_take(r, one, 0);
 		refused(r, two, E_REFUSED);
-		end(r);
+		made_replica_free(r);
 	}
 }
 
 static void g4_a_new_first_part_begins_again(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *stale = made_part(30, 1, 2), *m = made_part(31, 1, 1);
 
 	(void)state;
@@ -208,12 +193,12 @@ static void g4_a_new_first_part_begins_again(void **state)
 	made_take(r, made_ended(m), 0);
 	assert_int_equal(r->records.n, 1);
 	assert_non_null(replica_find(r, RECORD_REGION, "gru", 3));
-	end(r);
+	made_replica_free(r);
 }
 
 static void g4_a_delta_in_the_middle_ends_the_snapshot(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *one = made_part(30, 1, 2), *delta = made_delta(20, 31);
 
 	(void)state;
@@ -224,36 +209,36 @@ static void g4_a_delta_in_the_middle_ends_the_snapshot(void **state)
 	assert_null(r->staging);
 	refused(r, made_ended(made_part(30, 2, 2)), E_REFUSED);
 	assert_int_equal(r->v, 31);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g4_a_tombstone_without_a_reason_has_no_place_in_a_snapshot(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_part(30, 1, 1);
 
 	(void)state;
 	made_tombstone_of(m, instance_key(MADE_NET, MADE_HOST, 1), 25, INTENT_NONE);
 	refused(r, made_ended(m), E_REFUSED);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g4_a_snapshot_with_a_record_later_than_itself_is_refused(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_part(30, 1, 1);
 
 	(void)state;
 	made_region(m, 31, "lhr", 51.5, 0, 0xa777);
 	refused(r, made_ended(m), REPLICA_WRONG_DIGEST);
-	end(r);
+	made_replica_free(r);
 }
 
 /* ---- G5: removals ---- */
 
 static void g5_a_tombstone_removes_and_counts(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 22);
 	struct replica_change c = { 0 };
 	struct why why;
@@ -269,12 +254,12 @@ static void g5_a_tombstone_removes_and_counts(void **state)
 	assert_false(made_has(r, instance_key(MADE_NET, MADE_HOST2, 2)));
 	replica_change_deinit(&c);
 	made_free(m);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g5_what_a_later_snapshot_does_not_hold_is_gone(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_part(50, 1, 1);
 
 	(void)state;
@@ -282,14 +267,14 @@ static void g5_what_a_later_snapshot_does_not_hold_is_gone(void **state)
 	made_take(r, made_ended(m), 0);
 	assert_int_equal(r->records.n, 1);
 	assert_false(made_has(r, workload_key(MADE_NET, MADE_HOST, 1)));
-	end(r);
+	made_replica_free(r);
 }
 
 /* ---- G6, G7: deltas ---- */
 
 static void g6_a_delta_that_starts_elsewhere_is_a_gap(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	const uint64_t starts[] = { 0, 19, 21, UINT64_MAX };
 
 	(void)state;
@@ -299,7 +284,7 @@ static void g6_a_delta_that_starts_elsewhere_is_a_gap(void **state)
 		made_network(m, 25, MADE_NET, "acme", true);
 		refused(r, m, REPLICA_GAP);
 	}
-	end(r);
+	made_replica_free(r);
 }
 
 static void g6_a_delta_to_a_node_that_has_nothing_is_a_gap(void **state)
@@ -314,16 +299,16 @@ static void g6_a_delta_to_a_node_that_has_nothing_is_a_gap(void **state)
 
 static void g6_a_delta_that_goes_back_is_refused(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 
 	(void)state;
 	refused(r, made_delta(20, 19), E_REFUSED);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g6_deltas_chain(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 
 	(void)state;
 	for (uint64_t v = 20; v < 40; v++) {
@@ -336,12 +321,12 @@ static void g6_deltas_chain(void **state)
 	}
 	assert_int_equal(r->v, 40);
 	assert_int_equal(r->records.n, 15);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g7_an_older_or_equal_record_is_ignored_and_counted(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 21);
 	struct instance_record i = made_instance_record(MADE_NET, MADE_HOST2, 2);
 	struct replica_change c = { 0 };
@@ -363,12 +348,12 @@ static void g7_an_older_or_equal_record_is_ignored_and_counted(void **state)
 	assert_int_equal(r->v, 21);
 	replica_change_deinit(&c);
 	made_free(m);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g7_the_same_delta_twice_is_a_gap_and_harmless(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 21);
 	struct why why;
 
@@ -376,12 +361,12 @@ static void g7_the_same_delta_twice_is_a_gap_and_harmless(void **state)
 	made_network(m, 21, MADE_NET, "acme", true);
 	assert_int_equal(replica_take(r, &m->reply, NULL, &why), 0);
 	refused(r, m, REPLICA_GAP);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g7_records_apply_in_the_order_of_v_whatever_their_place(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 23);
 	struct instance_record i = made_instance_record(MADE_NET, MADE_HOST2, 2), out;
 
@@ -398,12 +383,12 @@ static void g7_records_apply_in_the_order_of_v_whatever_their_place(void **state
 	i = made_instance_record(MADE_NET, MADE_HOST2, 2);
 	assert_int_equal(instance_decode(replica_find(r, RECORD_INSTANCE, i.id, 14), &out, NULL), 0);
 	assert_int_equal(out.generation, 22);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g8_a_bookmark_moves_the_cursor_alone(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_new(SIXPN__POLL_KIND__POLL_NOTHING, 20, 500);
 	struct replica_change c = { 0 };
 	struct why why;
@@ -414,12 +399,12 @@ static void g8_a_bookmark_moves_the_cursor_alone(void **state)
 	assert_int_equal(r->records.n, 15);
 	assert_false(c.all || c.fabric || c.n_networks);
 	made_free(m);
-	end(r);
+	made_replica_free(r);
 }
 
 static void the_newest_commit_time_is_kept(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 22);
 
 	(void)state;
@@ -427,14 +412,14 @@ static void the_newest_commit_time_is_kept(void **state)
 	made_commit(m, 22, 4000);
 	made_take(r, m, 0);
 	assert_int_equal(r->last_commit_ms, 5000);
-	end(r);
+	made_replica_free(r);
 }
 
 /* ---- G3: scope ---- */
 
 static void g3_a_network_that_leaves_takes_private_records_with_it(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 25);
 	struct replica_change c = { 0 };
 	struct why why;
@@ -451,12 +436,12 @@ static void g3_a_network_that_leaves_takes_private_records_with_it(void **state)
 	assert_int_equal(r->parts.n, 1);
 	replica_change_deinit(&c);
 	made_free(m);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g3_a_network_that_enters_comes_with_records_older_than_the_cursor(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 25);
 	const uint32_t network = 0x00020003u;
 	struct instance_record i = made_instance_record(network, MADE_HOST, 9);
@@ -468,12 +453,12 @@ static void g3_a_network_that_enters_comes_with_records_older_than_the_cursor(vo
 	made_take(r, m, 0);
 	assert_true(made_has(r, instance_key(network, MADE_HOST, 9)));
 	assert_int_equal(r->parts.n, 3);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g3_leaving_and_entering_in_one_reply_leaves_only_what_came(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 30);
 
 	(void)state;
@@ -483,12 +468,12 @@ static void g3_leaving_and_entering_in_one_reply_leaves_only_what_came(void **st
 	made_take(r, m, 0);
 	assert_false(made_has(r, instance_key(MADE_NET2, MADE_HOST3, 3)));
 	assert_int_equal(r->n_by_kind[RECORD_NETWORK], 2);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g3_the_fabric_cannot_leave_the_scope(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	const uint32_t wrong[] = { 0, 1, 0xffff, 0xa0000001u };
 
 	(void)state;
@@ -498,14 +483,14 @@ static void g3_the_fabric_cannot_leave_the_scope(void **state)
 		made_scope(m, wrong[i], false, 25);
 		refused(r, m, E_REFUSED);
 	}
-	end(r);
+	made_replica_free(r);
 }
 
 /* ---- G10: digests, healing ---- */
 
 static void g10_a_healing_snapshot_replaces_only_its_parts(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_part(20, 1, 1);
 	struct instance_record i = made_instance_record(MADE_NET, MADE_HOST, 7);
 
@@ -520,12 +505,12 @@ static void g10_a_healing_snapshot_replaces_only_its_parts(void **state)
 	assert_true(made_has(r, instance_key(MADE_NET2, MADE_HOST3, 3)));
 	assert_int_equal(r->n_by_kind[RECORD_NODE], 3);
 	assert_int_equal(r->v, 20);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g10_healing_takes_the_healed_version_even_if_ours_is_newer(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_part(20, 1, 1);
 
 	(void)state;
@@ -537,35 +522,35 @@ static void g10_healing_takes_the_healed_version_even_if_ours_is_newer(void **st
 	assert_int_equal(r->n_by_kind[RECORD_NODE], 0);
 	assert_int_equal(r->n_by_kind[RECORD_REGION], 1);
 	assert_int_equal(r->n_by_kind[RECORD_INSTANCE], 4);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g10_a_record_outside_the_healed_parts_refuses_the_snapshot(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_part(20, 1, 1);
 
 	(void)state;
 	made_heal(m, MADE_NET2, false);
 	made_network(m, 6, MADE_NET, "acme", false);
 	refused(r, made_ended(m), E_REFUSED);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g10_healing_to_an_older_v_is_a_gap(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_part(19, 1, 1);
 
 	(void)state;
 	made_heal(m, MADE_NET, false);
 	refused(r, made_ended(m), REPLICA_GAP);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g10_healing_to_a_later_v_keeps_ours_so_that_the_rest_is_not_skipped(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_part(29, 1, 1), *delta = made_delta(20, 30);
 
 	(void)state;
@@ -577,7 +562,7 @@ static void g10_healing_to_a_later_v_keeps_ours_so_that_the_rest_is_not_skipped(
 	made_network(delta, 28, MADE_NET, "acme", false);
 	made_take(r, delta, 0);
 	assert_int_equal(r->v, 30);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g10_a_node_that_has_nothing_cannot_be_healed(void **state)
@@ -711,7 +696,7 @@ static void g14_a_lower_epoch_or_another_log_of_the_same_epoch_is_not_obeyed(voi
 		{ MADE_EPOCH - 1, made_log_id, 16 }, { 0, made_log_id, 16 },	  { MADE_EPOCH, made_other_log_id, 16 },
 		{ MADE_EPOCH, made_log_id, 15 },     { MADE_EPOCH + 1, NULL, 0 }, { MADE_EPOCH - 1, made_other_log_id, 16 },
 	};
-	struct replica *r = world();
+	struct replica *r = made_replica();
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows) * 2; i++) {
@@ -721,12 +706,12 @@ static void g14_a_lower_epoch_or_another_log_of_the_same_epoch_is_not_obeyed(voi
 		m->reply.log_id = pb_bytes(rows[i / 2].log_id, rows[i / 2].len);
 		refused(r, m, REPLICA_NOT_OURS);
 	}
-	end(r);
+	made_replica_free(r);
 }
 
 static void g14_a_greater_epoch_is_obeyed_from_then_on(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 21);
 
 	(void)state;
@@ -734,12 +719,12 @@ static void g14_a_greater_epoch_is_obeyed_from_then_on(void **state)
 	made_take(r, m, 0);
 	assert_int_equal(r->epoch, MADE_EPOCH + 5);
 	refused(r, made_delta(21, 22), REPLICA_NOT_OURS);
-	end(r);
+	made_replica_free(r);
 }
 
 static void g2_another_log_with_a_greater_epoch_must_send_a_snapshot(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 21), *snapshot = made_part(3, 1, 1);
 
 	(void)state;
@@ -749,12 +734,12 @@ static void g2_another_log_with_a_greater_epoch_must_send_a_snapshot(void **stat
 	made_take(r, made_ended(snapshot), 0);
 	assert_int_equal(r->v, 3);
 	assert_memory_equal(r->log_id, made_other_log_id, 16);
-	end(r);
+	made_replica_free(r);
 }
 
 static void one_bad_envelope_refuses_the_whole_reply(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 
 	(void)state;
 	for (int how = 0; how < 7; how++) {
@@ -773,12 +758,12 @@ static void one_bad_envelope_refuses_the_whole_reply(void **state)
 		}
 		refused(r, m, E_REFUSED);
 	}
-	end(r);
+	made_replica_free(r);
 }
 
 static void kinds_that_are_the_controllers_own_are_refused(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 
 	(void)state;
 	for (uint32_t kind = RECORD_ORG; kind < RECORD_KIND_MAX; kind++) {
@@ -788,12 +773,12 @@ static void kinds_that_are_the_controllers_own_are_refused(void **state)
 		made_add(m, rec, 21, BUF_INIT(0));
 		refused(r, m, E_REFUSED);
 	}
-	end(r);
+	made_replica_free(r);
 }
 
 static void g19_a_kind_of_a_newer_controller_is_kept_for_the_digest(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 25);
 	struct record rec = { .kind = 12, .key = "abc", .key_len = 3 };
 
@@ -802,12 +787,12 @@ static void g19_a_kind_of_a_newer_controller_is_kept_for_the_digest(void **state
 	made_take(r, m, 0);
 	assert_int_equal(r->n_by_kind[12], 1);
 	assert_int_equal(replica_unknown_kinds(r), 1); /* acknowledged like all, and counted */
-	end(r);
+	made_replica_free(r);
 }
 
 static void g11_a_scope_beyond_all_measure_is_refused(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 25);
 
 	(void)state;
@@ -815,23 +800,23 @@ static void g11_a_scope_beyond_all_measure_is_refused(void **state)
 	made_network(m, 21, MADE_NET, "acme", true);
 	refused(r, m, E_REFUSED);
 	r->bytes -= REPLICA_BYTES_MAX;
-	end(r);
+	made_replica_free(r);
 }
 
 static void other_kinds_of_reply_are_refused(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	const int kinds[] = { 0, SIXPN__POLL_KIND__POLL_RETRY_AFTER, SIXPN__POLL_KIND__POLL_FENCED, 6, 1000 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		refused(r, made_new(kinds[i], 20, 21), E_REFUSED);
-	end(r);
+	made_replica_free(r);
 }
 
 static void touched_networks_are_listed_once_in_order(void **state)
 {
-	struct replica *r = world();
+	struct replica *r = made_replica();
 	struct made *m = made_delta(20, 60);
 	struct replica_change c = { 0 };
 	struct why why;
@@ -845,7 +830,7 @@ static void touched_networks_are_listed_once_in_order(void **state)
 		assert_true(c.networks[i - 1] < c.networks[i]);
 	replica_change_deinit(&c);
 	made_free(m);
-	end(r);
+	made_replica_free(r);
 }
 
 int main(void)
