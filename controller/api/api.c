@@ -1,6 +1,6 @@
 /* api - see api.h. */
 #include "controller/api/api.h"
-#include "controller/api/api_graphql.h"
+#include "controller/graphql/graphql.h"
 
 #include "controller/store/error.h"
 #include "controller/api/http_stats.h"
@@ -89,8 +89,10 @@ static void refuse_like(struct api_call *call, unsigned status, const struct why
 {
 	like.v = head(call->api);
 	note(call->api, call->route, call->request, status);
-	if (call->route->graphql) {
-		http_reply_json(call->request, 200, like.v, api_graphql_refusal(TAKE(call->reply), why));
+	if (call->route->manner) {
+		json_t *body = call->route->manner->refusal(call, why, &status);
+
+		http_reply_json(call->request, status, like.v, body);
 		call_free(call);
 		return;
 	}
@@ -192,9 +194,8 @@ static void waited(void *ctx, const struct api_wait_result *result)
 		put_to_store(call);
 		return;
 	}
-	if (call->route->graphql) {
-		api_graphql_waited(call, result);
-		succeed(call, 200);
+	if (call->route->manner) {
+		succeed(call, call->route->manner->waited(call, result));
 		return;
 	}
 	api_add_wait_result(call->reply, &call->wait, result);
@@ -220,9 +221,8 @@ static void start_wait(struct api_call *call)
 	r = env->ops->wait(env->ctx, &wait, waited, call);
 	if (r < 0) { /* the write stands: say that nobody knows how far it is */
 		call->api->n_waits--;
-		if (call->route->graphql) {
-			api_graphql_waited(call, &(struct api_wait_result){ .applied = false });
-			succeed(call, 200);
+		if (call->route->manner) {
+			succeed(call, call->route->manner->waited(call, &(struct api_wait_result){ .applied = false }));
 			return;
 		}
 		json_object_set_new(call->reply, "v", json_integer((json_int_t)wait.v));

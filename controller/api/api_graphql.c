@@ -42,26 +42,30 @@ static const struct mutation {
 
 /* ---- replies ---- */
 
-json_t *api_graphql_refusal(json_t *reply, const struct why *why)
+static json_t *refusal(struct api_call *call, const struct why *why, unsigned *status)
 {
-	if (json_object_get(reply, "errors"))
-		return reply;
-	json_decref(reply);
+	*status = 200; /* flyctl shows no message with another */
+	if (json_object_get(call->reply, "errors")) /* with places, where one is known */
+		return TAKE(call->reply);
 	return json_pack("{s:[o]}", "errors", gql_error(&api_graphql_schema, why));
 }
 
-void api_graphql_waited(struct api_call *call, const struct api_wait_result *result)
+/* A reply that claims more than is so becomes an error. */
+static unsigned waited(struct api_call *call, const struct api_wait_result *result)
 {
 	struct why why;
 
 	if (result->applied)
-		return;
+		return 200;
 	why_set(&why, "not_applied", "",
 		"the peer was made, but its gateway \"%s\" has not taken it in within %u s: it may come to work later; remove it to try again",
 		call->wait.gateway, GRAPHQL_WAIT_MS / 1000);
 	json_decref(call->reply);
 	call->reply = json_pack("{s:n,s:[o]}", "data", "errors", gql_error(&api_graphql_schema, &why));
+	return 200;
 }
+
+static const struct route_manner manner = { refusal, waited };
 
 /* ---- the route ---- */
 
@@ -149,7 +153,7 @@ static const struct route_field fields[] = {
 };
 
 const struct route api_graphql_routes[] = {
-	{ "POST", "/graphql", ROUTE_TOKEN, .graphql = true, .fields = fields, .check = check, .run = run, .finish = gql_wireguard_finish,
+	{ "POST", "/graphql", ROUTE_TOKEN, .graphql = true, .manner = &manner, .fields = fields, .check = check, .run = run, .finish = gql_wireguard_finish,
 	  .again = api_peer_make_again, .help = "what flyctl asks: GraphQL; errors too come with status 200" },
 	{ 0 },
 };

@@ -16,11 +16,6 @@ extern const struct gql_type gql_viewer_types[], gql_org_types[], gql_region_typ
 
 extern const struct gql_schema api_graphql_schema;
 
-/* The whole body for a refusal. reply (consumed): the errors that are known already, or NULL. */
-json_t *api_graphql_refusal(json_t *reply, const struct why *why);
-/* The end of waiting: a reply that claims more than is so becomes an error. */
-void api_graphql_waited(struct api_call *call, const struct api_wait_result *result);
-
 /* Loop thread: what only memory knows of peers (gatewayStatus) goes into the reply. */
 void gql_wireguard_finish(struct api_call *call);
 

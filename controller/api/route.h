@@ -8,6 +8,15 @@
 #define ROUTE_PARAMS_MAX 4
 
 struct api_call;
+struct api_wait_result;
+
+/* How a family of routes answers whose clients expect another form than that of /v1. Loop thread. */
+struct route_manner {
+	/* The body of a refusal; may change the status. call->reply is what `run` left (to be taken or let be). */
+	json_t *(*refusal)(struct api_call *call, const struct why *why, unsigned *status);
+	/* The end of waiting: call->reply as it is to be sent; gives the status. */
+	unsigned (*waited)(struct api_call *call, const struct api_wait_result *result);
+};
 
 enum route_auth {
 	ROUTE_OPEN,     /* nobody needs to say who he is */
@@ -47,7 +56,8 @@ struct route {
 	bool watch; /* takes after (a revision) and timeout: answered once there is something newer */
 	bool watch_events; /* ... an event, not only another state */
 	bool frees; /* a delete: allowed on a full disk */
-	bool graphql; /* every answer is a GraphQL reply with status 200 */
+	bool graphql; /* the body decides whether it writes and waits */
+	const struct route_manner *manner; /* NULL: as /v1 does */
 	unsigned success;  /* HTTP status of success, 0 = 200 */
 	const char *query; /* further query parameters, separated by spaces */
 	const struct route_field *fields; /* of the body, ended by a NULL name; NULL = no body */

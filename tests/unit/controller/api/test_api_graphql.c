@@ -1,5 +1,5 @@
 /* What flyctl sends, to the letter, and every field that it reads in reply with the type it reads it into. */
-#include "tests/unit/controller/api/api_fixture.h"
+#include "tests/unit/controller/api/gql_client.h"
 
 #include "controller/api/api_graphql.h"
 #include "controller/store/store_user.h"
@@ -18,71 +18,6 @@
 #define W5 "mutation($input: ValidateWireGuardPeersInput!) { validateWireGuardPeers(input: $input) { invalidPeerIps } }"
 #define STATUS "query($slug:String!,$name:String!){organization(slug:$slug){wireGuardPeer(name:$name){id name pubkey region peerip gatewayStatus}}}"
 #define PLATFORM "{ platform { requestRegion regions { name code latitude longitude gatewayAvailable requiresPaidPlan deprecated } } }"
-
-/* The reply; variables is JSON or NULL, as flyctl's null. */
-static struct client_reply gql(struct api_fixture *f, const char *token, const char *query, const char *variables)
-{
-	CLEAN_JSON json_t *body = json_pack("{s:s,s:o}", "query", query, "variables", variables ? json_loads(variables, 0, NULL) : json_null());
-	CLEAN_FREE char *text = json_dumps(body, 0);
-	struct client_reply r = ask(f, "POST", "/graphql", token, text);
-
-	assert_int_equal(r.status, 200);
-	assert_non_null(r.json);
-	return r;
-}
-
-/* What stands at a path such as "organizations.nodes.0.id" of data. */
-static json_t *at(const struct client_reply *r, const char *path)
-{
-	json_t *j = json_object_get(r->json, "data");
-	char part[64];
-
-	for (const char *p = path; *p; p += strcspn(p, "."), p += *p == '.') {
-		snprintf(part, sizeof part, "%.*s", (int)strcspn(p, "."), p);
-		j = json_is_array(j) ? json_array_get(j, strtoul(part, NULL, 10)) : json_object_get(j, part);
-	}
-	return j;
-}
-
-static const char *text_at(const struct client_reply *r, const char *path)
-{
-	if (!json_is_string(at(r, path)))
-		fail_msg("%s is no string in %s", path, r->body);
-	return json_string_value(at(r, path));
-}
-
-/* Without errors; and only the fields of that object, in that order, and of these types: s string, b bool, n number, 0 null, o other. */
-static void expect_fields(const struct client_reply *r, const char *path, const char *names, const char *types)
-{
-	const char *key, *p = names;
-	json_t *value;
-
-	if (json_object_get(r->json, "errors"))
-		fail_msg("%s", r->body);
-	json_object_foreach(at(r, path), key, value) {
-		size_t n = strcspn(p, " ");
-		char is = json_is_string(value) ? 's' : json_is_boolean(value) ? 'b' : json_is_number(value) ? 'n' : json_is_null(value) ? '0' : 'o';
-
-		if (strlen(key) != n || strncmp(key, p, n) != 0 || is != *types)
-			fail_msg("%s: \"%s\" is %c, expected %.*s %c: %s", path, key, is, (int)n, p, *types, r->body);
-		p += n + (p[n] == ' ');
-		types++;
-	}
-	if (*p)
-		fail_msg("%s has no %s: %s", path, p, r->body);
-}
-
-/* One error with that code of ours, that of flyctl's, and no data. */
-static void expect_error(struct api_fixture *f, const char *token, const char *query, const char *variables, const char *code, const char *reason)
-{
-	struct client_reply r = gql(f, token, query, variables);
-	const json_t *error = json_array_get(json_object_get(r.json, "errors"), 0), *extensions = json_object_get(error, "extensions");
-
-	if (!error || strcmp(json_string_value(json_object_get(extensions, "code")), code) ||
-	    strcmp(json_string_value(json_object_get(extensions, "reason")), reason) || !json_string_length(json_object_get(error, "message")))
-		fail_msg("%s %s: expected %s %s, got %s", query, variables ? variables : "", code, reason, r.body);
-	client_reply_deinit(&r);
-}
 
 static void organizations_are_listed_and_shown(void **state)
 {
