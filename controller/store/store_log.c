@@ -66,7 +66,7 @@ int store_log_read_current(struct store *store, const struct principal *who, voi
 	if (!principal_is_operator(who))
 		return -EPERM;
 	r = sql_query(store, &st, "SELECT v, kind, key, network, node, body FROM record WHERE kind BETWEEN ?1 AND ?2 ORDER BY v", "uu",
-		      (uint32_t)RECORD_REGION, (uint32_t)RECORD_PEER_KEY);
+		      (uint32_t)RECORD_REGION, (uint32_t)RECORD_SENDABLE_LAST);
 	while (r == 0 && sql_next(st, &r)) {
 		struct record rec = { .v = (uint64_t)driver_int(st, 0),
 				      .kind = (uint32_t)driver_int(st, 1),
@@ -96,7 +96,7 @@ int store_log_read_deletes(struct store *store, const struct principal *who, uin
 	r = sql_query(store, &st,
 		      "SELECT " COLUMNS "WHERE v > ?1 AND deleted = 1 AND intent <> 0 AND kind BETWEEN ?2 AND ?3 AND (node = 0 OR node = ?4) "
 		      "ORDER BY v DESC LIMIT ?5",
-		      "iuuuu", (int64_t)after_v, (uint32_t)RECORD_REGION, (uint32_t)RECORD_PEER_KEY, host, limit);
+		      "iuuuu", (int64_t)after_v, (uint32_t)RECORD_REGION, (uint32_t)RECORD_SENDABLE_LAST, host, limit);
 	while (r == 0 && sql_next(st, &r)) {
 		read_row(st, &row);
 		row.record.body = NULL;

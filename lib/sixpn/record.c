@@ -24,11 +24,14 @@ static const struct kind_rule {
 	[RECORD_WORKLOAD] = { "workload", 14, 14, true, true },
 	[RECORD_PEER] = { "peer", 8, 8, true, false },
 	[RECORD_PEER_KEY] = { "peer_key", RECORD_PEER_KEY_KEY_LEN, RECORD_PEER_KEY_KEY_LEN, true, true },
+	[RECORD_RULE] = { "rule", RECORD_RULE_KEY_LEN, RECORD_RULE_KEY_LEN, true, false },
+	[RECORD_FAR_INSTANCE] = { "far_instance", RECORD_FAR_INSTANCE_KEY_LEN, RECORD_FAR_INSTANCE_KEY_LEN, true, false },
 	[RECORD_ORG] = { "org", 1, 32, false, false },
 	[RECORD_USER] = { "user", 1, 32, false, false },
 	[RECORD_MEMBERSHIP] = { "membership", 1, 32, false, false },
 	[RECORD_TOKEN] = { "token", 1, 32, false, false },
 	[RECORD_NODE_TOKEN] = { "node_token", 1, 32, false, false },
+	[RECORD_PEERING] = { "peering", 1, 32, false, false },
 };
 
 static const struct kind_rule *rule_of(uint32_t kind)
@@ -245,4 +248,22 @@ struct record peer_key_envelope(const struct peer_key_record *in, uint32_t netwo
 
 	peer_key_record_key(in->peer, gateway, key);
 	return envelope(RECORD_PEER_KEY, key, sizeof key, network, gateway);
+}
+
+struct record rule_envelope(const uint8_t rule[RECORD_RULE_ID_LEN], uint32_t network)
+{
+	uint8_t key[RECORD_RULE_KEY_LEN];
+
+	memcpy(key, rule, RECORD_RULE_ID_LEN);
+	put_u32(key + RECORD_RULE_ID_LEN, network);
+	return envelope(RECORD_RULE, key, sizeof key, network, 0);
+}
+
+struct record far_instance_envelope(const uint8_t rule[RECORD_RULE_ID_LEN], const char *instance_id, uint32_t network)
+{
+	uint8_t key[RECORD_FAR_INSTANCE_KEY_LEN];
+
+	memcpy(key, rule, RECORD_RULE_ID_LEN);
+	memcpy(key + RECORD_RULE_ID_LEN, instance_id, NAME_INSTANCE_ID_LEN);
+	return envelope(RECORD_FAR_INSTANCE, key, sizeof key, network, 0);
 }

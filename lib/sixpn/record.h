@@ -23,14 +23,18 @@ enum record_kind {
 	RECORD_WORKLOAD = 6,
 	RECORD_PEER = 7,
 	RECORD_PEER_KEY = 8,
+	RECORD_RULE = 9,
+	RECORD_FAR_INSTANCE = 10,
 	RECORD_ORG = 16, /* 16 and above stay in the controller */
 	RECORD_USER = 17,
 	RECORD_MEMBERSHIP = 18,
 	RECORD_TOKEN = 19,
 	RECORD_NODE_TOKEN = 20,
+	RECORD_PEERING = 23,
 };
 #define RECORD_KIND_MAX 32
-#define RECORD_SENDABLE(kind) ((kind) >= RECORD_REGION && (kind) <= RECORD_PEER_KEY)
+#define RECORD_SENDABLE_LAST RECORD_FAR_INSTANCE
+#define RECORD_SENDABLE(kind) ((kind) >= RECORD_REGION && (kind) <= RECORD_SENDABLE_LAST)
 
 /* Values of proto Intent. */
 enum record_intent { INTENT_NONE, INTENT_DELETE, INTENT_ORG, INTENT_NETWORK, INTENT_APP, INTENT_NODE, INTENT_DRAIN, INTENT_SCOPE, INTENT_EXPIRED };
@@ -196,6 +200,33 @@ struct peer_key_record {
 	bool has_preshared_key;
 };
 
+/* A peering rule as one of its networks sees it; each of the two has a record of its own. */
+#define RECORD_RULE_ID_LEN 8
+#define RECORD_RULE_KEY_LEN (RECORD_RULE_ID_LEN + 4)
+#define RECORD_FAR_INSTANCE_KEY_LEN (RECORD_RULE_ID_LEN + NAME_INSTANCE_ID_LEN)
+struct rule_record {
+	uint8_t id[RECORD_RULE_ID_LEN];
+	uint32_t network, far_network;
+	bool outgoing;                       /* this end may open */
+	bool every_app, every_far_app;       /* then the id is zeros; never of the end that is opened to */
+	uint8_t app[RECORD_APP_ID_LEN], far_app[RECORD_APP_ID_LEN];
+	char alias[NAME_SIZE];               /* of an outgoing one: the far app in the DNS of this network */
+};
+
+/* An instance at the other end of a rule: what this end must know of it. */
+struct far_instance_record {
+	uint8_t rule[RECORD_RULE_ID_LEN];
+	char instance[NAME_INSTANCE_ID_SIZE];
+	uint32_t network, far_network;
+	uint8_t far_app[RECORD_APP_ID_LEN];
+	uint32_t home_host, host, field;
+	bool answers;
+};
+static inline struct in6_addr far_instance_address(const struct far_instance_record *i)
+{
+	return addr_instance(i->far_network, i->home_host, i->field);
+}
+
 /* Body codecs. encode: the whole body message. decode: E_REFUSED with why; all names pass lib/sixpn/name. Body and envelope must
  * agree (key, network, node): decode takes the record. */
 int region_encode(const struct region_record *in, struct buf *ret) MUST_CHECK;
@@ -214,6 +245,10 @@ int peer_encode(const struct peer_record *in, struct buf *ret) MUST_CHECK;
 int peer_decode(const struct record *r, struct peer_record *ret, struct why *why) MUST_CHECK;
 int peer_key_encode(const struct peer_key_record *in, struct buf *ret) MUST_CHECK;
 int peer_key_decode(const struct record *r, struct peer_key_record *ret, struct why *why) MUST_CHECK;
+int rule_encode(const struct rule_record *in, struct buf *ret) MUST_CHECK;
+int rule_decode(const struct record *r, struct rule_record *ret, struct why *why) MUST_CHECK;
+int far_instance_encode(const struct far_instance_record *in, struct buf *ret) MUST_CHECK;
+int far_instance_decode(const struct record *r, struct far_instance_record *ret, struct why *why) MUST_CHECK;
 
 /* Envelopes with key, network and node filled in from the typed struct; v, deleted, intent and body are the caller's. */
 struct record region_envelope(const struct region_record *in);
@@ -224,3 +259,5 @@ struct record instance_envelope(const struct instance_record *in);
 struct record workload_envelope(const char *instance_id, uint32_t network, uint32_t host);
 struct record peer_envelope(const struct peer_record *in);
 struct record peer_key_envelope(const struct peer_key_record *in, uint32_t network, uint32_t gateway);
+struct record rule_envelope(const uint8_t rule[RECORD_RULE_ID_LEN], uint32_t network);
+struct record far_instance_envelope(const uint8_t rule[RECORD_RULE_ID_LEN], const char *instance_id, uint32_t network);

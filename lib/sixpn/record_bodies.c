@@ -548,3 +548,127 @@ int peer_key_decode(const struct record *r, struct peer_key_record *ret, struct 
 		*ret = out;
 	return body_close(&b, e);
 }
+
+/* ---- peering rules ---- */
+
+int rule_encode(const struct rule_record *in, struct buf *ret)
+{
+	Sixpn__Rule m = SIXPN__RULE__INIT;
+
+	m.id = pb_bytes(in->id, sizeof in->id);
+	m.network = in->network;
+	m.far_network = in->far_network;
+	m.outgoing = in->outgoing;
+	if (!in->every_app)
+		m.app = pb_bytes(in->app, sizeof in->app);
+	if (!in->every_far_app)
+		m.far_app = pb_bytes(in->far_app, sizeof in->far_app);
+	m.alias = text(in->alias);
+	return pb_pack(&m, ret);
+}
+
+static int app_or_every(const ProtobufCBinaryData *f, const char *name, uint8_t ret[RECORD_APP_ID_LEN], bool *ret_every, struct why *why)
+{
+	*ret_every = f->len == 0;
+	return f->len ? fixed(f, name, ret, RECORD_APP_ID_LEN, why) : 0;
+}
+
+static int far_network_check(const struct record *r, uint32_t network, uint32_t far_network, struct why *why)
+{
+	if (network != r->network)
+		return bad(why, "network", "the envelope names another network");
+	if (!addr_network_valid(far_network) || far_network == network)
+		return bad(why, "far_network", "cannot be the other end");
+	return 0;
+}
+
+static int rule_read(const struct record *r, const Sixpn__Rule *m, struct rule_record *out, struct why *why)
+{
+	struct record envelope;
+	int e;
+
+	if ((e = fixed(&m->id, "id", out->id, sizeof out->id, why)) || (e = far_network_check(r, m->network, m->far_network, why)) ||
+	    (e = app_or_every(&m->app, "app", out->app, &out->every_app, why)) ||
+	    (e = app_or_every(&m->far_app, "far_app", out->far_app, &out->every_far_app, why)) ||
+	    (e = pb_text(&m->alias, "alias", out->alias, sizeof out->alias, why)) || (out->alias[0] && (e = name_check_app(out->alias, why))))
+		return e;
+	envelope = rule_envelope(out->id, m->network);
+	if ((e = same_key(r, envelope.key, envelope.key_len, why)))
+		return e;
+	if (m->outgoing ? out->every_far_app : out->every_app)
+		return bad(why, "app", "the end that is opened to must be one app");
+	if (!m->outgoing && out->alias[0])
+		return bad(why, "alias", "only the end that opens has a name for the other");
+	out->network = m->network;
+	out->far_network = m->far_network;
+	out->outgoing = m->outgoing;
+	return 0;
+}
+
+int rule_decode(const struct record *r, struct rule_record *ret, struct why *why)
+{
+	struct rule_record out = { 0 };
+	struct body b;
+	int e = body_open(&b, r, RECORD_RULE, &sixpn__rule__descriptor, why);
+
+	if (e == 0)
+		e = rule_read(r, b.message, &out, why);
+	if (e == 0)
+		*ret = out;
+	return body_close(&b, e);
+}
+
+int far_instance_encode(const struct far_instance_record *in, struct buf *ret)
+{
+	Sixpn__FarInstance m = SIXPN__FAR_INSTANCE__INIT;
+
+	m.rule = pb_bytes(in->rule, sizeof in->rule);
+	m.instance = text(in->instance);
+	m.network = in->network;
+	m.far_network = in->far_network;
+	m.far_app = pb_bytes(in->far_app, sizeof in->far_app);
+	m.home_host = in->home_host;
+	m.host = in->host;
+	m.field = in->field;
+	m.answers = in->answers;
+	return pb_pack(&m, ret);
+}
+
+static int far_instance_read(const struct record *r, const Sixpn__FarInstance *m, struct far_instance_record *out, struct why *why)
+{
+	struct record envelope;
+	int e;
+
+	if ((e = fixed(&m->rule, "rule", out->rule, sizeof out->rule, why)) ||
+	    (e = pb_text(&m->instance, "instance", out->instance, sizeof out->instance, why)) ||
+	    (e = name_check_instance_id(out->instance, why)) || (e = far_network_check(r, m->network, m->far_network, why)) ||
+	    (e = fixed(&m->far_app, "far_app", out->far_app, sizeof out->far_app, why)))
+		return e;
+	envelope = far_instance_envelope(out->rule, out->instance, m->network);
+	if ((e = same_key(r, envelope.key, envelope.key_len, why)))
+		return e;
+	if (!addr_host_valid(m->home_host) || !addr_host_valid(m->host))
+		return bad(why, "host", "a host word cannot be");
+	if (!addr_instance_valid(m->field))
+		return bad(why, "field", "below 0x00010000");
+	out->network = m->network;
+	out->far_network = m->far_network;
+	out->home_host = m->home_host;
+	out->host = m->host;
+	out->field = m->field;
+	out->answers = m->answers;
+	return 0;
+}
+
+int far_instance_decode(const struct record *r, struct far_instance_record *ret, struct why *why)
+{
+	struct far_instance_record out = { 0 };
+	struct body b;
+	int e = body_open(&b, r, RECORD_FAR_INSTANCE, &sixpn__far_instance__descriptor, why);
+
+	if (e == 0)
+		e = far_instance_read(r, b.message, &out, why);
+	if (e == 0)
+		*ret = out;
+	return body_close(&b, e);
+}

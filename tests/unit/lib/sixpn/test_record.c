@@ -93,6 +93,98 @@ static void the_other_kinds_survive_the_wire(void **state)
 	ROUND(5, peer_key, key, key2, peer_key_envelope(&key, NET, HOST));
 }
 
+#define FAR 0x22222222u
+
+/* The record's decode refuses the body, and names the field. */
+static void refused(struct record r, const struct buf *body, int (*decode)(const struct record *, void *, struct why *), const char *field)
+{
+	uint64_t room[256];
+	struct why why = { 0 };
+
+	r.v = 7;
+	r.body = body->data;
+	r.body_len = body->len;
+	assert_int_equal(decode(&r, room, &why), E_REFUSED);
+	assert_string_equal(why.field, field);
+}
+
+static int decode_rule(const struct record *r, void *room, struct why *why)
+{
+	return rule_decode(r, room, why);
+}
+
+static int decode_far_instance(const struct record *r, void *room, struct why *why)
+{
+	return far_instance_decode(r, room, why);
+}
+
+static void a_peering_rule_survives_the_wire(void **state)
+{
+	struct rule_record out_in = { .id = { 9 }, .network = NET, .far_network = FAR, .outgoing = true, .every_app = true, .far_app = { 4 }, .alias = "db" };
+	struct rule_record in_in = { .id = { 9 }, .network = NET, .far_network = FAR, .app = { 4 }, .far_app = { 5 } }, out;
+	struct far_instance_record far = { { 9 }, "4d891ef2a03b58", NET, FAR, { 4 }, HOST, HOST + 1, 0x7d31f066, true }, far_out;
+	const struct rule_record *ins[] = { &out_in, &in_in };
+	struct record *r;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ins); i++) {
+		CLEAN_BUF struct buf body = BUF_INIT(0);
+
+		memset(&out, 0xff, sizeof out);
+		assert_int_equal(rule_encode(ins[i], &body), 0);
+		r = through_the_wire(rule_envelope(ins[i]->id, NET), &body);
+		assert_int_equal(rule_decode(r, &out, NULL), 0);
+		assert_memory_equal(&out, ins[i], sizeof out);
+		free(r);
+	}
+	{
+		CLEAN_BUF struct buf body = BUF_INIT(0);
+
+		memset(&far_out, 0xff, sizeof far_out);
+		assert_int_equal(far_instance_encode(&far, &body), 0);
+		r = through_the_wire(far_instance_envelope(far.rule, far.instance, NET), &body);
+		assert_int_equal(far_instance_decode(r, &far_out, NULL), 0);
+		assert_memory_equal(&far_out, &far, sizeof far);
+		free(r);
+	}
+}
+
+static void a_peering_rule_that_cannot_be_is_refused(void **state)
+{
+	static const struct {
+		struct rule_record rule;
+		const char *field;
+	} rows[] = {
+		{ { .id = { 9 }, .network = NET, .far_network = NET, .outgoing = true, .far_app = { 4 } }, "far_network" },
+		{ { .id = { 9 }, .network = NET, .far_network = HOST, .outgoing = true, .far_app = { 4 } }, "far_network" },
+		{ { .id = { 9 }, .network = FAR, .far_network = NET, .outgoing = true, .far_app = { 4 } }, "network" },
+		{ { .id = { 8 }, .network = NET, .far_network = FAR, .outgoing = true, .far_app = { 4 } }, "key" },
+		{ { .id = { 9 }, .network = NET, .far_network = FAR, .outgoing = true, .every_far_app = true }, "app" },
+		{ { .id = { 9 }, .network = NET, .far_network = FAR, .every_app = true }, "app" },
+		{ { .id = { 9 }, .network = NET, .far_network = FAR, .app = { 4 }, .alias = "db" }, "alias" },
+		{ { .id = { 9 }, .network = NET, .far_network = FAR, .outgoing = true, .far_app = { 4 }, .alias = "Db" }, "name" },
+	};
+	struct far_instance_record far = { { 9 }, "4d891ef2a03b58", NET, NET, { 4 }, HOST, HOST, 0x7d31f066, true };
+	const uint8_t id[8] = { 9 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEAN_BUF struct buf body = BUF_INIT(0);
+
+		assert_int_equal(rule_encode(&rows[i].rule, &body), 0);
+		refused(rule_envelope(id, NET), &body, decode_rule, rows[i].field);
+	}
+	for (int i = 0; i < 3; i++) {
+		CLEAN_BUF struct buf body = BUF_INIT(0);
+
+		far.far_network = i ? FAR : NET;
+		far.host = i == 1 ? NET : HOST;
+		far.field = i == 2 ? 10 : 0x7d31f066;
+		assert_int_equal(far_instance_encode(&far, &body), 0);
+		refused(far_instance_envelope(id, far.instance, NET), &body, decode_far_instance, i == 0 ? "far_network" : i == 1 ? "host" : "field");
+	}
+}
+
 static void a_peers_key_is_another_record_at_each_gateway(void **state)
 {
 	struct peer_key_record in = { { 2 }, { 7 }, { 0 }, false }, out;
@@ -268,6 +360,8 @@ int main(void)
 		cmocka_unit_test(an_instance_survives_the_wire),
 		cmocka_unit_test(the_other_kinds_survive_the_wire),
 		cmocka_unit_test(a_peers_key_is_another_record_at_each_gateway),
+		cmocka_unit_test(a_peering_rule_survives_the_wire),
+		cmocka_unit_test(a_peering_rule_that_cannot_be_is_refused),
 		cmocka_unit_test(a_workload_keeps_its_text_to_the_byte),
 		cmocka_unit_test(the_envelope_refuses_what_cannot_be),
 		cmocka_unit_test(a_body_that_contradicts_its_envelope_is_refused),
