@@ -17,6 +17,7 @@
  * Where to read next. controller.h for the path of a change, poll.c for what a node is told and why, scope.c for who may see what,
  * store.h for the log, api.h and route.h for HTTP. docs/design.md tells why.
  */
+#include "controller/access.h"
 #include "controller/api/api.h"
 #include "controller/nodes/controller.h"
 #include "controller/store/link_key.h"
@@ -60,6 +61,8 @@ struct daemon {
 	struct controller *controller;
 	struct api *api;
 	struct http_server *http;
+	struct api_access access;
+	char external_host[256];
 	struct text_list listen, host_names, link_listen;
 	char advertise[512], backup_dir[PATH_MAX];
 };
@@ -230,29 +233,46 @@ static int start_core(struct daemon *d, const struct config *config, struct why 
 	return r;
 }
 
+/* The host of the URL that we tell people is one by which they may call us. */
+static int take_external_url(struct daemon *d, const char *url, struct why *why)
+{
+	if (!*url)
+		return 0;
+	if (access_check_url(url, d->external_host, sizeof d->external_host, why))
+		return E_REFUSED;
+	if (d->host_names.n < LIST_MAX)
+		d->host_names.items[d->host_names.n++] = d->external_host;
+	snprintf(d->access.url, sizeof d->access.url, "%s", url);
+	return 0;
+}
+
 static int start_http(struct daemon *d, const struct config *config, struct why *why)
 {
+	struct api_env env = *controller_env(d->controller);
 	const char *socket_path = config_str(config, "socket");
 	struct http_config http = { .listen = d->listen.items, .n_listen = d->listen.n, .socket_path = socket_path[0] ? socket_path : NULL,
-				    .socket_group = config_str(config, "socket_group"), .host_names = d->host_names.items,
-				    .n_host_names = d->host_names.n };
+				    .socket_group = config_str(config, "socket_group"), .host_names = d->host_names.items };
 	struct clock clock = clock_real();
 	char folder[128];
 	char *slash;
-	int r = 0;
+	int r = take_external_url(d, config_str(config, "external_url"), why);
 
+	http.n_host_names = d->host_names.n;
+	env.access = &d->access;
 	snprintf(folder, sizeof folder, "%s", socket_path);
 	slash = strrchr(folder, '/');
-	if (slash && slash != folder) {
+	if (r == 0 && slash && slash != folder) {
 		*slash = 0;
 		umask(0022); /* the admins' group must get to the socket */
 		r = file_make_dirs(folder, 0755);
 		umask(0077);
 	}
 	if (r == 0)
-		r = api_new(controller_env(d->controller), &d->api);
+		r = api_new(&env, &d->api);
 	if (r == 0)
 		r = http_server_new(d->loop, &clock, &http, api_handle, d->api, &d->http, why);
+	if (r == 0 && !d->access.url[0] && d->listen.n)
+		access_url_of(d->listen.items[0], http_server_port(d->http, 0), false, d->access.url, sizeof d->access.url);
 	return r;
 }
 

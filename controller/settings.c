@@ -6,6 +6,7 @@ static const struct config_key keys[] = {
 	{ "api", "socket", CONFIG_STR, "/run/sixpn/controller.sock", 0, 100, "local socket of the HTTP API; empty = none" },
 	{ "api", "socket_group", CONFIG_STR, "sixpn-admin", 0, 32, "group whose members are operators at the local socket; root always is" },
 	{ "api", "host_names", CONFIG_STR, "", 0, 500, "names that clients may use for this controller in the header Host, separated by commas" },
+	{ "api", "external_url", CONFIG_STR, "", 0, 250, "URL at which others reach the HTTP API, for links and `sixpn env`; empty = the first address of listen" },
 	{ "link", "link_listen", CONFIG_STR, "[::]:4281", 0, 500, "ADDRESS:PORT of the control link, several separated by commas" },
 	{ "link", "advertise", CONFIG_STR, "", 0, 500, "HOST:PORT at which nodes reach the control link; it is written into join tokens" },
 	{ "store", "path", CONFIG_STR, "/var/lib/sixpn/controller/sixpn.db", 1, 200, "the database; the keys are in the folder keys/ beside it" },

@@ -385,7 +385,7 @@ static int parse_body(struct api_call *call, struct why *why)
 {
 	const struct buf *body = &call->request->body;
 
-	if (body->len) {
+	if (body->len && !call->route->drops) {
 		call->body = json_parse((const char *)body->data, body->len, why);
 		if (!call->body)
 			return E_REFUSED;

@@ -111,6 +111,11 @@ struct api_env_ops {
 	bool (*peer_state)(void *ctx, const uint8_t id[8], struct api_peer_state *ret);
 };
 
+/* How programs get to this API. */
+struct api_access {
+	char url[256]; /* "http://127.0.0.1:4280", also for links */
+};
+
 struct store_thread;
 struct backups;
 
@@ -121,6 +126,7 @@ struct api_env {
 	struct clock clock;
 	struct store_thread *store;
 	struct backups *backups;     /* NULL: none are made here */
+	const struct api_access *access; /* NULL: not known */
 	const char *advertise;       /* "address:port[,address:port]" of the control link, put into join tokens */
 	uint8_t link_public_key[32]; /* the controller's Noise key, put into join tokens */
 	uint64_t started_ms;         /* Unix ms */

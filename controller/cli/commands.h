@@ -7,6 +7,7 @@ int cli_status(struct cli *cli);
 int cli_events(struct cli *cli);
 int cli_version(struct cli *cli);
 int cli_whoami(struct cli *cli);
+int cli_env_command(struct cli *cli);
 int cli_completion(struct cli *cli);
 int cli_dns_query(struct cli *cli);
 int cli_region_create(struct cli *cli);

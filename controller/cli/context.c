@@ -118,8 +118,10 @@ static int from_file(struct cli *cli, struct context *context, bool want_url, bo
 	const json_t *one = json_object_get(json_object_get(doc, "contexts"), current ? current : "");
 	url = json_string_value(json_object_get(one, "url"));
 	token = json_string_value(json_object_get(one, "token"));
-	if (url && want_url)
+	if (url && want_url) {
+		snprintf(context->name, sizeof context->name, "%s", current);
 		r = set_url(cli, context, url);
+	}
 	if (r == 0 && token && want_token)
 		r = set_token(cli, context, token, path);
 	return r;
@@ -159,6 +161,28 @@ int context_find(struct cli *cli, struct context *ret_context)
 	return r;
 }
 
+int context_folder(struct cli *cli, const char *folder, char *ret_path, size_t size)
+{
+	char config[4096];
+	struct stat st;
+	int r;
+
+	if (config_path(cli, config, sizeof config) < 0)
+		return cli_fail(cli, EXIT_REFUSED, "no_home", "set HOME or XDG_CONFIG_HOME", "HOME is not set: there is no place for %s", folder);
+	*strrchr(config, '/') = 0;
+	if ((size_t)snprintf(ret_path, size, "%s/%s", config, folder) >= size)
+		return cli_fail(cli, EXIT_REFUSED, "path_too_long", "set XDG_CONFIG_HOME to a shorter one", "the path %.60s.../%s is too long", config, folder);
+	r = file_make_dirs(ret_path, 0700);
+	if (r == 0 && stat(ret_path, &st) < 0)
+		r = -errno;
+	if (r < 0)
+		return cli_fail(cli, EXIT_REFUSED, "file_unwritable", NULL, "cannot make the folder %s: %s", ret_path, strerror(-r));
+	if (st.st_mode & 077)
+		return cli_fail(cli, EXIT_NOT_ALLOWED, "file_too_open", "chmod 700 it", "%s will hold secrets but others can enter it (mode %04o)",
+				ret_path, (unsigned)st.st_mode & 07777);
+	return 0;
+}
+
 /* ---- places for secrets ---- */
 
 static int make_new(struct cli *cli, struct secret_place *place)
@@ -184,7 +208,7 @@ static bool out_is_file(const struct cli *cli, unsigned *ret_mode)
 	return true;
 }
 
-int secret_prepare(struct cli *cli, const char *what, struct secret_place *ret_place)
+static int prepare(struct cli *cli, const char *what, bool pipe_will_do, struct secret_place *ret_place)
 {
 	static const char hint[] = "do this: -o FILE (makes it 0600), or -o - if it shall go to standard output";
 	const char *file = cli_value(cli, "o");
@@ -195,13 +219,23 @@ int secret_prepare(struct cli *cli, const char *what, struct secret_place *ret_p
 	if ((!file || !strcmp(file, "-")) && redirected && !cli_has(cli, "dry-run") && (mode & 077))
 		return cli_fail(cli, EXIT_REFUSED, "secret_to_readable_file", "do this: -o FILE (makes it 0600)",
 				"refusing to write %s to a file that others can read (standard output, mode %04o)", what, mode);
-	if (!file && !cli->out_is_terminal && !redirected && !cli_has(cli, "dry-run"))
+	if (!file && !pipe_will_do && !cli->out_is_terminal && !redirected && !cli_has(cli, "dry-run"))
 		return cli_fail(cli, EXIT_REFUSED, "secret_to_readable_file", hint, "refusing to write %s to something that is not a terminal", what);
 	if (!file || !strcmp(file, "-"))
 		return 0;
 	if ((size_t)snprintf(ret_place->path, sizeof ret_place->path, "%s", file) >= sizeof ret_place->path)
 		return cli_fail(cli, EXIT_REFUSED, "file_unwritable", NULL, "cannot make %.80s...: %s", file, strerror(ENAMETOOLONG));
 	return make_new(cli, ret_place);
+}
+
+int secret_prepare(struct cli *cli, const char *what, struct secret_place *ret_place)
+{
+	return prepare(cli, what, false, ret_place);
+}
+
+int secret_prepare_piped(struct cli *cli, const char *what, struct secret_place *ret_place)
+{
+	return prepare(cli, what, true, ret_place);
 }
 
 int secret_prepare_context(struct cli *cli, struct secret_place *ret_place)

@@ -8,6 +8,7 @@
 #define CONTEXT_DEFAULT_SOCKET "/run/sixpn/controller.sock"
 
 struct context {
+	char name[64]; /* of the file's context that was taken; "" = flags, environment or the local socket */
 	char url[256]; /* "http://..." or "unix:/path" */
 	char token[CONTEXT_TOKEN_MAX];
 };
@@ -15,6 +16,9 @@ struct context {
 /* 0 or an exit status after the error was told. */
 int context_find(struct cli *cli, struct context *ret_context);
 const char *context_socket(const struct cli *cli);
+/* A folder for another program's state (FOLDER beside the context file), 0700 and made if it is not there; one that others may enter
+ * is refused. 0 or an exit status. */
+int context_folder(struct cli *cli, const char *folder, char *ret_path, size_t size);
 
 /* A place for a secret, made (0600, new) before the secret is asked for, so that a full disk leaves nothing half made. */
 struct secret_place {
@@ -23,6 +27,8 @@ struct secret_place {
 };
 /* By -o FILE ("-": standard output, on purpose) or, without it, only if standard output is a terminal. 0 or an exit status. */
 int secret_prepare(struct cli *cli, const char *what, struct secret_place *ret_place);
+/* The same, but a pipe will do: for what a shell evaluates. */
+int secret_prepare_piped(struct cli *cli, const char *what, struct secret_place *ret_place);
 /* For the context file: written beside it. */
 int secret_prepare_context(struct cli *cli, struct secret_place *ret_place);
 int secret_write(struct cli *cli, struct secret_place *place, const char *secret);
