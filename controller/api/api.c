@@ -1,5 +1,6 @@
 /* api - see api.h. */
 #include "controller/api/api.h"
+#include "controller/api/api_list.h"
 #include "controller/graphql/graphql.h"
 
 #include "controller/store/error.h"
@@ -311,7 +312,11 @@ static int run_on_store(struct store *store, struct op *op)
 	json_decref(call->items);
 	call->reply = call->items = NULL;
 	call->dry_run_worked = false;
-	r = call->route->run(store, call);
+	r = call->route->list ? api_list_open(store, call) : 0;
+	if (r == 0)
+		r = call->route->run(store, call);
+	if (r == 0 && call->route->list)
+		r = api_list_seal(store, call);
 	if (r == 0 && call->dry_run) { /* refused now, so that its savepoint is rolled back */
 		call->dry_run_worked = true;
 		return why_set(&op->why, "dry_run", "", "nothing was changed");

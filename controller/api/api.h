@@ -32,6 +32,7 @@ struct api_call {
 	struct buf text;        /* instead of reply, if text_type is set */
 	const char *text_type;
 	json_t *items; /* of a list: what the row callback fills */
+	char after[STORE_CURSOR_SIZE]; /* of a list: where it goes on, "" = from the start; see cursor.h */
 	struct api_wait wait; /* set by check or run: instance, desired, generation if they are to be waited for; v if it wrote nothing */
 	/* private */
 	struct gql_request *graphql; /* of /graphql; with the next two set by its check */
@@ -71,6 +72,8 @@ const char *api_query(const struct api_call *call, const char *name); /* NULL if
  * for. *ret_none: that node is nowhere, so nothing can match; customers see the names of nodes in lists, and learn no more by this. */
 int api_query_place(struct store *store, struct api_call *call, const char *node_field, uint32_t *ret_host, uint32_t *ret_network,
 		    bool *ret_none);
+/* A query parameter that is one of these (NULL-ended) words, or absent. E_REFUSED. */
+int api_check_word(const struct api_call *call, const char *name, const char *const *words, struct why *why) MUST_CHECK;
 bool api_query_true(const struct api_call *call, const char *name);   /* "1", "true" or "" */
 /* The page asked for by after, limit and prefix. */
 struct store_page api_page(const struct api_call *call);

@@ -1,6 +1,9 @@
 /* api_app - apps over HTTP. */
 #include "controller/api/api_nouns.h"
 #include "controller/store/store_app.h"
+#include "controller/store/store_network.h"
+
+#include <string.h>
 
 static json_t *app_json(const struct store_app *app)
 {
@@ -14,12 +17,27 @@ static void add(void *call, const struct store_app *app)
 	api_add_item(call, app_json(app));
 }
 
+static int check_list(struct api_call *call, struct why *why)
+{
+	static const char *const states[] = { "active", "deleting", NULL };
+
+	return api_check_word(call, "state", states, why);
+}
+
 static int list(struct store *store, struct api_call *call)
 {
+	const char *state = api_query(call, "state"), *network = api_query(call, "network");
+	struct store_app_filter filter = { .org = api_query(call, "org"), .region = api_query(call, "region"), .by_deleting = state != NULL,
+					   .deleting = state && !strcmp(state, "deleting") };
 	struct store_page page = api_page(call);
+	struct store_network in_network;
 	struct store_next next;
-	int r = store_app_list(store, api_who(call), api_query(call, "org"), &page, add, call, &next, &call->op.why);
+	int r = network ? store_network_find(store, api_who(call), filter.org, network, &in_network, &call->op.why) : 0;
 
+	if (r == 0) {
+		filter.network = network ? in_network.id : 0;
+		r = store_app_list_where(store, api_who(call), &filter, &page, add, call, &next, &call->op.why);
+	}
 	if (r == 0)
 		api_set_list(call, &next);
 	return r;
@@ -63,7 +81,8 @@ static const struct route_field fields[] = {
 };
 
 const struct route api_app_routes[] = {
-	{ "GET", "/v1/apps", ROUTE_TOKEN, .list = true, .query = "org", .run = list, .help = "list apps" },
+	{ "GET", "/v1/apps", ROUTE_TOKEN, .list = true, .query = "org network region state", .check = check_list, .run = list,
+	  .help = "list apps" },
 	{ "POST", "/v1/apps", ROUTE_TOKEN, .write = true, .success = 201, .fields = fields, .run = create, .help = "create an app" },
 	{ "GET", "/v1/apps/{app}", ROUTE_TOKEN, .query = "org", .run = show, .help = "show an app: name, org/name or id" },
 	{ "DELETE", "/v1/apps/{app}", ROUTE_TOKEN, .write = true, .frees = true, .query = "org", .run = delete,

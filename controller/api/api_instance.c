@@ -35,14 +35,42 @@ static void add(void *call, const struct store_instance *instance)
 	api_add_item(call, instance_json(instance));
 }
 
+/* As its host last said; "none" = nothing yet. */
+static int parse_state(const struct api_call *call, struct store_instance_filter *filter, struct why *why)
+{
+	const char *state = api_query(call, "state");
+
+	filter->by_state = state != NULL;
+	if (!state || !strcmp(state, "none"))
+		return 0;
+	for (uint32_t i = STATE_CREATED; i <= STATE_DESTROYED; i++)
+		if (!strcmp(state, instance_state_name(i))) {
+			filter->state = i;
+			return 0;
+		}
+	return why_set(why, "value_invalid", "state",
+		       "query parameter \"state\" is \"%.30s\": it can be none, created, starting, started, draining, stopped, failed or destroyed",
+		       state);
+}
+
+static int check_list(struct api_call *call, struct why *why)
+{
+	struct store_instance_filter filter;
+
+	return parse_state(call, &filter, why);
+}
+
 static int list(struct store *store, struct api_call *call)
 {
 	struct store_page page = api_page(call);
 	struct store_instance_filter filter = { .org = api_query(call, "org"), .app = api_query(call, "app"),
 						.region = api_query(call, "region") };
 	struct store_next next = { 0 };
-	bool none;
-	int r = api_query_place(store, call, "host", &filter.host, &filter.network, &none);
+	bool none = false;
+	int r = parse_state(call, &filter, &call->op.why);
+
+	if (r == 0)
+		r = api_query_place(store, call, "host", &filter.host, &filter.network, &none);
 
 	if (r == 0 && !none)
 		r = store_instance_list(store, api_who(call), &filter, &page, add, call, &next, &call->op.why);
@@ -237,7 +265,8 @@ static const struct route_field update_fields[] = {
 };
 
 const struct route api_instance_routes[] = {
-	{ "GET", "/v1/instances", ROUTE_TOKEN, .list = true, .query = "org app region host network", .run = list, .help = "list instances" },
+	{ "GET", "/v1/instances", ROUTE_TOKEN, .list = true, .query = "org app region host network state", .check = check_list,
+	  .run = list, .help = "list instances" },
 	{ "POST", "/v1/instances", ROUTE_TOKEN, .write = true, .success = 201, .fields = create_fields, .check = check_create,
 	  .run = create, .help = "create an instance" },
 	{ "GET", "/v1/instances/{instance}", ROUTE_TOKEN, .run = show, .help = "show an instance" },

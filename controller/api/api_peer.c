@@ -154,6 +154,21 @@ static json_t *age_json(uint64_t now, uint64_t since, uint64_t unit)
 	return since ? json_integer((json_int_t)((now > since ? now - since : 0) / unit)) : json_null();
 }
 
+/* What only memory knows cannot narrow the store's page: a page may hold fewer than its limit, or none, and still have a next one. */
+static void keep_state(json_t *items, const char *state)
+{
+	for (size_t i = json_array_size(items); state && i-- > 0;)
+		if (strcmp(state, json_string_value(json_object_get(json_array_get(items, i), "state"))))
+			json_array_remove(items, i);
+}
+
+static int check_list(struct api_call *call, struct why *why)
+{
+	static const char *const states[] = { "online", "offline", "never", "unknown", NULL };
+
+	return api_check_word(call, "state", states, why);
+}
+
 static void finish_list(struct api_call *call)
 {
 	json_t *peer;
@@ -165,6 +180,7 @@ static void finish_list(struct api_call *call)
 		json_object_set_new(peer, "state", json_string(state_name(&s, peer)));
 		json_object_set_new(peer, "last_handshake_at", api_json_time(s.last_handshake_ms));
 	}
+	keep_state(json_object_get(call->reply, "items"), api_query(call, "state"));
 }
 
 static void finish_status(struct api_call *call)
@@ -431,7 +447,7 @@ static const struct route_field rekey_fields[] = {
 };
 
 const struct route api_peer_routes[] = {
-	{ "GET", "/v1/peers", ROUTE_TOKEN, .list = true, .query = "org network region gateway", .run = list,
+	{ "GET", "/v1/peers", ROUTE_TOKEN, .list = true, .query = "org network region gateway state", .check = check_list, .run = list,
 	  .finish = finish_list, .help = "list WireGuard peers" },
 	{ "POST", "/v1/peers", ROUTE_TOKEN, .write = true, .success = 201, .fields = create_fields, .check = check_keys, .run = create,
 	  .again = api_peer_make_again, .help = "create a WireGuard peer" },

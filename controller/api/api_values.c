@@ -58,6 +58,19 @@ const char *api_query(const struct api_call *call, const char *name)
 	return http_target_query(&call->request->target, name);
 }
 
+int api_check_word(const struct api_call *call, const char *name, const char *const *words, struct why *why)
+{
+	const char *value = api_query(call, name);
+	char list[200] = "";
+
+	for (size_t i = 0; value && words[i]; i++) {
+		if (!strcmp(value, words[i]))
+			return 0;
+		snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i == 0 ? "" : words[i + 1] ? ", " : " or ", words[i]);
+	}
+	return !value ? 0 : why_set(why, "value_invalid", name, "query parameter \"%s\" is \"%.30s\": it can be %s", name, value, list);
+}
+
 bool api_query_true(const struct api_call *call, const char *name)
 {
 	const char *text = api_query(call, name);
@@ -70,7 +83,7 @@ struct store_page api_page(const struct api_call *call)
 	const char *limit = api_query(call, "limit");
 	unsigned long n = limit ? strtoul(limit, NULL, 10) : 0;
 
-	return (struct store_page){ .after = api_query(call, "after"), .prefix = api_query(call, "prefix"),
+	return (struct store_page){ .after = call->after, .prefix = api_query(call, "prefix"),
 				    .limit = n > STORE_PAGE_MAX ? STORE_PAGE_MAX : (unsigned)n };
 }
 

@@ -228,6 +228,9 @@ static int check_query_value(const char *name, const char *value, struct why *wh
 		return why_set(why, "value_invalid", name, "query parameter \"%s\" is \"%.30s\": it can be true or false", name, value);
 	if (!strcmp(name, "limit") && (!*value || value[strspn(value, "0123456789")] || !value[strspn(value, "0")]))
 		return why_set(why, "value_invalid", name, "query parameter \"limit\" is \"%.30s\": it must be a number above 0", value);
+	if (!strcmp(name, "limit") && strtoull(value, NULL, 10) > STORE_PAGE_MAX)
+		return why_set(why, "out_of_range", name, "query parameter \"limit\" is \"%.30s\": a page has at most %d; the rest comes with \"next\"",
+			       value, STORE_PAGE_MAX);
 	return 0;
 }
 

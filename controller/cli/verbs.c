@@ -10,7 +10,7 @@
 
 #define PAGES_MAX 1000
 
-static const char *const filters[] = { "org", "app", "region", "host", "network", "gateway", "revoked" };
+static const char *const filters[] = { "org", "app", "region", "host", "network", "gateway", "state", "revoked" };
 
 static bool has_flag(const struct cli_command *command, const char *name)
 {

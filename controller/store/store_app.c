@@ -154,14 +154,32 @@ int store_app_find(struct store *store, const struct principal *who, const char 
 	return 0;
 }
 
-int store_app_list(struct store *store, const struct principal *who, const char *org_ref, const struct store_page *page,
-		   void (*each)(void *arg, const struct store_app *app), void *arg, struct store_next *ret_next, struct why *why)
+#define LIST                                                                                                                     \
+	"SELECT " COLUMNS "WHERE (a.org, lower(a.name)) > (?1, ?2) AND (?3 IS NULL OR a.org = ?3) AND "                            \
+	"substr(lower(a.name), 1, length(?4)) = lower(?4) AND (?5 = 0 OR a.network = ?5) AND (?6 < 0 OR a.deleting = ?6) AND "     \
+	"(?7 = '' OR EXISTS (SELECT 1 FROM instance i JOIN node h ON h.host = i.host WHERE i.app = a.id AND h.region = ?7)) "      \
+	"ORDER BY a.org, lower(a.name)"
+
+int store_app_list_where(struct store *store, const struct principal *who, const struct store_app_filter *filter,
+			 const struct store_page *page, void (*each)(void *arg, const struct store_app *app), void *arg,
+			 struct store_next *ret_next, struct why *why)
 {
+	static const struct store_app_filter all = { 0 };
 	CLEAN_STATEMENT struct statement *st = NULL;
 	struct page_walk walk;
 	struct store_app row;
-	int r = page_walk_query_org_name(&walk, store, who, org_ref, page, "SELECT " COLUMNS PAGE_BY_ORG_NAME("a"), &st, why);
+	int r;
 
+	if (!filter)
+		filter = &all;
+	page_walk_begin(&walk, page);
+	walk.only = principal_only_org(who);
+	r = store_page_org_name(page, walk.after, walk.after_name, why);
+	if (r == 0)
+		r = page_walk_only_org(&walk, store, who, filter->org, why);
+	if (r == 0)
+		r = sql_query(store, &st, LIST, "dtdtuit", walk.after, walk.after_name, walk.only, store_page_prefix(page), filter->network,
+			      filter->by_deleting ? (int64_t)filter->deleting : (int64_t)-1, filter->region ? filter->region : "");
 	while (r == 0 && sql_next(st, &r)) {
 		read_row(st, &row);
 		if (!principal_sees_org(who, row.org))
@@ -171,6 +189,14 @@ int store_app_list(struct store *store, const struct principal *who, const char 
 		each(arg, &row);
 	}
 	return page_walk_end(&walk, r, ret_next);
+}
+
+int store_app_list(struct store *store, const struct principal *who, const char *org_ref, const struct store_page *page,
+		   void (*each)(void *arg, const struct store_app *app), void *arg, struct store_next *ret_next, struct why *why)
+{
+	const struct store_app_filter filter = { .org = org_ref };
+
+	return store_app_list_where(store, who, &filter, page, each, arg, ret_next, why);
 }
 
 int store_app_delete(struct store *store, struct op *op, const char *org_ref, const char *ref, struct store_deletion *ret_deletion)

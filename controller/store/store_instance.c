@@ -163,7 +163,7 @@ static int resolve_scope(struct store *store, const struct principal *who, const
 #define LIST(first)                                                                                                            \
 	"SELECT " COLUMNS "WHERE " first " AND i.id > ?1 AND (?2 IS NULL OR i.org = ?2) AND (?3 IS NULL OR i.app = ?3) "    \
 	"AND (?4 = 0 OR i.host = ?4) AND (?5 = 0 OR i.network = ?5) AND (?6 = '' OR h.region = ?6) "                         \
-	"AND (substr(i.id, 1, length(?7)) = ?7 OR substr(i.name, 1, length(?7)) = ?7) ORDER BY i.id"
+	"AND (?8 < 0 OR i.observed_state = ?8) AND (substr(i.id, 1, length(?7)) = ?7 OR substr(i.name, 1, length(?7)) = ?7) ORDER BY i.id"
 
 static const char *list_query(const struct scope *scope, const struct store_instance_filter *filter)
 {
@@ -193,8 +193,9 @@ int store_instance_list(struct store *store, const struct principal *who, const 
 		filter = &all;
 	r = resolve_scope(store, who, filter, &scope, why);
 	if (r == 0)
-		r = sql_query(store, &st, list_query(&scope, filter), "tdduutt", store_page_after(page), scope.org, scope.app, filter->host,
-			      filter->network, filter->region ? filter->region : "", store_page_prefix(page));
+		r = sql_query(store, &st, list_query(&scope, filter), "tdduutti", store_page_after(page), scope.org, scope.app, filter->host,
+			      filter->network, filter->region ? filter->region : "", store_page_prefix(page),
+			      filter->by_state ? (int64_t)filter->state : (int64_t)-1);
 	while (r == 0 && sql_next(st, &r)) {
 		r = read_row(st, &row);
 		if (r != 0 || !principal_sees_org(who, row.org))

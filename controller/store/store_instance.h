@@ -41,6 +41,8 @@ struct store_instance_filter {
 	const char *region;    /* NULL = all */
 	uint32_t host;         /* 0 = all */
 	uint32_t network;      /* 0 = all */
+	bool by_state;
+	uint32_t state;        /* as its host last said, with by_state; 0 = nothing yet */
 };
 int store_instance_list(struct store *store, const struct principal *who, const struct store_instance_filter *filter,
 			const struct store_page *page, void (*each)(void *arg, const struct store_instance *instance), void *arg,
