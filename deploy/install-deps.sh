@@ -20,7 +20,7 @@ run=(
 tests=(
 	libcmocka-dev tcpdump iputils-ping iptables bind9-dnsutils curl socat sqlite3 libc-bin netcat-openbsd
 )
-peers=(nsd libevent-2.1-7 libfstrm0) # `make bench`: NSD, and the two libraries that are not here already
+peers=(nsd libevent-2.1-7 libfstrm0 etcd-server) # `make bench`: NSD, the two libraries that are not here already, and etcd
 vm=(qemu-system-x86 busybox-static xz-utils)
 kernels=(linux-image-cloud-amd64 linux-image-6.12-cloud-amd64) # each stands for the newest of Debian 12's own, and of its newer line
 tools=(clang-format-14 clang-tidy-14)

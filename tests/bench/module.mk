@@ -17,7 +17,7 @@ $(B)/tests/bench/bench_$(1): tests/bench/bench_$(1).c $(BENCH_MORE_$(1)) $(call 
 endef
 $(foreach b,$(BENCHES),$(eval $(call bench_rules,$(b))))
 
-$(B)/tests/bench/change_probe: tests/bench/change_probe.c
+$(B)/tests/bench/change_probe $(B)/tests/bench/http_blast: $(B)/tests/bench/%: tests/bench/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $<
 
@@ -26,8 +26,9 @@ $(PEERS):
 	$(Q)deploy/install-deps.sh --unpack $@ || echo "  without peers: the comparisons with them will be skipped"
 # make bench T=bpf  runs one
 BENCH_PROGRAMS = $(if $(T),$(filter $(T),$(BENCHES)),$(BENCHES))
-BENCH_SCRIPTS_ALL := change repair gateway throughput
+BENCH_SCRIPTS_ALL := change repair gateway throughput api
 BENCH_SCRIPTS = $(if $(T),$(filter $(T),$(BENCH_SCRIPTS_ALL)),$(BENCH_SCRIPTS_ALL))
-bench: $(BENCH_PROGRAMS:%=$(B)/tests/bench/bench_%) $(if $(BENCH_SCRIPTS),$(NET_NEEDS) $(B)/tests/bench/change_probe) | $(PEERS) ## measurements (ratios against a floor or a peer in the same run; root): T=dns for one
+bench: $(BENCH_PROGRAMS:%=$(B)/tests/bench/bench_%) $(if $(BENCH_SCRIPTS),$(B)/tests/bench/change_probe $(B)/tests/bench/http_blast) | $(PEERS) ## measurements (ratios against a floor or a peer in the same run; root): T=dns for one
+	+$(if $(BENCH_SCRIPTS),$(Q)$(MAKE) -s --no-print-directory $(NET_NEEDS))
 	$(Q)SIXPN_BUILD=$(abspath $(B)) python3 tests/bench/run.py $(PEERS) $(BENCH_PROGRAMS:%=$(B)/tests/bench/bench_%) $(BENCH_SCRIPTS:%=tests/bench/bench_%.py)
 .PHONY: bench
