@@ -2,7 +2,8 @@
  *
  * An exchange (one request and its reply) is held by libmicrohttpd until its completion callback and by the handler from
  * the moment it is handed over until http_reply; whoever lets go last frees it. While the handler thinks, the connection is
- * suspended; resuming happens in the loop thread alone and is followed by MHD_run through the kick timer.
+ * suspended; resuming happens in the loop thread alone and is followed by MHD_run in the same
+ * round: before the timers, for whoever waits must not wait until nodes are served too, or after them if a timer brought the reply.
  *
  * libmicrohttpd's own time limit restarts with every byte, so a client that sends one byte a second would stay for ever: each
  * connection therefore carries a deadline for what it is doing now, and a sweep shuts down those that are late. */
@@ -27,6 +28,7 @@
 #define WRITE_MS 60000u
 #define SILENCE_S 60u
 #define SWEEP_MS 500u
+#define RUNS_MAX 8 /* of the library in one round of the loop */
 #define NO_DEADLINE UINT64_MAX
 
 struct listener {
@@ -72,6 +74,8 @@ struct http_server {
 	struct connection *connections;
 	struct exchange *exchanges;
 	struct loop_timer kick, sweep;
+	struct loop_after after;
+	bool resumed; /* a connection, since the library ran */
 	bool stopping; /* the handler may stand on nothing any more: it gets no new request */
 };
 
@@ -176,7 +180,8 @@ static void set_response(struct exchange *x, const struct http_reply *reply)
 		x->suspended = false;
 		MHD_resume_connection(x->mhd);
 		/* a resumed connection does not make the epoll descriptor readable */
-		loop_set_timer(x->server->loop, &x->server->kick, loop_now_ms(x->server->loop));
+		x->server->resumed = true;
+		loop_set_timer(x->server->loop, &x->server->kick, 0);
 	}
 }
 
@@ -496,13 +501,27 @@ static void sweep(struct loop_timer *timer)
 
 /* ---- the loop ---- */
 
+/* The library has more to do at once after most steps of an exchange (a resumed connection is answered by the next MHD_run): asking the loop
+ * for that would cost a millisecond each. Who never stops having something to do waits for the next round. */
+static void run_daemon(struct MHD_Daemon *daemon)
+{
+	MHD_UNSIGNED_LONG_LONG wait_ms;
+
+	for (int i = 0; i < RUNS_MAX; i++) {
+		MHD_run(daemon);
+		if (MHD_get_timeout(daemon, &wait_ms) != MHD_YES || wait_ms > 0)
+			return;
+	}
+}
+
 static void run_all(struct http_server *server)
 {
 	MHD_UNSIGNED_LONG_LONG wait_ms, shortest = 0;
 	bool bounded = false;
 
+	server->resumed = false;
 	for (size_t i = 0; i < server->n_listeners; i++)
-		MHD_run(server->listeners[i].daemon);
+		run_daemon(server->listeners[i].daemon);
 	for (size_t i = 0; i < server->n_listeners; i++)
 		if (MHD_get_timeout(server->listeners[i].daemon, &wait_ms) == MHD_YES && (!bounded || wait_ms < shortest)) {
 			shortest = wait_ms;
@@ -517,6 +536,14 @@ static void run_all(struct http_server *server)
 static void kicked(struct loop_timer *timer)
 {
 	run_all(container_of(timer, struct http_server, kick));
+}
+
+static void round_ends(struct loop_after *after)
+{
+	struct http_server *server = container_of(after, struct http_server, after);
+
+	if (server->resumed)
+		run_all(server);
 }
 
 static void epoll_ready(struct loop_io *io, uint32_t revents)
@@ -607,6 +634,8 @@ int http_server_new(struct loop *loop, const struct clock *clock, const struct h
 	server->ctx = ctx;
 	server->group = http_group_find(config->socket_group);
 	server->kick.expired = kicked;
+	server->after.round = round_ends;
+	loop_add_after(loop, &server->after);
 	server->sweep.expired = sweep;
 	server->listeners = calloc(config->n_listen + 1, sizeof *server->listeners);
 	r = server->listeners ? start_all(server, why) : -ENOMEM;
@@ -631,6 +660,7 @@ struct http_server *http_server_free(struct http_server *server)
 		MHD_run(server->listeners[i].daemon);
 		MHD_stop_daemon(server->listeners[i].daemon);
 	}
+	loop_remove_after(server->loop, &server->after);
 	loop_cancel_timer(&server->kick);
 	loop_cancel_timer(&server->sweep);
 	while (server->exchanges) { /* those that the handler still holds */

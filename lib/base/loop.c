@@ -227,6 +227,15 @@ void loop_add_after(struct loop *loop, struct loop_after *after)
 	loop->after = after;
 }
 
+void loop_remove_after(struct loop *loop, struct loop_after *after)
+{
+	for (struct loop_after **link = &loop->after; *link; link = &(*link)->next)
+		if (*link == after) {
+			*link = after->next;
+			return;
+		}
+}
+
 static void fire_timers(struct loop *loop)
 {
 	loop->firing = true;

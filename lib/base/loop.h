@@ -51,6 +51,7 @@ struct loop_after {
 	struct loop_after *next;
 };
 void loop_add_after(struct loop *loop, struct loop_after *after);
+void loop_remove_after(struct loop *loop, struct loop_after *after); /* not from within one */
 
 int loop_round(struct loop *loop, int max_wait_ms); /* one wait and its deliveries; -1 = as long as the timers allow */
 int loop_run(struct loop *loop);                    /* until loop_stop; returns its code */

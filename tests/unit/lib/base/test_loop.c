@@ -353,6 +353,10 @@ static void work_after_a_round_is_done_every_round_and_run_ends_with_the_code(vo
 	assert_int_equal(stopper.rounds, 3);
 	assert_true(other.rounds >= 2);
 	assert_int_equal(b->watches[0].called, 3);
+	loop_remove_after(b->loop, &stopper.after);
+	loop_remove_after(b->loop, &stopper.after); /* not there: nothing */
+	assert_int_equal(loop_round(b->loop, 0), 0);
+	assert_int_equal(stopper.rounds, 3);
 }
 
 static unsigned raised[2];
