@@ -43,6 +43,8 @@ struct attach_ops {
 	int (*detach)(void *ctx, const char *folder);
 	/* Compares what attach() made for all the specs with what is there now. */
 	int (*check)(void *ctx, const struct attach_spec *specs, size_t n, const struct attach_sink *sink);
+	/* Now, before anything else and whatever state the interface is in: nothing passes until attach() is called again. */
+	int (*silence)(void *ctx, const struct attach_spec *spec);
 	/* Interfaces of ours whose name is not in `keep` are leftovers of instances that nobody knows: away with them. */
 	int (*sweep)(void *ctx, const char *const *keep_folders, size_t n);
 };

@@ -462,6 +462,24 @@ static int attach(void *ctx, const struct attach_spec *spec, struct why *why)
 	return r < 0 ? E_REFUSED : 0;
 }
 
+/* Without its entry the programs drop all; an entry of somebody else's under that number is left alone. */
+static int silence(void *ctx, const struct attach_spec *spec)
+{
+	struct attach_netns *env = ctx;
+	char name[ATTACH_NAME_SIZE];
+	struct sixpn_device entry;
+	uint32_t ifindex;
+	int r = attach_note_read(spec->folder, name, &ifindex);
+
+	if (r == 0)
+		r = bpf_device_get(env->datapath, ifindex, &entry);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (entry.network != spec->network || entry.host != spec->home_host || entry.instance != spec->instance)
+		return 0;
+	return bpf_device_remove(env->datapath, ifindex);
+}
+
 static int detach(void *ctx, const char *folder)
 {
 	struct attach_netns *env = ctx;
@@ -485,4 +503,5 @@ static int detach(void *ctx, const char *folder)
 	return r;
 }
 
-const struct attach_ops attach_netns_ops = { .attach = attach, .detach = detach, .check = attach_netns_check, .sweep = attach_netns_sweep };
+const struct attach_ops attach_netns_ops = { .attach = attach, .detach = detach, .check = attach_netns_check, .silence = silence,
+					     .sweep = attach_netns_sweep };

@@ -137,6 +137,18 @@ static void tell_errors(const struct instance *in)
 		env->ops->record_error(env->node, RECORD_INSTANCE, in->id, in->v, in->attach_error);
 }
 
+/* The plan may have a reason to come to the interface later; whoever suspends is told "applied" with this very sync. */
+static void silence(struct instance *in)
+{
+	const struct agent_parts *parts = &in->agent->parts;
+	struct attach_spec spec = instance_attach_spec(in, -1);
+	int r = parts->attach->silence(parts->attach_ctx, &spec);
+
+	if (r < 0)
+		snprintf(in->attach_error, sizeof in->attach_error, "its network is suspended, but its interface cannot be silenced: %s",
+			 strerror(-r));
+}
+
 void instance_update(struct instance *in, const struct role_instance *wanted)
 {
 	const struct instance_record *record = &wanted->record;
@@ -163,6 +175,8 @@ void instance_update(struct instance *in, const struct role_instance *wanted)
 		.suspended = wanted->suspended,
 	};
 	in->local.reported = record->observed;
+	if (in->desired.suspended && in->local.attached && !in->local.attached_suspended)
+		silence(in);
 	tell_errors(in);
 }
 

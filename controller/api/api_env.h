@@ -88,6 +88,8 @@ struct api_peer_state {
 struct api_env_ops {
 	uint64_t (*current_v)(void *ctx);
 	void (*each_node)(void *ctx, void (*visit)(void *visit_ctx, const struct api_node_state *node), void *visit_ctx);
+	/* Networks that pass nothing because their org is suspended. May be NULL: nothing is known of any. */
+	void (*each_suspended)(void *ctx, void (*visit)(void *visit_ctx, const struct network_record *network), void *visit_ctx);
 	/* Host words of nodes that may be given new work now; returns how many were written, at most max. */
 	size_t (*live_nodes)(void *ctx, uint32_t *ret_hosts, size_t max);
 	/* May be NULL: then wait=applied is refused with a clear text. Calls done exactly once; 0 or -errno (then never). */

@@ -6,6 +6,7 @@
 #include "lib/base/metric.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define STATUS_EVENTS 10
 
@@ -89,6 +90,37 @@ static void add_news(const struct api_env *env, json_t *reply)
 	json_object_set_new(reply, "revision", json_integer((json_int_t)env->ops->revision(env->ctx)));
 }
 
+#define STATUS_SUSPENDED 64
+
+/* Each org once, whatever networks it has; the list is cut, the number is not. */
+struct suspended {
+	json_t *orgs;
+	size_t networks;
+};
+
+static void add_suspended(void *ctx, const struct network_record *network)
+{
+	struct suspended *s = ctx;
+	const json_t *name;
+	size_t i;
+
+	s->networks++;
+	json_array_foreach(s->orgs, i, name)
+		if (!strcmp(json_string_value(name), network->org))
+			return;
+	if (json_array_size(s->orgs) < STATUS_SUSPENDED)
+		json_array_append_new(s->orgs, json_string(network->org));
+}
+
+static json_t *suspended_json(const struct api_env *env)
+{
+	struct suspended s = { .orgs = json_array() };
+
+	if (env->ops->each_suspended)
+		env->ops->each_suspended(env->ctx, add_suspended, &s);
+	return json_pack("{s:o,s:I}", "orgs", s.orgs, "networks", (json_int_t)s.networks);
+}
+
 static int status(struct api_call *call, struct why *why)
 {
 	const struct api_env *env = api_get_env(call->api);
@@ -107,6 +139,7 @@ static int status(struct api_call *call, struct why *why)
 			    made_ms ? json_pack("{s:o,s:I,s:I}", "made", api_json_time(made_ms), "v", (json_int_t)made_v, "age_ms",
 						(json_int_t)(now > made_ms ? now - made_ms : 0)) :
 				      json_null());
+	json_object_set_new(call->reply, "suspended", suspended_json(env));
 	add_news(env, call->reply);
 	return 0;
 }

@@ -130,13 +130,29 @@ static void tell_headline(struct cli *cli, const json_t *body, int status)
 	fputs(json_integer_value(json_object_get(body, "nodes_total")) ? "\n\n" : "; no machine has joined yet: sixpn node token create\n", cli->out);
 }
 
+/* It is no fault, but who looks for one should see it first. */
+static void tell_suspended(struct cli *cli, const json_t *body)
+{
+	const json_t *suspended = json_object_get(body, "suspended"), *orgs = json_object_get(suspended, "orgs"), *name;
+	size_t i;
+
+	if (!json_array_size(orgs))
+		return;
+	fputs("suspended, nothing of theirs passes:", cli->out);
+	json_array_foreach(orgs, i, name)
+		fprintf(cli->out, "%s %s", i ? "," : "", json_string_value(name));
+	fprintf(cli->out, " (%lld networks)\n\n", (long long)json_integer_value(json_object_get(suspended, "networks")));
+}
+
 static void tell_table(struct cli *cli, const json_t *body, int status)
 {
 	const json_t *nodes = json_object_get(body, "nodes");
 	bool for_people = !cli_has(cli, "tsv") && !cli_has(cli, "q");
 
-	if (for_people)
+	if (for_people) {
 		tell_headline(cli, body, status);
+		tell_suspended(cli, body);
+	}
 	add_notes(nodes);
 	if (json_array_size(nodes))
 		output_list(cli, nodes, add_peers(nodes) ? columns_with_peers : columns, "name");

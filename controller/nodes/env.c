@@ -62,6 +62,11 @@ static void each_node(void *ctx, void (*visit)(void *visit_ctx, const struct api
 		}
 }
 
+static void each_suspended(void *ctx, void (*visit)(void *visit_ctx, const struct network_record *network), void *visit_ctx)
+{
+	memory_each_suspended(&((const struct controller *)ctx)->memory, visit, visit_ctx);
+}
+
 static size_t live_nodes(void *ctx, uint32_t *ret_hosts, size_t max)
 {
 	const struct controller *c = ctx;
@@ -130,6 +135,7 @@ static bool peer_state(void *ctx, const uint8_t id[ID_LEN], struct api_peer_stat
 const struct api_env_ops controller_env_ops = {
 	.current_v = current_v,
 	.each_node = each_node,
+	.each_suspended = each_suspended,
 	.live_nodes = live_nodes,
 	.wait = start_wait,
 	.revision = revision,

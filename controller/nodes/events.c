@@ -170,6 +170,17 @@ static bool name_of(const struct controller *c, const struct record *record, cha
 	return true;
 }
 
+/* What became of a network beside its name. */
+static const char *network_text(const struct record *record, const struct memory_record *old)
+{
+	struct network_record was, is;
+
+	if (!old || record->kind != RECORD_NETWORK || record->deleted || network_decode(record, &is, NULL) != 0 ||
+	    network_decode(&old->record, &was, NULL) != 0 || is.suspended == was.suspended)
+		return "";
+	return is.suspended ? "is suspended: nothing of it passes" : "is resumed";
+}
+
 void events_note_record(struct controller *c, const struct record *record, const struct memory_record *old)
 {
 	const char *what = record->deleted ? "deleted" : old ? "changed" : "created";
@@ -180,7 +191,7 @@ void events_note_record(struct controller *c, const struct record *record, const
 	} else if (record->kind == RECORD_NODE) {
 		note_node(c, record, old);
 	} else if (name_of(c, record->deleted && old ? &old->record : record, subject, sizeof subject)) {
-		events_add(c, what, record->v, subject, "%s", "");
+		events_add(c, what, record->v, subject, "%s", network_text(record, old));
 	} else if (record->kind >= RECORD_ORG) { /* their bodies are the store's business */
 		snprintf(subject, sizeof subject, "%s %s", record_kind_name(record->kind), record_key_text(record, key, sizeof key));
 		events_add(c, record->deleted ? "deleted" : "written", record->v, subject, "%s", "");

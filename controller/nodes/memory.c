@@ -158,3 +158,13 @@ struct memory_record *memory_find(const struct memory *m, uint32_t kind, const v
 		return NULL;
 	return map_get(&m->records, k, make_key(k, kind, key, key_len));
 }
+
+void memory_each_suspended(const struct memory *m, void (*visit)(void *ctx, const struct network_record *network), void *ctx)
+{
+	const struct memory_record *entry;
+	struct network_record network;
+
+	for (size_t i = 0; (entry = map_next(&m->records, &i));)
+		if (entry->record.kind == RECORD_NETWORK && network_decode(&entry->record, &network, NULL) == 0 && network.suspended)
+			visit(ctx, &network);
+}

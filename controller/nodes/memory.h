@@ -40,5 +40,7 @@ struct memory_record *memory_record_unref(struct memory_record *entry); /* NULL 
  * leaves all as it was. */
 int memory_take(struct memory *m, struct memory_record *entry, struct memory_record **ret_old) MUST_CHECK;
 struct memory_record *memory_find(const struct memory *m, uint32_t kind, const void *key, size_t key_len);
+/* The networks whose org is suspended. */
+void memory_each_suspended(const struct memory *m, void (*visit)(void *ctx, const struct network_record *network), void *ctx);
 /* NULL = it has no records. */
 const struct memory_part *memory_part(const struct memory *m, uint32_t network, uint32_t node);

@@ -123,7 +123,21 @@ static void read_health(void *ctx, const struct metric *row, struct metric_out *
 
 /* ---- the log and the store ---- */
 
-enum number { LOG_VERSION, STORE_SIZE, STORE_FREE, STORE_FULL, WAITS, POLLS_PARKED, SNAPSHOTS_NOW, SESSIONS, UP_SINCE, BACKUP_MADE };
+static void count_suspended(void *ctx, const struct network_record *network)
+{
+	(void)network;
+	++*(size_t *)ctx;
+}
+
+static double suspended(const struct controller *c)
+{
+	size_t n = 0;
+
+	memory_each_suspended(&c->memory, count_suspended, &n);
+	return (double)n;
+}
+
+enum number { LOG_VERSION, SUSPENDED, STORE_SIZE, STORE_FREE, STORE_FULL, WAITS, POLLS_PARKED, SNAPSHOTS_NOW, SESSIONS, UP_SINCE, BACKUP_MADE };
 
 static double last_backup_s(const struct controller *c)
 {
@@ -138,6 +152,7 @@ static double number(const struct source *s, enum number what)
 {
 	switch (what) {
 	case LOG_VERSION: return (double)controller_head(s->c);
+	case SUSPENDED: return suspended(s->c);
 	case STORE_SIZE: return (double)s->store.size_bytes;
 	case STORE_FREE: return (double)s->store.free_bytes;
 	case STORE_FULL: return s->store.full;
@@ -250,6 +265,7 @@ static const struct metric table[] = {
 	  read_node, NODE_LEFT_OUT },
 	{ "sixpn_controller_start_timestamp_seconds", METRIC_GAUGE, "", "Unix time of the controller's start.", read_number, UP_SINCE },
 	{ "sixpn_log_version", METRIC_GAUGE, "", "V: the position of the newest change in the log.", read_number, LOG_VERSION },
+	{ "sixpn_networks_suspended", METRIC_GAUGE, "", "Networks that pass nothing because their organization is suspended.", read_number, SUSPENDED },
 	{ "sixpn_store_commit_seconds", METRIC_HISTOGRAM, "", "How long the COMMIT of a batch took, with its fsync.", read_commits, 0 },
 	{ "sixpn_store_size_bytes", METRIC_GAUGE, "", "The database and its write-ahead log.", read_number, STORE_SIZE },
 	{ "sixpn_store_free_bytes", METRIC_GAUGE, "", "Room on the file system of the database.", read_number, STORE_FREE },

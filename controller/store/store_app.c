@@ -42,7 +42,7 @@ static int check_create(struct store *store, struct op *op, const struct store_o
 			struct store_network *ret_network)
 {
 	char id[ID_TEXT_SIZE];
-	int r = store_check_may(&op->principal, org->id, ACTION_DEPLOY, "apps", &op->why);
+	int r = store_check_may(store, &op->principal, org->id, ACTION_DEPLOY, "apps", &op->why);
 
 	if (r == 0)
 		r = name_check_app(name, &op->why);
@@ -205,6 +205,6 @@ int store_app_delete(struct store *store, struct op *op, const char *org_ref, co
 	int r = store_app_find(store, &op->principal, org_ref, ref, &row, &op->why);
 
 	if (r == 0)
-		r = store_check_may(&op->principal, row.org, ACTION_DEPLOY, "apps", &op->why);
+		r = store_check_may(store, &op->principal, row.org, ACTION_DEPLOY, "apps", &op->why);
 	return r ? r : finish_delete_app(store, op, row.id, ret_deletion);
 }

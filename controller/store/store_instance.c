@@ -222,7 +222,7 @@ int store_instance_get_spec(struct store *store, const struct principal *who, co
 	int r = store_instance_find(store, who, id, &row, why);
 
 	if (r == 0 && who->kind != PRINCIPAL_NODE)
-		r = store_check_may(who, row.org, ACTION_DEPLOY, "instances, so it may not read their environment either", why);
+		r = store_check_role(who, row.org, ACTION_DEPLOY, "instances, so it may not read their environment either", why);
 	if (r == 0)
 		r = sql_query(store, &st, "SELECT spec FROM workload WHERE instance = ?1", "t", id);
 	if (r == 0 && sql_next(st, &r)) {

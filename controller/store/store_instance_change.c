@@ -38,7 +38,7 @@ static int find_to_change(struct store *store, struct op *op, const char *id, st
 {
 	int r = store_instance_find(store, &op->principal, id, ret, &op->why);
 
-	return r ? r : store_check_may(&op->principal, ret->org, ACTION_DEPLOY, "instances", &op->why);
+	return r ? r : store_check_may(store, &op->principal, ret->org, ACTION_DEPLOY, "instances", &op->why);
 }
 
 /* It ended although it is wanted started, and its host does not try again: `start` is a new try. */

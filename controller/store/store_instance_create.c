@@ -44,7 +44,7 @@ static int check_parents(struct store *store, struct op *op, const struct store_
 	int r = store_app_find(store, &op->principal, in->org, in->app, ret_app, &op->why);
 
 	if (r == 0)
-		r = store_check_may(&op->principal, ret_app->org, ACTION_DEPLOY, "instances", &op->why);
+		r = store_check_may(store, &op->principal, ret_app->org, ACTION_DEPLOY, "instances", &op->why);
 	if (r == 0)
 		r = store_org_find_by_id(store, &op->principal, ret_app->org, &org, &op->why);
 	if (r == 0)

@@ -49,9 +49,14 @@ int change_remove(struct store *store, struct op *op, struct record r, uint32_t 
 struct record change_envelope(uint32_t kind, const void *key, size_t n);
 
 /* ---- judgements that several nouns share ---- */
-/* E_REFUSED "forbidden" unless who may do that in org, whose name is for the sentence. */
-int store_check_may(const struct principal *who, const uint8_t org[ID_LEN], enum principal_action action, const char *noun,
-		    struct why *why) MUST_CHECK;
+#define STORE_SUSPENDED "org \"%s\" is suspended: nothing of it passes and nothing can be changed until the operator resumes it"
+/* Whoever changes something of an org: E_REFUSED "forbidden" unless who may do that in it (noun is for the sentence), "org_suspended"
+ * if nobody but operators may for now. */
+int store_check_may(struct store *store, const struct principal *who, const uint8_t org[ID_LEN], enum principal_action action,
+		    const char *noun, struct why *why) MUST_CHECK;
+/* The first of the two alone: what reads more than a principal may see. */
+int store_check_role(const struct principal *who, const uint8_t org[ID_LEN], enum principal_action action, const char *noun,
+		     struct why *why) MUST_CHECK;
 int store_check_operator(const struct principal *who, const char *what, struct why *why) MUST_CHECK;
 
 /* ---- a page of a list (store_page.c) ---- */

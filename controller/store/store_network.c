@@ -72,7 +72,7 @@ int store_network_create(struct store *store, struct op *op, const char *org_ref
 	int r = store_org_find(store, &op->principal, org_ref, &org, &op->why);
 
 	if (r == 0)
-		r = store_check_may(&op->principal, org.id, ACTION_DEPLOY, "networks", &op->why);
+		r = store_check_may(store, &op->principal, org.id, ACTION_DEPLOY, "networks", &op->why);
 	if (r == 0)
 		r = name_check_network(name, &op->why);
 	if (r == 0)
@@ -180,7 +180,7 @@ int store_network_delete(struct store *store, struct op *op, const char *org_ref
 	int r = store_network_find(store, &op->principal, org_ref, ref, &row, &op->why);
 
 	if (r == 0)
-		r = store_check_may(&op->principal, row.org, ACTION_DEPLOY, "networks", &op->why);
+		r = store_check_may(store, &op->principal, row.org, ACTION_DEPLOY, "networks", &op->why);
 	if (r != 0)
 		return r;
 	if (!strcmp(row.name, "default"))

@@ -220,7 +220,7 @@ int store_org_check_usable(const struct store_org *org, struct why *why)
 	if (org->deleting)
 		return why_set(why, "org_deleting", "org", "org \"%s\" is being deleted", org->name);
 	if (org->suspended)
-		return why_set(why, "org_suspended", "org", "org \"%s\" is suspended", org->name);
+		return why_set(why, "org_suspended", "org", STORE_SUSPENDED, org->name);
 	return 0;
 }
 
@@ -274,7 +274,7 @@ int store_org_delete(struct store *store, struct op *op, const char *ref, struct
 	int r = store_org_find(store, &op->principal, ref, &org, &op->why);
 
 	if (r == 0)
-		r = store_check_may(&op->principal, org.id, ACTION_ADMIN, "the org", &op->why);
+		r = store_check_may(store, &op->principal, org.id, ACTION_ADMIN, "the org", &op->why);
 	if (r != 0)
 		return r;
 	if (!org.deleting) {

@@ -210,9 +210,9 @@ int store_peer_list(struct store *store, const struct principal *who, const stru
 
 /* ---- changes ---- */
 
-int peer_check_may(const struct principal *who, const struct store_peer *peer, struct why *why)
+int peer_check_may(struct store *store, const struct principal *who, const struct store_peer *peer, struct why *why)
 {
-	int r = store_check_may(who, peer->org, ACTION_PEERS, "peers", why);
+	int r = store_check_may(store, who, peer->org, ACTION_PEERS, "peers", why);
 
 	if (r == 0 && who->own_only && !id_equal(who->id, peer->made_by))
 		return why_set(why, "forbidden", "", "%s may change only the peers that were made with it", who->text);
@@ -223,7 +223,7 @@ int peer_find_to_change(struct store *store, struct op *op, const char *org_ref,
 {
 	int r = store_peer_find(store, &op->principal, org_ref, ref, ret_peer, &op->why);
 
-	return r ? r : peer_check_may(&op->principal, ret_peer, &op->why);
+	return r ? r : peer_check_may(store, &op->principal, ret_peer, &op->why);
 }
 
 int store_peer_update(struct store *store, struct op *op, const char *org_ref, const char *ref, const struct store_peer_update *in,

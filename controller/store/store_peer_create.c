@@ -37,9 +37,9 @@ static int find_world(struct store *store, struct op *op, const struct store_pee
 	return r ? r : store_network_find(store, who, id_text(ret->org.id, org), network, &ret->network, &op->why);
 }
 
-static int check_world(struct op *op, const struct world *world)
+static int check_world(struct store *store, struct op *op, const struct world *world)
 {
-	int r = store_check_may(&op->principal, world->org.id, ACTION_PEERS, "peers", &op->why);
+	int r = store_check_may(store, &op->principal, world->org.id, ACTION_PEERS, "peers", &op->why);
 
 	if (r == 0)
 		r = store_org_check_usable(&world->org, &op->why);
@@ -78,7 +78,7 @@ static int remove_old(struct store *store, struct op *op, const struct store_pee
 		return r;
 	if (!found || !id_equal(old.org, world->org.id))
 		return why_set(&op->why, "peer_not_found", "peer", "peer \"%.63s\" was deleted before its gateway knew of it", in->name);
-	r = peer_check_may(&op->principal, &old, &op->why);
+	r = peer_check_may(store, &op->principal, &old, &op->why);
 	if (r == 0)
 		r = peer_remove(store, op, &old, INTENT_DELETE);
 	op->keep_refusal = r == 0; /* if there is no other place it is gone all the same: nobody can use it */
@@ -90,7 +90,7 @@ static int judge(struct store *store, struct op *op, const struct store_peer_new
 	int r = find_world(store, op, in, ret_world);
 
 	if (r == 0)
-		r = check_world(op, ret_world);
+		r = check_world(store, op, ret_world);
 	if (r == 0)
 		r = check_input(in, clock_real_ms(&store->clock), &op->why);
 	if (r == 0 && in->instead_of)

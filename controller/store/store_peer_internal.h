@@ -16,7 +16,7 @@ int peer_emit_key(struct store *store, struct op *op, const struct store_peer *p
 #define PEER_GATEWAYS_MAX 4
 int peer_key_holders(struct store *store, const uint8_t id[ID_LEN], uint32_t ret_gateways[PEER_GATEWAYS_MAX], size_t *ret_n) MUST_CHECK;
 /* E_REFUSED unless op's principal may change that peer. */
-int peer_check_may(const struct principal *who, const struct store_peer *peer, struct why *why) MUST_CHECK;
+int peer_check_may(struct store *store, const struct principal *who, const struct store_peer *peer, struct why *why) MUST_CHECK;
 int peer_find_to_change(struct store *store, struct op *op, const char *org_ref, const char *ref, struct store_peer *ret_peer) MUST_CHECK;
 /* E_REFUSED "key_taken" if a peer of anybody, a gateway, a host or a node's link has that key. */
 int peer_check_key_free(struct store *store, const uint8_t public_key[32], struct why *why) MUST_CHECK;

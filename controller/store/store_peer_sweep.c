@@ -17,6 +17,16 @@ static int sweep_expired(struct store *store, struct op *op, int64_t now, size_t
 	return r ? r : peer_remove_all(store, op, st, INTENT_EXPIRED, STORE_PEER_SWEEP_MAX, n);
 }
 
+/* One that its gateway does not let in cannot be used, so that it is not used says nothing. */
+static int is_let_in(struct store *store, const struct store_peer *row, bool *ret)
+{
+	int64_t suspended = 1;
+	int r = sql_get_int(store, &suspended, "SELECT suspended FROM org WHERE id = ?1", "d", row->org);
+
+	*ret = r == 0 && !suspended && !row->record.suspended;
+	return r;
+}
+
 static int sweep_idle(struct store *store, struct op *op, const uint8_t (*idle)[ID_LEN], size_t n_idle, uint64_t made_before, size_t *n)
 {
 	int r = 0;
@@ -24,10 +34,12 @@ static int sweep_idle(struct store *store, struct op *op, const uint8_t (*idle)[
 	*n = 0;
 	for (size_t i = 0; i < n_idle && r == 0; i++) {
 		struct store_peer row;
-		bool found;
+		bool found, let_in = false;
 
 		r = peer_get(store, idle[i], &row, &found);
-		if (r == 0 && found && row.record.ephemeral && row.created_ms <= made_before) {
+		if (r == 0 && found && row.record.ephemeral && row.created_ms <= made_before)
+			r = is_let_in(store, &row, &let_in);
+		if (r == 0 && let_in) {
 			r = peer_remove(store, op, &row, INTENT_EXPIRED);
 			++*n;
 		}
@@ -105,7 +117,7 @@ int store_peer_prune(struct store *store, struct op *op, const struct store_peer
 	int r = store_org_find(store, who, in->org, &org, &op->why);
 
 	if (r == 0)
-		r = store_check_may(who, org.id, ACTION_PEERS, "peers", &op->why);
+		r = store_check_may(store, who, org.id, ACTION_PEERS, "peers", &op->why);
 	if (r == 0)
 		r = sql_query(store, &st,
 			      "SELECT id FROM peer WHERE org = ?1 AND used_ms = 0 AND created_ms <= ?2 AND (?3 = 0 OR network = ?3) AND "

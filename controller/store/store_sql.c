@@ -138,12 +138,33 @@ void sql_bytes(struct statement *st, int column, void *ret, size_t n)
 
 /* ---- judgements that several nouns share ---- */
 
-int store_check_may(const struct principal *who, const uint8_t org[ID_LEN], enum principal_action action, const char *noun,
-		    struct why *why)
+int store_check_role(const struct principal *who, const uint8_t org[ID_LEN], enum principal_action action, const char *noun,
+		     struct why *why)
 {
 	if (principal_may(who, org, action))
 		return 0;
 	return why_set(why, "forbidden", "", "%s may not change %s", who->text, noun);
+}
+
+/* The table is asked, not what the door remembers of the caller: a request may wait in the queue behind the one that suspends. */
+static int check_not_suspended(struct store *store, const uint8_t org[ID_LEN], struct why *why)
+{
+	CLEAN_STATEMENT struct statement *st = NULL;
+	char name[NAME_SIZE];
+	int r = sql_query(store, &st, "SELECT name FROM org WHERE id = ?1 AND suspended = 1", "d", org);
+
+	if (r != 0 || !sql_next(st, &r))
+		return r;
+	sql_text(st, 0, name, sizeof name);
+	return why_set(why, "org_suspended", "org", STORE_SUSPENDED, name);
+}
+
+int store_check_may(struct store *store, const struct principal *who, const uint8_t org[ID_LEN], enum principal_action action,
+		    const char *noun, struct why *why)
+{
+	int r = store_check_role(who, org, action, noun, why);
+
+	return r || principal_is_operator(who) ? r : check_not_suspended(store, org, why);
 }
 
 int store_check_operator(const struct principal *who, const char *what, struct why *why)

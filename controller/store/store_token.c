@@ -115,7 +115,7 @@ static int judge_org(struct store *store, struct op *op, const struct store_toke
 	int r = store_org_find(store, &op->principal, in->org, &org, &op->why);
 
 	if (r == 0)
-		r = store_check_may(&op->principal, org.id, ACTION_ADMIN, "tokens", &op->why);
+		r = store_check_may(store, &op->principal, org.id, ACTION_ADMIN, "tokens", &op->why);
 	if (r == 0 && (in->profile < PROFILE_READ || in->profile > PROFILE_ADMIN))
 		r = why_set(&op->why, "profile_invalid", "profile", "an org token needs a profile: read, peers or deploy");
 	if (r == 0 && in->profile == PROFILE_ADMIN)

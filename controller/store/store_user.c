@@ -144,7 +144,7 @@ int store_membership_set(struct store *store, struct op *op, const char *org_ref
 	int r = store_org_find(store, &op->principal, org_ref, &org, &op->why);
 
 	if (r == 0)
-		r = store_check_may(&op->principal, org.id, ACTION_ADMIN, "members", &op->why);
+		r = store_check_may(store, &op->principal, org.id, ACTION_ADMIN, "members", &op->why);
 	if (r == 0)
 		r = find_any(store, user_ref, &user, &op->why);
 	if (r == 0 && (unsigned)role >= ARRAY_LEN(names))

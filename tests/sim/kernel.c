@@ -234,9 +234,10 @@ static int sim_start(void *ctx, const char *folder, const char *id)
 		if (k->n_processes == PROCESSES_MAX)
 			return -EAGAIN;
 		p = &k->processes[k->n_processes++];
+		*p = (struct process){ .attached = false }; /* one that is gone may have been there */
 	}
 	*p = (struct process){ .state = RUNTIME_HELD, .generation = launch.generation, .made_ms = world_of(h)->now_ms, .attached = p->attached,
-			       .network = p->network };
+			       .speaks = p->speaks, .network = p->network };
 	snprintf(p->id, sizeof p->id, "%s", id);
 	snprintf(p->folder, sizeof p->folder, "%s", folder);
 	will(h, p, PROCESS_GETS_READY, 20, 0);
@@ -375,6 +376,7 @@ static int sim_attach(void *ctx, const struct attach_spec *spec, struct why *why
 
 	if (disk_is_dead(h->machine.disk) || !p)
 		return why_set(why, "attach", "", "no such process");
+	p->speaks = !spec->suspended;
 	if (world_chance(world_of(h), 100))
 		return ATTACH_E_PENDING;
 	p->attached = true;
@@ -391,8 +393,41 @@ static int sim_detach(void *ctx, const char *folder)
 		return 0;
 	if (p->state == RUNTIME_RUNNING)
 		judge_end(h, p);
-	p->attached = false;
+	p->attached = p->speaks = false;
 	return 0;
+}
+
+static int sim_silence_device(void *ctx, const struct attach_spec *spec)
+{
+	struct host *h = ctx;
+	struct process *p = find(&h->kernel, spec->id);
+
+	if (disk_is_dead(h->machine.disk))
+		return -EIO;
+	if (p)
+		p->speaks = false;
+	return 0;
+}
+
+void kernel_check_silence(struct host *h)
+{
+	const struct archive *a = log_of(h);
+	uint64_t v = h->node.replica.v;
+
+	for (size_t i = 0; a && is_judged(h) && i < h->kernel.n_processes; i++) {
+		const struct process *p = &h->kernel.processes[i];
+		const struct row *network, *row = archive_find(a, v, RECORD_INSTANCE, p->id, strlen(p->id));
+		uint8_t key[4];
+
+		if (!row || row->after || row->places[0] != h->host) /* what has vanished goes by other rules (I4, I8) */
+			continue;
+		put_u32(key, p->network);
+		network = archive_find(a, v, RECORD_NETWORK, key, 4);
+		/* a network that came in is told as it is, which may be newer than V */
+		if (lives(p) && p->speaks && network && network->suspended && !network->after)
+			world_fail(world_of(h), "I10", "%s has applied V %llu, and %s of a suspended network speaks", h->machine.name,
+				   (unsigned long long)v, p->id);
+	}
 }
 
 static int sim_sweep_devices(void *ctx, const char *const *keep_folders, size_t n)
@@ -413,7 +448,8 @@ static int sim_check(void *ctx, const struct attach_spec *specs, size_t n, const
 	return 0;
 }
 
-static const struct attach_ops sim_attachment = { .attach = sim_attach, .detach = sim_detach, .check = sim_check, .sweep = sim_sweep_devices };
+static const struct attach_ops sim_attachment = { .attach = sim_attach, .detach = sim_detach, .check = sim_check, .silence = sim_silence_device,
+						    .sweep = sim_sweep_devices };
 
 /* ---- the role ---- */
 

@@ -14,6 +14,7 @@ struct process {
 	uint64_t generation, made_ms;
 	int32_t exit_code;
 	bool attached, released;
+	bool speaks; /* its interface lets it */
 	uint32_t network;
 	/* what will happen to it */
 	enum { PROCESS_STAYS, PROCESS_GETS_READY, PROCESS_RUNS, PROCESS_ENDS } next;
@@ -41,4 +42,5 @@ void kernel_wipe(struct kernel *k); /* the power went */
 uint64_t kernel_next_ms(const struct kernel *k);
 struct host;
 void kernel_run(struct host *h);
+void kernel_check_silence(struct host *h); /* I10 */
 const struct process *kernel_process(const struct kernel *k, const char *id);

@@ -123,6 +123,8 @@ MUTANTS = [
      "WireGuard that died stays empty"),
     ("gateway-lets-the-suspended-in", "gateway/plan.c", "return peer->has_key && !peer->suspended;", "return peer->has_key;",
      "who is suspended can connect"),
+    ("suspended-speaks-on", "agent/instance.c", "		silence(in);\n	tell_errors(in);", "		;\n	tell_errors(in);",
+     "an interface that is not finished speaks on after its network was suspended"),
     ("report-said-once", "node/reports.c", "	for (size_t i = 0; (e = map_next(&r->entries, &i));)\n		e->in_flight = false;\n	if (loop_set_timer_in",
      "	for (size_t i = 0; (e = map_next(&r->entries, &i));) {\n		e->in_flight = false;\n		e->quiet_until_v = UINT64_MAX;\n"
      "		e->quiet_epoch = r->replica->epoch;\n	}\n	if (loop_set_timer_in", "a report that was lost is not repeated"),

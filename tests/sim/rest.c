@@ -32,6 +32,16 @@ static bool is_equal(struct world *w, struct host *h, const struct archive *a, c
 	return true;
 }
 
+static bool is_suspended(const struct archive *a, uint32_t network)
+{
+	const struct row *row;
+	uint8_t key[4];
+
+	put_u32(key, network);
+	row = archive_find(a, a->n, RECORD_NETWORK, key, 4);
+	return !row || row->suspended;
+}
+
 static bool is_reached(struct world *w, const struct archive *a, const struct row *row, char why[300])
 {
 	static const uint32_t reached[] = { [DESIRED_STARTED] = STATE_STARTED, [DESIRED_STOPPED] = STATE_STOPPED };
@@ -39,7 +49,6 @@ static bool is_reached(struct world *w, const struct archive *a, const struct ro
 	const struct process *p = h ? kernel_process(&h->kernel, (const char[NAME_INSTANCE_ID_SIZE]){ 0 }) : NULL;
 	char id[NAME_INSTANCE_ID_SIZE] = "";
 
-	(void)a;
 	memcpy(id, row->record->key, NAME_INSTANCE_ID_LEN);
 	if (!h || h->deleted)
 		return true;
@@ -55,6 +64,8 @@ static bool is_reached(struct world *w, const struct archive *a, const struct ro
 	if (p && p->state == RUNTIME_RUNNING && (p->generation != row->generation || !p->attached || p->network != row->record->network))
 		return differ(why, "instance %s on %s runs generation %llu of %llu, attached %d", id, h->machine.name,
 			      (unsigned long long)p->generation, (unsigned long long)row->generation, p->attached);
+	if (p && p->state == RUNTIME_RUNNING && p->speaks == is_suspended(a, row->record->network))
+		return differ(why, "instance %s on %s: its interface is %s", id, h->machine.name, p->speaks ? "open, and the network suspended" : "silent");
 	return true;
 }
 

@@ -248,6 +248,7 @@ static void check(struct world *w)
 		h->checked_applies = h->node.applies;
 		check_replica(h, r, "after an apply");
 		check_names(h);
+		kernel_check_silence(h);
 	}
 	check_bounds(w);
 }

@@ -28,7 +28,7 @@ struct world {
 	enum runtime_state process;
 	uint64_t process_generation;
 	int32_t process_exit;
-	bool refuse_attach, refuse_start, refuse_detach;
+	bool refuse_attach, refuse_start, refuse_detach, refuse_silence;
 	bool asked_to_end; /* by SIGTERM or SIGKILL */
 	unsigned starts;
 	unsigned drifted; /* so many findings of the next check */
@@ -156,6 +156,13 @@ static inline int fake_attach(void *ctx, const struct attach_spec *spec, struct 
 	return 0;
 }
 
+static inline int fake_silence(void *ctx, const struct attach_spec *spec)
+{
+	assert_true(spec->suspended);
+	note(ctx, "silence");
+	return ((struct world *)ctx)->refuse_silence ? -EIO : 0;
+}
+
 static inline int fake_detach(void *ctx, const char *folder)
 {
 	(void)folder;
@@ -243,7 +250,7 @@ static inline void fake_repaired(void *node, enum repair kind, const char *objec
 	note(node, error ? "not-repaired" : "repaired");
 }
 
-static const struct attach_ops fake_attachment = { fake_attach, fake_detach, fake_check, fake_sweep };
+static const struct attach_ops fake_attachment = { fake_attach, fake_detach, fake_check, fake_silence, fake_sweep };
 static const struct role_node_ops fake_node = { .report = fake_report,
 						.record_error = fake_error,
 						.await_presence = fake_await,

@@ -317,10 +317,34 @@ static void a_suspended_network_is_silent_and_comes_back(void **state)
 	bring_up(w);
 	w->instance.suspended = true;
 	sync_with(w, true);
-	expect_trace(w, "attach-silent");
+	expect_trace(w, "silence attach-silent");
 	w->instance.suspended = false;
 	sync_with(w, true);
 	expect_trace(w, "attach");
+}
+
+/* "Applied" is told with the sync: it does not wait until the interface's turn comes. */
+static void a_suspension_silences_at_once_an_interface_that_is_not_finished(void **state)
+{
+	struct world *w = *state;
+
+	w->pending = 5;
+	want(w, DESIRED_STARTED);
+	w->listener.ready(w->listener.ctx, ID);
+	w->trace[0] = 0;
+	w->instance.suspended = true;
+	sync_with(w, true);
+	expect_trace(w, "silence");
+}
+
+static void an_interface_that_cannot_be_silenced_is_told(void **state)
+{
+	struct world *w = *state;
+
+	bring_up(w);
+	w->instance.suspended = w->refuse_silence = true;
+	sync_with(w, true);
+	assert_non_null(strstr(w->error, "cannot be silenced"));
 }
 
 static void a_stop_before_the_gate_opens_forgets_the_wait(void **state)
@@ -445,6 +469,8 @@ int main(void)
 		TEST(a_bad_workload_is_a_record_error_and_a_good_one_mends_it),
 		TEST(a_workload_that_comes_later_is_waited_for),
 		TEST(a_suspended_network_is_silent_and_comes_back),
+		TEST(a_suspension_silences_at_once_an_interface_that_is_not_finished),
+		TEST(an_interface_that_cannot_be_silenced_is_told),
 		TEST(a_stop_before_the_gate_opens_forgets_the_wait),
 		TEST(after_a_machine_start_a_finished_command_stays_finished),
 		TEST(the_time_of_a_state_is_kept_while_it_lasts),

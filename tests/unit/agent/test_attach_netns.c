@@ -234,6 +234,25 @@ static void a_suspended_one_is_silent_until_it_is_not(void **state)
 	let_go(p);
 }
 
+static void a_silenced_one_passes_nothing_until_it_is_attached_again(void **state)
+{
+	struct place *p = *state;
+	struct attach_spec other;
+
+	hold(p);
+	assert_int_equal(attach_netns_ops.silence(&p->env, &p->spec), 0); /* there is nothing yet */
+	attach_now(p);
+	other = p->spec;
+	other.instance ^= 1; /* a file of before: the number means somebody else's device */
+	assert_int_equal(attach_netns_ops.silence(&p->env, &other), 0);
+	assert_int_equal(netns_call(p->spec.netns_fd, ping_resolver, NULL), 0);
+	assert_int_equal(attach_netns_ops.silence(&p->env, &p->spec), 0);
+	assert_true(netns_call(p->spec.netns_fd, ping_resolver, NULL) < 0);
+	attach_now(p);
+	assert_int_equal(netns_call(p->spec.netns_fd, ping_resolver, NULL), 0);
+	let_go(p);
+}
+
 static void attaching_again_keeps_the_device(void **state)
 {
 	struct place *p = *state;
@@ -389,6 +408,7 @@ int main(void)
 		TEST(the_instance_reaches_the_resolver_through_the_programs),
 		TEST(both_ends_have_just_the_addresses_that_were_given),
 		TEST(a_suspended_one_is_silent_until_it_is_not),
+		TEST(a_silenced_one_passes_nothing_until_it_is_attached_again),
 		TEST(attaching_again_keeps_the_device),
 		TEST(what_was_half_broken_is_mended),
 		TEST(what_the_instance_broke_is_made_anew_and_leaves_no_entry),

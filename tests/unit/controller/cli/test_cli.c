@@ -286,6 +286,10 @@ static void status_exits_0_1_or_2(void **state)
 	answer(f, 200, "{\"healthy\":false,\"v\":4,\"nodes_total\":1,\"nodes_current\":0,\"nodes\":[{\"name\":\"b\",\"state\":\"unknown\"}]}");
 	assert_int_equal(run(f, "status"), 2);
 	assert_null(strstr(f->out, "PEERS")); /* there is no gateway */
+	assert_null(strstr(f->out, "suspended"));
+	answer(f, 200, "{\"healthy\":true,\"v\":4,\"nodes_total\":0,\"nodes_current\":0,\"nodes\":[],\"suspended\":{\"orgs\":[\"acme\",\"globex\"],\"networks\":3}}");
+	assert_int_equal(run(f, "status"), 0);
+	has(f->out, "suspended, nothing of theirs passes: acme, globex (3 networks)\n");
 	f->env[0] = (char *)(uintptr_t) "SIXPN_SOCKET=/nonexistent/sock";
 	assert_int_equal(run(f, "status"), 2);
 	assert_int_equal(run(f, "org list"), 5);

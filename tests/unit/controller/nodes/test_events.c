@@ -1,6 +1,8 @@
 /* What happened lately, and who sleeps until something does. */
 #include "tests/unit/controller/nodes/world.h"
 
+#include "lib/base/metric.h"
+
 struct watcher {
 	int calls;
 };
@@ -293,6 +295,48 @@ static void the_end_of_the_controller_ends_the_watches(void **state)
 	world_free(w);
 }
 
+static void add_name(void *ctx, const struct network_record *network)
+{
+	strcat(ctx, network->org);
+	strcat(ctx, "/");
+	strcat(ctx, network->name);
+	strcat(ctx, " ");
+}
+
+static void suspending_and_resuming_are_events_and_told_as_they_are(void **state)
+{
+	struct store_org_change change = { .set_suspended = true, .suspended = true };
+	uint32_t acme, globex;
+	struct world *w = two_orgs(NULL, &acme, &globex);
+	const struct api_env_ops *ops = controller_env(w->c)->ops;
+	CLEAN_BUF struct buf text = BUF_INIT(METRIC_TEXT_MAX);
+	char names[200] = "";
+	struct store_org org;
+	struct found f;
+
+	(void)state;
+	(void)acme;
+	ops->each_suspended(w->c, add_name, names);
+	assert_string_equal(names, "");
+	DO(w, store_org_update(store, op, "globex", &change, &org));
+	ops->each_suspended(w->c, add_name, names);
+	assert_string_equal(names, "globex/default ");
+	ops->metrics(w->c, NULL, &text);
+	assert_non_null(strstr(buf_str(&text), "\nsixpn_networks_suspended 1\n"));
+	f = find(w, 0, "changed", "network globex/default");
+	assert_int_equal(f.n, 1);
+	assert_string_equal(f.last->text, "is suspended: nothing of it passes");
+	change.suspended = false;
+	DO(w, store_org_update(store, op, "globex", &change, &org));
+	f = find(w, f.last->number, "changed", "network globex/default");
+	assert_int_equal(f.n, 1);
+	assert_string_equal(f.last->text, "is resumed");
+	names[0] = 0;
+	ops->each_suspended(w->c, add_name, names);
+	assert_string_equal(names, "");
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +351,7 @@ int main(void)
 		cmocka_unit_test(what_a_node_cannot_apply_is_told_once_and_so_is_its_end),
 		cmocka_unit_test(the_oldest_are_forgotten_the_newest_are_kept),
 		cmocka_unit_test(the_end_of_the_controller_ends_the_watches),
+		cmocka_unit_test(suspending_and_resuming_are_events_and_told_as_they_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,6 +196,51 @@ static void suspending_an_org_changes_all_its_networks(void **state)
 	assert_refused(f, DO(f, &f->root, store_app_create(store, op, "acme", NULL, "web", &app)), "org_suspended");
 }
 
+static void suspend(struct fixture *f, bool suspended)
+{
+	struct store_org_change change = { .set_suspended = true, .suspended = suspended };
+	struct store_org org;
+
+	assert_good(f, DO(f, &f->root, store_org_update(store, op, "acme", &change, &org)));
+	assert_true(org.suspended == suspended);
+}
+
+/* Every kind of write that the org's own tokens have; each is refused with the same sentence. */
+static void of_a_suspended_org_only_operators_change_anything(void **state)
+{
+	struct fixture *f = *state;
+	struct store_org org = make_org(f, "acme"), other = make_org(f, "globex");
+	struct principal admin = token_of(&org, PROFILE_ADMIN), foreign = token_of(&other, PROFILE_ADMIN);
+	struct store_token_new in = { .kind = PRINCIPAL_ORG_TOKEN, .org = "acme", .profile = PROFILE_READ };
+	struct store_deletion gone;
+	struct store_network network;
+	struct store_token token;
+	struct store_app app;
+	struct store_user user;
+	char text[TOKEN_TEXT_SIZE];
+
+	make_app(f, "acme", "web");
+	assert_good(f, DO(f, &f->root, store_user_create(store, op, "a@example.net", "A", NULL, &user)));
+	assert_good(f, DO(f, &f->root, store_token_create(store, op, &in, &token, text)));
+	suspend(f, true);
+	assert_refused(f, DO(f, &admin, store_app_create(store, op, "acme", NULL, "api", &app)), "org_suspended");
+	assert_refused(f, DO(f, &admin, store_app_delete(store, op, "acme", "web", &gone)), "org_suspended");
+	assert_refused(f, DO(f, &admin, store_network_create(store, op, "acme", "second", &network)), "org_suspended");
+	assert_refused(f, DO(f, &admin, store_token_create(store, op, &in, &token, text)), "org_suspended");
+	assert_refused(f, DO(f, &admin, store_membership_set(store, op, "acme", "a@example.net", ROLE_MEMBER)), "org_suspended");
+	assert_refused(f, DO(f, &admin, store_org_delete(store, op, "acme", &gone)), "org_suspended");
+	assert_non_null(strstr(f->op.why.text, "org \"acme\" is suspended"));
+	assert_int_equal(error_http_status(f->op.why.code), 403);
+	/* who may nothing there learns nothing of it; reading goes on, and a token that leaked can be ended */
+	assert_refused(f, DO(f, &foreign, store_app_create(store, op, "acme", NULL, "api", &app)), "org_not_found");
+	assert_int_equal(store_app_find(f->store, &admin, "acme", "web", &app, NULL), 0);
+	assert_good(f, DO(f, &admin, store_token_revoke(store, op, id_text(token.id, (char[ID_TEXT_SIZE]){ 0 }), &token)));
+	suspend(f, false);
+	assert_good(f, DO(f, &admin, store_app_create(store, op, "acme", NULL, "api", &app)));
+	suspend(f, true);
+	assert_good(f, DO(f, &f->root, store_app_delete(store, op, "acme", "web", &gone)));
+}
+
 static void the_default_network_goes_only_with_its_org(void **state)
 {
 	struct fixture *f = *state;
@@ -645,6 +690,7 @@ int main(void)
 		T(quotas_name_themselves_and_their_value),
 		T(a_limit_above_its_bound_is_refused),
 		T(suspending_an_org_changes_all_its_networks),
+		T(of_a_suspended_org_only_operators_change_anything),
 		T(the_default_network_goes_only_with_its_org),
 		T(a_token_is_looked_up_by_id_and_matches_its_secret_alone),
 		cmocka_unit_test(a_token_text_that_is_not_exactly_right_is_refused),

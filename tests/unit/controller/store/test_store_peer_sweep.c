@@ -60,6 +60,34 @@ static void only_ephemeral_ones_that_are_old_enough_can_be_idle(void **state)
 	assert_int_equal(store_peer_find(f->store, &f->root, "acme", "lasting", &lasting, NULL), 0);
 }
 
+static void who_is_not_let_in_is_not_idle(void **state)
+{
+	struct peers *p = *state;
+	struct fixture *f = p->f;
+	struct store_org_change org_change = { .set_suspended = true, .suspended = true };
+	struct store_peer_update peer_change = { .set_suspended = true, .suspended = true };
+	struct store_peer_new in = peer_in("acme", "ephemeral", NULL, 2, p->live, 2);
+	struct store_peer_swept swept;
+	struct store_peer peer;
+	struct store_org org;
+
+	in.ephemeral = true;
+	assert_good(f, create(p, &f->root, &in, &peer));
+	f->time.now_ms += 100000;
+	assert_good(f, DO(f, &f->root, store_peer_update(store, op, "acme", "ephemeral", &peer_change, &peer)));
+	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, &peer.record.id, 1, 10000, &swept)));
+	assert_int_equal(swept.deleted, 0);
+	peer_change.suspended = false;
+	assert_good(f, DO(f, &f->root, store_peer_update(store, op, "acme", "ephemeral", &peer_change, &peer)));
+	assert_good(f, DO(f, &f->root, store_org_update(store, op, "acme", &org_change, &org)));
+	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, &peer.record.id, 1, 10000, &swept)));
+	assert_int_equal(swept.deleted, 0);
+	org_change.suspended = false;
+	assert_good(f, DO(f, &f->root, store_org_update(store, op, "acme", &org_change, &org)));
+	assert_good(f, DO(f, &f->root, store_peer_sweep(store, op, &peer.record.id, 1, 10000, &swept)));
+	assert_int_equal(swept.deleted, 1);
+}
+
 static void what_a_large_delete_left_over_goes_with_the_sweeps(void **state)
 {
 	struct peers *p = *state;
@@ -156,6 +184,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(time_takes_those_whose_time_is_up_in_batches),
 		T(only_ephemeral_ones_that_are_old_enough_can_be_idle),
+		T(who_is_not_let_in_is_not_idle),
 		T(what_a_large_delete_left_over_goes_with_the_sweeps),
 		T(pruning_takes_what_was_never_used_and_is_old_enough),
 		T(the_one_instead_comes_in_the_same_change_or_the_old_one_just_goes),
