@@ -58,7 +58,7 @@ static __always_inline __u32 judge(struct __sk_buff *skb, struct header *h)
 	reason = judge_source(h);
 	if (reason)
 		return reason;
-	return h->src_network == network_be ? SIXPN_REASON_NONE : SIXPN_REASON_SOURCE_NETWORK;
+	return h->src_network == network_be ? SIXPN_REASON_NONE : judge_rule(skb, h, SIXPN_REASON_SOURCE_NETWORK);
 }
 
 SEC("tc")

@@ -46,7 +46,7 @@ static __always_inline __u32 judge(struct __sk_buff *skb, struct header *h)
 	network_be = bpf_htonl(own->network);
 	if (destination_is_resolver(h, 0) || destination_is_resolver(h, network_be))
 		return judge_service(skb, h);
-	return judge_destination(h, network_be);
+	return judge_reach(skb, h);
 }
 
 SEC("tc")

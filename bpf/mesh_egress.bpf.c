@@ -16,7 +16,7 @@ static __always_inline __u32 judge(struct __sk_buff *skb, struct header *h)
 	reason = judge_source(h);
 	if (reason)
 		return reason;
-	reason = judge_destination(h, h->src_network);
+	reason = judge_reach(skb, h);
 	if (reason)
 		return reason;
 	if (!is_self(h->src_host) && !source_moved(&moved_here, h))

@@ -27,7 +27,8 @@ static __always_inline __u32 judge_sender(const struct header *h)
 		return SIXPN_REASON_SOURCE_IS_SELF;
 	if (source_moved(&moved_away, h)) /* also of our own word; WireGuard has proven that it comes from where it is */
 		return SIXPN_REASON_NONE;
-	if (!bpf_map_lookup_elem(&presence, &key))
+	/* across a rule the address itself is a member, which says more than its host's presence */
+	if (h->src_network == h->dst_network && !bpf_map_lookup_elem(&presence, &key))
 		return SIXPN_REASON_PRESENCE_MISSING;
 	return is_self(h->src_host) ? SIXPN_REASON_SOURCE_IS_SELF : SIXPN_REASON_NONE;
 }
@@ -42,7 +43,7 @@ static __always_inline __u32 judge(struct __sk_buff *skb, struct header *h)
 	reason = judge_source(h);
 	if (reason)
 		return reason;
-	reason = judge_destination(h, h->src_network);
+	reason = judge_reach(skb, h);
 	if (reason)
 		return reason;
 	if (!is_self(h->dst_host) && !destination_moved(&moved_here, h))
@@ -62,5 +63,5 @@ int mesh_ingress(struct __sk_buff *skb)
 	if (reason)
 		return drop(skb, HOOK, reason);
 	set_mark(skb);
-	return pass_in_network(skb, HOOK, h.src_network);
+	return pass_in_network(skb, HOOK, h.dst_network); /* the one that is here */
 }

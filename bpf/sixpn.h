@@ -13,14 +13,14 @@
  * The policy, hook by hook (everything not named is dropped and counted):
  *   instance_ingress  from an instance. IPv6 in untagged Ethernet; no hop-by-hop or routing header; no neighbour discovery at all
  *                     (neighbours are permanent on both sides, so nobody has to ask); source inside the /112 of the device;
- *                     destination: a node's host word in the own network, or a service. Sets the mark.
- *   instance_egress   to an instance. Destination inside its /112; source: a node's host word in the same network, fdaa::3,
- *                     fdaa:<network>::3, or the gateway address with an ICMPv6 error (types 1 to 4).
- *   mesh_egress       natural form in, mesh form out. Needs the mark; same network; both host words are nodes'; the source host is
- *                     this node (or the address is in moved_here); the destination host is another (or the address is in moved_away).
- *   mesh_ingress      mesh form in, natural form out. Same network; the destination host is this node (or moved_here); the source is in
- *                     moved_away, or (network, source host) is in the presence map, it does not claim this node and is not in
- *                     moved_here. Sets the mark.
+ *                     destination: a node's host word in the own network or across a rule, or a service. Sets the mark.
+ *   instance_egress   to an instance. Destination inside its /112; source: a node's host word in the same network or across a rule,
+ *                     fdaa::3, fdaa:<network>::3, or the gateway address with an ICMPv6 error (types 1 to 4).
+ *   mesh_egress       natural form in, mesh form out. Needs the mark; same network or across a rule; both host words are nodes'; the source
+ *                     host is this node (or the address is in moved_here); the destination host is another (or it is in moved_away).
+ *   mesh_ingress      mesh form in, natural form out. Same network or across a rule; the destination host is this node (or moved_here);
+ *                     the source is in moved_away, or (network, source host) is in the presence map or the packet goes across a rule, it
+ *                     does not claim this node and is not in moved_here. Sets the mark.
  *   peer_ingress      from a customer's peer. No hop-by-hop or routing header; source host is this node (or moved_here);
  *                     destination: a node's host word in the same network, or fdaa:<network>::3 as a service. Sets the mark.
  *   peer_egress       to a peer. Destination host is this node (or moved_here); source: a node's host word in the same network, or
@@ -30,6 +30,11 @@
  *   underlay_ingress  drops IPv6 with a source or destination in fdaa::/16, also behind up to two VLAN tags; all else passes.
  * A service is reached by UDP or TCP to a port of SIXPN_SERVICE_PORTS or by ICMPv6 echo request, directly behind the IPv6
  * header: no extension headers, no fragments. By UDP one sender (an instance's /112, a peer's /120) gets so many datagrams a second.
+ * Across a rule: source and destination are of two networks, both their /112s are in rule_members, and rule_pairs has (source's network
+ * and app -> destination's network and app), which may open, or the reverse, whose answers these are. Only TCP, UDP, ICMPv6 echo and
+ * ICMPv6 errors (types 1 to 4), directly behind the IPv6 header. Who may open sends any TCP and UDP, and echo requests; who may answer
+ * sends TCP with ACK, or RST without SYN, UDP between addresses and ports of which the other end sent some within SIXPN_RULE_FLOW_NS, and
+ * echo replies. Errors go both ways. Peers have no part in rules.
  * "A node's host word" has top nibble 0xA. A network is valid from 0x00010000 on, without top nibble 0xA.
  */
 #ifndef SIXPN_BPF_SIXPN_H
@@ -102,7 +107,7 @@ enum sixpn_hook {
 	X(10, DESTINATION_OUTSIDE, "destination_outside", SIXPN_ON_CUSTOMER_INGRESS | SIXPN_ON_MESH | SIXPN_ON_PEER_EGRESS,    \
 	  "The destination is not an address of fdaa::/16.")                                                                   \
 	X(11, DESTINATION_NETWORK, "destination_network", SIXPN_ON_CUSTOMER_INGRESS | SIXPN_ON_MESH | SIXPN_ON_PEER_EGRESS,    \
-	  "Source and destination are not in the same network.")                                                               \
+	  "Source and destination are not in the same network, and no peering rule joins them.")                               \
 	X(12, DESTINATION_HOST, "destination_host", SIXPN_ON_CUSTOMER_INGRESS | SIXPN_ON_MESH | SIXPN_ON_PEER_EGRESS,          \
 	  "The destination's host word is not a node's, and the address is not a service.")                                    \
 	X(13, SERVICE_PORT, "service_port", SIXPN_ON_CUSTOMER_INGRESS,                                                         \
@@ -112,7 +117,7 @@ enum sixpn_hook {
 	X(15, DESTINATION_FOREIGN, "destination_foreign", SIXPN_ON_INSTANCE_EGRESS,                                            \
 	  "The destination is not inside the /112 of the instance behind this device.")                                        \
 	X(16, SOURCE_NETWORK, "source_network", SIXPN_ON_INSTANCE_EGRESS | SIXPN_ON_MESH | SIXPN_ON_PEER,                      \
-	  "The source is in no valid network, or not in the one of the receiver.")                                             \
+	  "The source is in no valid network, or not in the one of the receiver, and no peering rule joins them.")             \
 	X(17, SOURCE_HOST, "source_host", SIXPN_ON_INSTANCE_EGRESS | SIXPN_ON_MESH | SIXPN_ON_PEER,                            \
 	  "The source's host word is not a node's, and the address is not the resolver.")                                      \
 	X(18, GATEWAY_TYPE, "gateway_type", SIXPN_ON_INSTANCE_EGRESS,                                                          \
@@ -133,7 +138,11 @@ enum sixpn_hook {
 	X(26, SIXPN_FROM_OUTSIDE, "sixpn_from_outside", SIXPN_ON_UNDERLAY_INGRESS,                                             \
 	  "A packet with an address of fdaa::/16 came in from the underlay.")                                                  \
 	X(27, SERVICE_PACE, "service_pace", SIXPN_ON_CUSTOMER_INGRESS,                                                         \
-	  "The sender asks a service by UDP more often than one sender may.")
+	  "The sender asks a service by UDP more often than one sender may.")                                                  \
+	X(28, RULE_HEADER, "rule_header", SIXPN_ON_INSTANCE | SIXPN_ON_MESH,                                                   \
+	  "Across a peering rule only TCP, UDP, ICMPv6 echo and ICMPv6 errors pass, without extension headers.")                \
+	X(29, RULE_OPENING, "rule_opening", SIXPN_ON_INSTANCE | SIXPN_ON_MESH,                                                 \
+	  "The peering rule lets this end answer, and this is no answer to anything.")
 
 enum sixpn_reason {
 	SIXPN_REASON_NONE = 0, /* not dropped by a program of ours */
@@ -231,6 +240,32 @@ struct sixpn_asker {
 	__u64 next_ns; /* when the next one would be in time (monotonic) */
 };
 
+/* Map `rule_members`: every address that has a part in a peering rule, of either end. Key: its /112, as in moved_here. */
+struct sixpn_rule_member {
+	__u64 app; /* as on the wire; never SIXPN_RULE_EVERY_APP */
+};
+
+/* Map `rule_pairs`: who may open to whom. */
+#define SIXPN_RULE_EVERY_APP 0ull /* every member of from_network */
+struct sixpn_rule_pair_key {
+	__u32 from_network, to_network;
+	__u64 from_app, to_app; /* as on the wire */
+};
+struct sixpn_rule_pair {
+	__u32 flags; /* none yet, 0 */
+	__u32 reserved;
+};
+
+/* Map `rule_flows`: UDP that the end that may open has sent. Words and ports as on the wire. Least recently used ones make room. */
+#define SIXPN_RULE_FLOW_NS 180000000000ull /* so long after it answers pass */
+struct sixpn_rule_flow_key {
+	__u32 client[3], server[3]; /* network, host, instance */
+	__u16 client_low, server_low, client_port, server_port;
+};
+struct sixpn_rule_flow {
+	__u64 seen_ns; /* monotonic */
+};
+
 /* Program array `policy`: key = hook. An empty slot continues; a program in it gives the verdict of a packet that passed. */
 
 #define SIXPN_SIZE_IS(type, size) _Static_assert(sizeof(type) == (size), #type " has another size")
@@ -246,5 +281,10 @@ SIXPN_SIZE_IS(struct sixpn_traffic, 16);
 SIXPN_SIZE_IS(struct sixpn_event, 96);
 SIXPN_SIZE_IS(struct sixpn_asker_key, 16);
 SIXPN_SIZE_IS(struct sixpn_asker, 8);
+SIXPN_SIZE_IS(struct sixpn_rule_member, 8);
+SIXPN_SIZE_IS(struct sixpn_rule_pair_key, 24);
+SIXPN_SIZE_IS(struct sixpn_rule_pair, 8);
+SIXPN_SIZE_IS(struct sixpn_rule_flow_key, 32);
+SIXPN_SIZE_IS(struct sixpn_rule_flow, 8);
 
 #endif

@@ -12,7 +12,10 @@
 	X(TRAFFIC, "traffic")        \
 	X(EVENTS, "events")          \
 	X(POLICY, "policy")          \
-	X(ASKERS, "askers")
+	X(ASKERS, "askers")          \
+	X(RULE_MEMBERS, "rule_members") \
+	X(RULE_PAIRS, "rule_pairs")  \
+	X(RULE_FLOWS, "rule_flows")
 
 enum bpf_map_slot {
 #define BPF_MAP_ENUM(NAME, name) BPF_MAP_SLOT_##NAME,

@@ -8,7 +8,7 @@
 #include <bpf/bpf.h>
 #include <string.h>
 
-#define KEY_LEN_MAX 16
+#define KEY_LEN_MAX 24
 #define VALUE_LEN_MAX 64
 _Static_assert(sizeof(struct sixpn_device) <= VALUE_LEN_MAX, "the walk's buffer is too small");
 
@@ -128,6 +128,56 @@ int bpf_moved_remove(struct bpf_datapath *dp, enum bpf_moved which, const uint8_
 	return remove_key(dp, moved_slot(which), &key);
 }
 
+/* ---- peering rules ---- */
+
+static uint64_t app_word(const uint8_t app[8])
+{
+	uint64_t word;
+
+	memcpy(&word, app, sizeof(word));
+	return word;
+}
+
+static struct sixpn_rule_pair_key pair_key(const struct bpf_rule_pair *pair)
+{
+	return (struct sixpn_rule_pair_key){ .from_network = pair->from_network, .to_network = pair->to_network,
+					     .from_app = app_word(pair->from_app), .to_app = app_word(pair->to_app) };
+}
+
+int bpf_rule_member_set(struct bpf_datapath *dp, const uint8_t address[16], const uint8_t app[8])
+{
+	struct sixpn_moved_key key = moved_key(address);
+	struct sixpn_rule_member value = { .app = app_word(app) };
+
+	if (value.app == SIXPN_RULE_EVERY_APP)
+		return -EINVAL;
+	return bpf_map_update_elem(dp->maps[BPF_MAP_SLOT_RULE_MEMBERS], &key, &value, BPF_ANY);
+}
+
+int bpf_rule_member_remove(struct bpf_datapath *dp, const uint8_t address[16])
+{
+	struct sixpn_moved_key key = moved_key(address);
+
+	return remove_key(dp, BPF_MAP_SLOT_RULE_MEMBERS, &key);
+}
+
+int bpf_rule_pair_set(struct bpf_datapath *dp, const struct bpf_rule_pair *pair)
+{
+	struct sixpn_rule_pair_key key = pair_key(pair);
+	struct sixpn_rule_pair value = { 0 };
+
+	if (pair->from_network == pair->to_network || key.to_app == SIXPN_RULE_EVERY_APP)
+		return -EINVAL;
+	return bpf_map_update_elem(dp->maps[BPF_MAP_SLOT_RULE_PAIRS], &key, &value, BPF_ANY);
+}
+
+int bpf_rule_pair_remove(struct bpf_datapath *dp, const struct bpf_rule_pair *pair)
+{
+	struct sixpn_rule_pair_key key = pair_key(pair);
+
+	return remove_key(dp, BPF_MAP_SLOT_RULE_PAIRS, &key);
+}
+
 typedef int device_callback(void *ctx, uint32_t ifindex, const struct sixpn_device *device);
 typedef int presence_callback(void *ctx, uint32_t network, uint32_t host, const struct sixpn_presence *value);
 typedef int policy_callback(void *ctx, uint32_t hook, uint32_t program_id);
@@ -189,4 +239,40 @@ int bpf_policy_list(struct bpf_datapath *dp, int (*each)(void *ctx, uint32_t hoo
 int bpf_policy_remove(struct bpf_datapath *dp, uint32_t hook)
 {
 	return remove_key(dp, BPF_MAP_SLOT_POLICY, &hook);
+}
+
+typedef int member_callback(void *ctx, const uint8_t address[16], const uint8_t app[8]);
+typedef int pair_callback(void *ctx, const struct bpf_rule_pair *pair);
+
+static int each_member(const struct walk *walk, const void *key, const void *value)
+{
+	uint8_t app[8];
+
+	memcpy(app, &((const struct sixpn_rule_member *)value)->app, sizeof(app));
+	return ((member_callback *)walk->callback)(walk->ctx, ((const struct sixpn_moved_key *)key)->address, app);
+}
+
+static int each_pair(const struct walk *walk, const void *key, const void *value)
+{
+	const struct sixpn_rule_pair_key *k = key;
+	struct bpf_rule_pair pair = { .from_network = k->from_network, .to_network = k->to_network };
+
+	(void)value;
+	memcpy(pair.from_app, &k->from_app, sizeof(pair.from_app));
+	memcpy(pair.to_app, &k->to_app, sizeof(pair.to_app));
+	return ((pair_callback *)walk->callback)(walk->ctx, &pair);
+}
+
+int bpf_rule_member_list(struct bpf_datapath *dp, int (*each)(void *ctx, const uint8_t address[16], const uint8_t app[8]), void *ctx)
+{
+	struct walk walk = { .each = each_member, .callback = (void (*)(void))each, .ctx = ctx };
+
+	return walk_map(dp, BPF_MAP_SLOT_RULE_MEMBERS, &walk);
+}
+
+int bpf_rule_pair_list(struct bpf_datapath *dp, int (*each)(void *ctx, const struct bpf_rule_pair *pair), void *ctx)
+{
+	struct walk walk = { .each = each_pair, .callback = (void (*)(void))each, .ctx = ctx };
+
+	return walk_map(dp, BPF_MAP_SLOT_RULE_PAIRS, &walk);
 }

@@ -121,6 +121,30 @@ static size_t fill_moved(struct mutate_random *r, bool full, const struct mutate
 	return n;
 }
 
+/* Instances of all networks and hosts are members of one of two apps; some apps of some networks may open to some of others. */
+static void fill_rules(struct mutate_random *r, bool full, struct mutate_world *w)
+{
+	struct oracle_state *s = &w->state;
+	unsigned known = chance(r, 30) ? 0 : 80;
+
+	for (size_t i = 0; i < MUTATE_NETWORKS * MUTATE_HOSTS * MUTATE_INSTANCES; i++) {
+		struct place at = { w->networks[i % MUTATE_NETWORKS], w->hosts[i / MUTATE_NETWORKS % MUTATE_HOSTS],
+				    w->instances[i / MUTATE_NETWORKS / MUTATE_HOSTS], 2 };
+
+		if (!full && !chance(r, known))
+			continue;
+		write_place(&at, s->members[s->n_members].address);
+		s->members[s->n_members++].app = (uint8_t)(1 + at.instance % 2);
+	}
+	for (size_t i = 0; i < MUTATE_NETWORKS * MUTATE_NETWORKS * 6; i++) {
+		size_t from = i % MUTATE_NETWORKS, to = i / MUTATE_NETWORKS % MUTATE_NETWORKS, apps = i / MUTATE_NETWORKS / MUTATE_NETWORKS;
+
+		if (w->networks[from] != w->networks[to] && chance(r, full ? 60 : 25))
+			s->pairs[s->n_pairs++] = (struct oracle_pair){ w->networks[from], w->networks[to], (uint8_t)(apps % 3),
+								       (uint8_t)(1 + apps / 3) };
+	}
+}
+
 void mutate_world(struct mutate_random *r, uint32_t self_host, bool full, struct mutate_world *ret_world)
 {
 	unsigned known = full ? 100 : 50 + below(r, 51);
@@ -148,6 +172,7 @@ void mutate_world(struct mutate_random *r, uint32_t self_host, bool full, struct
 	/* Foreign hosts' addresses come here, this node's go away; at times one of the other kind, which the policy allows too. */
 	ret_world->state.n_moved_here = fill_moved(r, full, ret_world, chance(r, 10) ? 0 : 1, 2, ret_world->state.moved_here);
 	ret_world->state.n_moved_away = fill_moved(r, full, ret_world, 0, chance(r, 10) ? 1 : 0, ret_world->state.moved_away);
+	fill_rules(r, full, ret_world);
 }
 
 enum who {
@@ -204,6 +229,12 @@ static const struct template templates[] = {
 	{ "instance asks a foreign resolver", INGRESS, OWN, FOREIGN_RESOLVER, UDP_SERVICE, PLAIN, false },
 	{ "instance to flycast", INGRESS, OWN, FLYCAST, TCP_SERVICE, PLAIN, false },
 	{ "instance to foreign network", INGRESS, OWN, FOREIGN, UDP, PLAIN, false },
+	{ "instance across networks, TCP", INGRESS, OWN, FOREIGN, TCP, PLAIN, false },
+	{ "instance across networks on this node, echo", INGRESS, OWN, FOREIGN_LOCAL, ECHO, PLAIN, false },
+	{ "instance across networks, echo reply", INGRESS, OWN, FOREIGN, ECHO_REPLY, PLAIN, false },
+	{ "instance across networks, error", INGRESS, OWN, FOREIGN, ICMP_ERROR, PLAIN, false },
+	{ "instance across networks, ICMPv6 of many types", INGRESS, OWN, FOREIGN, ICMP_OTHER, PLAIN, false },
+	{ "instance across networks, fragment", INGRESS, OWN, FOREIGN, FRAGMENT, PLAIN, false },
 	{ "instance to the internet", INGRESS, OWN, OUTSIDE, UDP, PLAIN, false },
 	{ "instance with a forged source", INGRESS, LOCAL, REMOTE, UDP, PLAIN, false },
 	{ "solicitation to all", INGRESS, OWN, MULTICAST, DISCOVERY, PLAIN, false },
@@ -225,6 +256,9 @@ static const struct template templates[] = {
 	{ "gateway's discovery", EGRESS, GATEWAY, OWN, DISCOVERY, PLAIN, false },
 	{ "gateway's UDP", EGRESS, GATEWAY, OWN, UDP, PLAIN, false },
 	{ "foreign network to instance", EGRESS, FOREIGN, OWN, UDP, PLAIN, false },
+	{ "across networks to instance, TCP", EGRESS, FOREIGN, OWN, TCP, PLAIN, false },
+	{ "across networks on this node to instance, echo reply", EGRESS, FOREIGN_LOCAL, OWN, ECHO_REPLY, PLAIN, false },
+	{ "across networks to instance, options", EGRESS, FOREIGN, OWN, OPTIONS, PLAIN, false },
 	{ "flycast to instance", EGRESS, FLYCAST, OWN, TCP, PLAIN, false },
 	{ "to another instance", EGRESS, REMOTE, LOCAL, TCP, PLAIN, false },
 
@@ -237,6 +271,9 @@ static const struct template templates[] = {
 	{ "out to this node", M_OUT, LOCAL, LOCAL_PEER, UDP, PLAIN, false },
 	{ "foreign network out", M_OUT, FOREIGN_LOCAL, FOREIGN, UDP, PLAIN, false },
 	{ "out across networks", M_OUT, LOCAL, FOREIGN, UDP, PLAIN, false },
+	{ "out across networks, TCP", M_OUT, LOCAL, FOREIGN, TCP, PLAIN, false },
+	{ "out across networks, ICMPv6 of many types", M_OUT, FOREIGN_LOCAL, REMOTE, ICMP_OTHER, PLAIN, false },
+	{ "moved here, out across networks", M_OUT, HERE, FOREIGN, TCP, PLAIN, false },
 	{ "resolver out to the mesh", M_OUT, RESOLVER, REMOTE, UDP, PLAIN, false },
 	{ "bad network out to the mesh", M_OUT, BAD_NETWORK, BAD_NETWORK, UDP, PLAIN, false },
 	{ "mesh form out to the mesh", M_OUT, LOCAL, REMOTE, TCP, PLAIN, true },
@@ -250,6 +287,9 @@ static const struct template templates[] = {
 	{ "this node's own, in from the mesh", M_IN, LOCAL, LOCAL_PEER, UDP, PLAIN, true },
 	{ "foreign network in", M_IN, FOREIGN, FOREIGN_LOCAL, UDP, PLAIN, true },
 	{ "in across networks", M_IN, FOREIGN, LOCAL, UDP, PLAIN, true },
+	{ "in across networks, TCP", M_IN, FOREIGN, LOCAL, TCP, PLAIN, true },
+	{ "in across networks, echo", M_IN, REMOTE, FOREIGN_LOCAL, ECHO, PLAIN, true },
+	{ "moved away, in across networks", M_IN, AWAY, FOREIGN_LOCAL, TCP, PLAIN, true },
 	{ "in to the resolver", M_IN, REMOTE, NET_RESOLVER, UDP_SERVICE, PLAIN, true },
 	{ "bad network in from the mesh", M_IN, BAD_NETWORK, BAD_NETWORK, UDP, PLAIN, true },
 	{ "bad host in from the mesh", M_IN, BAD_HOST, LOCAL, UDP, PLAIN, true },
@@ -269,6 +309,7 @@ static const struct template templates[] = {
 	{ "peer with hop-by-hop", P_IN, LOCAL_PEER, REMOTE, HOP_BY_HOP, PLAIN, false },
 	{ "peer with routing header", P_IN, LOCAL_PEER, REMOTE, ROUTING, PLAIN, false },
 	{ "peer of another node", P_IN, REMOTE_PEER, LOCAL, UDP, PLAIN, false },
+	{ "an instance's address at a peer's device, across networks", P_IN, LOCAL, FOREIGN, TCP, PLAIN, false },
 	{ "peer to foreign network", P_IN, LOCAL_PEER, FOREIGN, UDP, PLAIN, false },
 	{ "bad network's peer", P_IN, BAD_NETWORK, BAD_NETWORK, UDP, PLAIN, false },
 

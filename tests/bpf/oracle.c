@@ -197,6 +197,77 @@ static void judge_customer_headers(struct question *q)
 	object(q, next_header(q) == IPPROTO_ROUTING, SIXPN_REASON_ROUTING_HEADER);
 }
 
+/* The app of a member; 0 = it is none. */
+static uint8_t app_of(const struct question *q, const struct words *w)
+{
+	uint8_t address[16];
+
+	write_natural(w, address);
+	for (size_t i = 0; i < q->state->n_members; i++) {
+		if (!memcmp(q->state->members[i].address, address, 14))
+			return q->state->members[i].app;
+	}
+	return 0;
+}
+
+static bool may_open(const struct question *q, const struct words *from, const struct words *to)
+{
+	uint8_t from_app = app_of(q, from), to_app = app_of(q, to);
+
+	for (size_t i = 0; i < q->state->n_pairs && from_app && to_app; i++) {
+		const struct oracle_pair *p = &q->state->pairs[i];
+
+		if (p->from_network == from->network && p->to_network == to->network && p->to_app == to_app &&
+		    (!p->from_app || p->from_app == from_app))
+			return true;
+	}
+	return false;
+}
+
+static bool is_joined(const struct question *q, const struct words *source, const struct words *destination)
+{
+	return source->prefix == PREFIX && destination->prefix == PREFIX && source->network != destination->network &&
+	       (may_open(q, source, destination) || may_open(q, destination, source));
+}
+
+/* Between two networks that a rule joins at these two addresses. */
+static void judge_across(struct question *q, const struct words *source, const struct words *destination)
+{
+	bool opens = may_open(q, source, destination), answers = may_open(q, destination, source);
+	const uint8_t *transport = q->ip + IPV6_LEN;
+	size_t left = q->ip_len - IPV6_LEN;
+	int type = icmp_type(q);
+
+	switch (next_header(q)) {
+	case IPPROTO_TCP: {
+		bool ack, rst, syn;
+
+		object(q, left < 14, SIXPN_REASON_TOO_SHORT);
+		if (left < 14)
+			return;
+		ack = transport[13] & 0x10;
+		rst = transport[13] & 0x04;
+		syn = transport[13] & 0x02;
+		object(q, !opens && !ack && !(rst && !syn), SIXPN_REASON_RULE_OPENING);
+		return;
+	}
+	case IPPROTO_UDP:
+		object(q, left < 4, SIXPN_REASON_TOO_SHORT);
+		object(q, left >= 4 && !opens, SIXPN_REASON_RULE_OPENING);
+		return;
+	case IPPROTO_ICMPV6:
+		object(q, type < 0, SIXPN_REASON_TOO_SHORT);
+		if (type >= 0 && !(type >= 1 && type <= 4)) {
+			object(q, type != ICMP6_ECHO && type != ICMP6_ECHO + 1, SIXPN_REASON_RULE_HEADER);
+			object(q, type == ICMP6_ECHO && !opens, SIXPN_REASON_RULE_OPENING);
+			object(q, type == ICMP6_ECHO + 1 && !answers, SIXPN_REASON_RULE_OPENING);
+		}
+		return;
+	default:
+		object(q, true, SIXPN_REASON_RULE_HEADER);
+	}
+}
+
 /* A customer's destination which is not a service: a node's host word in the customer's own network. */
 static void judge_customer_destination(struct question *q, const struct words *destination, uint32_t network)
 {
@@ -209,7 +280,7 @@ static void judge_customer_destination(struct question *q, const struct words *d
 
 static void judge_instance_ingress(struct question *q)
 {
-	struct words destination = natural_words(q->ip + 24);
+	struct words source = natural_words(q->ip + 8), destination = natural_words(q->ip + 24);
 	uint32_t network = q->state->device.network;
 
 	judge_customer_headers(q);
@@ -222,6 +293,8 @@ static void judge_instance_ingress(struct question *q)
 	object(q, memcmp(q->ip + 8, q->state->device.address, 14), SIXPN_REASON_SOURCE_FOREIGN);
 	if (is_resolver_of(&destination, 0) || is_resolver_of(&destination, network))
 		judge_service(q);
+	else if (is_joined(q, &source, &destination))
+		judge_across(q, &source, &destination);
 	else
 		judge_customer_destination(q, &destination, network);
 }
@@ -229,7 +302,7 @@ static void judge_instance_ingress(struct question *q)
 static void judge_instance_egress(struct question *q)
 {
 	const uint8_t *source_bytes = q->ip + 8;
-	struct words source = natural_words(source_bytes);
+	struct words source = natural_words(source_bytes), destination = natural_words(q->ip + 24);
 	uint32_t network = q->state->device.network;
 
 	object(q, memcmp(q->ip + 24, q->state->device.address, 14), SIXPN_REASON_DESTINATION_FOREIGN);
@@ -238,6 +311,8 @@ static void judge_instance_egress(struct question *q)
 
 		object(q, icmp && icmp_type(q) < 0, SIXPN_REASON_TOO_SHORT);
 		object(q, !icmp || icmp_type(q) < 1 || icmp_type(q) > 4, SIXPN_REASON_GATEWAY_TYPE);
+	} else if (is_joined(q, &source, &destination)) {
+		judge_across(q, &source, &destination);
 	} else if (!is_resolver_of(&source, 0) && !is_resolver_of(&source, network)) {
 		object(q, source.prefix != PREFIX || source.network != network, SIXPN_REASON_SOURCE_NETWORK);
 		object(q, source.prefix == PREFIX && !is_node(source.host), SIXPN_REASON_SOURCE_HOST);
@@ -253,6 +328,15 @@ static void judge_same_network(struct question *q, const struct words *source, c
 	object(q, destination->prefix != PREFIX, SIXPN_REASON_DESTINATION_OUTSIDE);
 	object(q, both && !same, SIXPN_REASON_SOURCE_NETWORK);
 	object(q, both && (!same || !is_network(destination->network)), SIXPN_REASON_DESTINATION_NETWORK);
+}
+
+/* The same, or two that a rule joins. */
+static void judge_networks(struct question *q, const struct words *source, const struct words *destination)
+{
+	if (is_joined(q, source, destination))
+		judge_across(q, source, destination);
+	else
+		judge_same_network(q, source, destination);
 }
 
 static void judge_source_is_node(struct question *q, const struct words *source)
@@ -280,7 +364,7 @@ static void judge_mesh_egress(struct question *q)
 {
 	struct words source = natural_words(q->ip + 8), destination = natural_words(q->ip + 24);
 
-	judge_same_network(q, &source, &destination);
+	judge_networks(q, &source, &destination);
 	judge_source_is_node(q, &source);
 	judge_destination_is_node(q, &destination);
 	object(q, source.prefix == PREFIX && !lives_here(q, &source), SIXPN_REASON_SOURCE_NOT_LOCAL);
@@ -291,11 +375,12 @@ static void judge_mesh_ingress(struct question *q)
 {
 	struct words source = mesh_words(q->ip + 8), destination = mesh_words(q->ip + 24);
 
-	judge_same_network(q, &source, &destination);
+	judge_networks(q, &source, &destination);
 	judge_source_is_node(q, &source);
 	judge_destination_is_node(q, &destination);
 	object(q, destination.prefix == PREFIX && !lives_here(q, &destination), SIXPN_REASON_DESTINATION_NOT_LOCAL);
-	object(q, source.prefix == PREFIX && !present(q, source.network, source.host) && !moved_away(q, &source),
+	object(q, source.prefix == PREFIX && !is_joined(q, &source, &destination) && !present(q, source.network, source.host) &&
+			  !moved_away(q, &source),
 	       SIXPN_REASON_PRESENCE_MISSING);
 	object(q, source.prefix == PREFIX && (must_be_here(q, &source) || moved_here(q, &source)), SIXPN_REASON_SOURCE_IS_SELF);
 }

@@ -21,6 +21,16 @@ struct oracle_state {
 	size_t n_moved_here;
 	uint8_t moved_away[ORACLE_ENTRIES][16];
 	size_t n_moved_away;
+	struct oracle_member {
+		uint8_t address[16]; /* natural form, any address of the /112 */
+		uint8_t app;
+	} members[ORACLE_ENTRIES];
+	size_t n_members;
+	struct oracle_pair {
+		uint32_t from_network, to_network;
+		uint8_t from_app, to_app; /* from_app 0 = every app */
+	} pairs[ORACLE_ENTRIES];
+	size_t n_pairs; /* of UDP that was sent before nothing is known here: the caller forgets it from packet to packet */
 };
 
 struct oracle_answer {

@@ -7,9 +7,12 @@
  * Cases of a program are numbered: first the flips, then the mutated packets. Each follows from (seed, program, number) alone. The
  * reasons are compared in batches: every packet dropped must have raised one counter, of a reason that is true of it. */
 #include "lib/base/buf.h"
+#include "lib/bpf/internal.h"
 #include "tests/bpf/harness.h"
 #include "tests/bpf/mutate.h"
 
+#include <bpf/bpf.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +114,27 @@ static void fill_maps(struct run *run, bool in)
 		assert_int_equal(in ? bpf_moved_set(dp, BPF_MOVED_AWAY, address, run->world.hosts[1])
 				    : bpf_moved_remove(dp, BPF_MOVED_AWAY, address), 0);
 	}
+	for (size_t i = 0; i < s->n_members; i++) {
+		const uint8_t *address = s->members[i].address, app[8] = { s->members[i].app };
+
+		assert_int_equal(in ? bpf_rule_member_set(dp, address, app) : bpf_rule_member_remove(dp, address), 0);
+	}
+	for (size_t i = 0; i < s->n_pairs; i++) {
+		const struct bpf_rule_pair pair = { s->pairs[i].from_network, s->pairs[i].to_network, { s->pairs[i].from_app },
+						    { s->pairs[i].to_app } };
+
+		assert_int_equal(in ? bpf_rule_pair_set(dp, &pair) : bpf_rule_pair_remove(dp, &pair), 0);
+	}
+}
+
+/* The oracle remembers no packet. */
+static void forget_flows(struct run *run)
+{
+	int fd = run->harness.dp->maps[BPF_MAP_SLOT_RULE_FLOWS];
+	struct sixpn_rule_flow_key key;
+
+	while (!bpf_map_get_next_key(fd, NULL, &key))
+		assert_int_equal(bpf_map_delete_elem(fd, &key), 0);
 }
 
 static void enter_world(struct run *run, unsigned part, uint64_t number, bool full)
@@ -171,6 +195,13 @@ static void print_world(const struct run *run)
 		print_hex("moved here", s->moved_here[i], 16);
 	for (size_t i = 0; i < s->n_moved_away; i++)
 		print_hex("moved away", s->moved_away[i], 16);
+	for (size_t i = 0; i < s->n_members; i++) {
+		printf("  app %u", s->members[i].app);
+		print_hex("member", s->members[i].address, 16);
+	}
+	for (size_t i = 0; i < s->n_pairs; i++)
+		printf("  %-10s %08x app %u to %08x app %u\n", "may open", s->pairs[i].from_network, s->pairs[i].from_app, s->pairs[i].to_network,
+		       s->pairs[i].to_app);
 }
 
 static void print_reasons(uint64_t reasons)
@@ -233,6 +264,8 @@ static void run_case(struct run *run, uint64_t number, bool counted)
 	oracle_judge(&run->world.state, s->hook, s->l2_len, run->packet.bytes, run->packet.len, run->packet.mark, &run->answer);
 	err = (counted ? harness_run_counted : harness_run)(&run->harness, s->hook, s->l2_len, run->packet.bytes, run->packet.len,
 							     run->packet.mark, &run->result);
+	if (run->answer.pass && run->packet.bytes[s->l2_len + 6] == IPPROTO_UDP)
+		forget_flows(run);
 	wrong = err == -EPROTO ? "several reasons counted" : err ? "the kernel refused the packet" : compare(run, counted);
 	if (wrong)
 		report(run, number, wrong);
