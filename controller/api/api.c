@@ -1,11 +1,13 @@
 /* api - see api.h. */
 #include "controller/api/api.h"
 #include "controller/api/api_list.h"
+#include "controller/api/api_retry.h"
 #include "controller/graphql/graphql.h"
 
 #include "controller/store/error.h"
 #include "controller/api/http_stats.h"
 #include "lib/base/log.h"
+#include "lib/base/map.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@ struct api {
 	struct api_env env;
 	struct auth *auth;
 	size_t n_waits;
+	struct map retries; /* calls with an Idempotency-Key that are under way, by retry.id */
 	struct http_stats stats;
 };
 
@@ -40,6 +43,7 @@ struct api *api_free(struct api *api)
 	if (api) {
 		auth_free(api->auth);
 		http_stats_deinit(&api->stats);
+		map_deinit(&api->retries);
 		free(api);
 	}
 	return NULL;
@@ -69,6 +73,8 @@ static uint64_t head(const struct api *api)
 
 static void call_free(struct api_call *call)
 {
+	if (call->retry.on)
+		map_remove(&call->api->retries, call->retry.id, sizeof call->retry.id);
 	op_deinit(&call->op);
 	gql_request_free(call->graphql);
 	json_decref(call->body);
@@ -156,9 +162,9 @@ static void succeed(struct api_call *call, unsigned status)
 		call_free(call);
 		return;
 	}
-	if (!reply)
-		reply = json_object();
-	http_reply_json(call->request, status, call->op.v > v ? call->op.v : v, reply);
+	http_reply_document(call->request,
+			    &(struct http_reply){ .status = status, .v = call->op.v > v ? call->op.v : v, .replayed = call->retry.replayed },
+			    reply ? reply : json_object());
 	call_free(call);
 }
 
@@ -178,8 +184,10 @@ static void put_to_store(struct api_call *call);
 
 /* ---- waiting ---- */
 
-static unsigned success_status(const struct api_call *call)
+unsigned api_success_status(const struct api_call *call)
 {
+	if (call->retry.replayed)
+		return call->retry.status;
 	return call->route->success ? call->route->success : 200;
 }
 
@@ -188,7 +196,7 @@ static void waited(void *ctx, const struct api_wait_result *result)
 	struct api_call *call = ctx;
 
 	call->api->n_waits--;
-	if (result->lost && call->route->again && call->tries < API_TRIES_MAX && call->route->again(call)) {
+	if (result->lost && call->route->again && !call->retry.replayed && call->tries < API_TRIES_MAX && call->route->again(call)) {
 		call->tries++;
 		op_deinit(&call->op);
 		free(TAKE(call->live));
@@ -200,7 +208,7 @@ static void waited(void *ctx, const struct api_wait_result *result)
 		return;
 	}
 	api_add_wait_result(call->reply, &call->wait, result);
-	succeed(call, result->applied ? success_status(call) : 202);
+	succeed(call, result->applied ? api_success_status(call) : 202);
 }
 
 static void start_wait(struct api_call *call)
@@ -216,7 +224,7 @@ static void start_wait(struct api_call *call)
 		wait.v = head(call->api);
 		wait.foreign = !principal_is_operator(api_who(call)); /* whoever wrote that */
 	}
-	wait.give_up = call->route->again && call->tries < API_TRIES_MAX;
+	wait.give_up = call->route->again && !call->retry.replayed && call->tries < API_TRIES_MAX;
 	call->wait = wait;
 	call->api->n_waits++;
 	r = env->ops->wait(env->ctx, &wait, waited, call);
@@ -267,7 +275,7 @@ static void answer(struct api_call *call)
 	if (call->route->answer(call, &why))
 		refuse(call, &why);
 	else
-		succeed(call, success_status(call));
+		succeed(call, api_success_status(call));
 }
 
 static void watched(void *ctx)
@@ -303,6 +311,23 @@ static void start_watch(struct api_call *call)
 
 /* ---- the store ---- */
 
+static int run_route(struct store *store, struct api_call *call)
+{
+	int r = 0;
+
+	if (call->retry.on && !call->tries)
+		r = api_retry_find(store, call);
+	if (r || call->retry.replayed)
+		return r;
+	if (call->route->list)
+		r = api_list_open(store, call);
+	if (r == 0)
+		r = call->route->run(store, call);
+	if (r == 0 && call->route->list)
+		r = api_list_seal(store, call);
+	return r || !call->retry.on ? r : api_retry_keep(store, call);
+}
+
 static int run_on_store(struct store *store, struct op *op)
 {
 	struct api_call *call = container_of(op, struct api_call, op);
@@ -312,16 +337,20 @@ static int run_on_store(struct store *store, struct op *op)
 	json_decref(call->items);
 	call->reply = call->items = NULL;
 	call->dry_run_worked = false;
-	r = call->route->list ? api_list_open(store, call) : 0;
-	if (r == 0)
-		r = call->route->run(store, call);
-	if (r == 0 && call->route->list)
-		r = api_list_seal(store, call);
+	r = run_route(store, call);
 	if (r == 0 && call->dry_run) { /* refused now, so that its savepoint is rolled back */
 		call->dry_run_worked = true;
 		return why_set(&op->why, "dry_run", "", "nothing was changed");
 	}
 	return r;
+}
+
+/* 0 stands for a write that changed nothing: then what is there is as new as it gets. */
+static uint64_t written_v(const struct api_call *call)
+{
+	if (call->retry.replayed && call->retry.v)
+		return call->retry.v;
+	return call->op.v ? call->op.v : head(call->api);
 }
 
 static void ran_on_store(struct op *op)
@@ -353,8 +382,8 @@ static void ran_on_store(struct op *op)
 		return;
 	}
 	if (call->route->write)
-		json_object_set_new(call->reply, "v", json_integer((json_int_t)(op->v ? op->v : head(call->api))));
-	succeed(call, success_status(call));
+		json_object_set_new(call->reply, "v", json_integer((json_int_t)written_v(call)));
+	succeed(call, api_success_status(call));
 }
 
 static int take_live(struct api_call *call)
@@ -424,6 +453,34 @@ static void start_long(struct api_call *call)
 	}
 }
 
+/* False: it was refused. */
+static bool begin_retry(struct api_call *call)
+{
+	struct map *retries = &call->api->retries;
+	struct why why;
+
+	switch (api_retry_begin(call, &why)) {
+	case E_REFUSED:
+		refuse(call, &why);
+		return false;
+	case API_RETRY_NOT:
+		return true;
+	default:
+		break;
+	}
+	if (map_get(retries, call->retry.id, sizeof call->retry.id)) {
+		why_set(&why, "request_in_flight", "Idempotency-Key", "a request with this Idempotency-Key is still being worked on");
+		refuse_like(call, 409, &why, (struct http_reply){ .retry_after_s = 1 });
+		return false;
+	}
+	if (map_set(retries, call->retry.id, sizeof call->retry.id, call, NULL) < 0) {
+		refuse_busy(call, "no memory");
+		return false;
+	}
+	call->retry.on = true;
+	return true;
+}
+
 static void authenticated(struct api_call *call)
 {
 	struct why why;
@@ -439,6 +496,8 @@ static void authenticated(struct api_call *call)
 		refuse(call, &why);
 		return;
 	}
+	if (call->request->idempotency_key && !begin_retry(call))
+		return;
 	if (call->writes && !auth_may_write(call->api->auth, &call->question)) {
 		why_set(&why, "rate_limited", "", "this organization writes more than %u times a second", call->question.writes_per_s);
 		refuse_like(call, 429, &why, (struct http_reply){ .retry_after_s = 1 });
@@ -467,7 +526,7 @@ static void authenticated(struct api_call *call)
 	else {
 		if (call->dry_run)
 			json_object_set_new(call->reply, "dry_run", json_true());
-		succeed(call, success_status(call));
+		succeed(call, api_success_status(call));
 	}
 }
 

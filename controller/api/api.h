@@ -34,6 +34,13 @@ struct api_call {
 	json_t *items; /* of a list: what the row callback fills */
 	char after[STORE_CURSOR_SIZE]; /* of a list: where it goes on, "" = from the start; see cursor.h */
 	struct api_wait wait; /* set by check or run: instance, desired, generation if they are to be waited for; v if it wrote nothing */
+	/* of Idempotency-Key; see api_retry.h */
+	struct api_retry {
+		bool on, replayed;
+		uint8_t id[32], request[32];
+		unsigned status;
+		uint64_t v;
+	} retry;
 	/* private */
 	struct gql_request *graphql; /* of /graphql; with the next two set by its check */
 	bool writes, frees;          /* as the route's, or as the operation asks */
@@ -60,6 +67,8 @@ const struct http_stats *api_http_stats(const struct api *api);
 /* The end of what route->start began: result as of an op, with call->reply, or the reason in call->op.why. */
 void api_end(struct api_call *call, int result);
 
+/* Of a good reply, as things stand. */
+unsigned api_success_status(const struct api_call *call);
 const struct principal *api_who(const struct api_call *call);
 /* Fields of the body; NULL / fallback if absent. */
 const char *api_str(const struct api_call *call, const char *name);

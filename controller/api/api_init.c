@@ -66,7 +66,7 @@ static const struct route_field fields[] = {
 };
 
 const struct route api_init_routes[] = {
-	{ "POST", "/v1/init", ROUTE_LOCAL, .write = true, .success = 201, .fields = fields, .run = init,
+	{ "POST", "/v1/init", ROUTE_LOCAL, .write = true, .secret = true, .success = 201, .fields = fields, .run = init,
 	  .help = "make the first operator token, once" },
 	{ 0 },
 };

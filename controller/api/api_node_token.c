@@ -150,7 +150,7 @@ static const struct route_field fields[] = {
 
 const struct route api_node_token_routes[] = {
 	{ "GET", "/v1/node-tokens", ROUTE_OPERATOR, .list = true, .run = list, .help = "list join tokens" },
-	{ "POST", "/v1/node-tokens", ROUTE_OPERATOR, .write = true, .success = 201, .fields = fields, .check = check, .run = create,
+	{ "POST", "/v1/node-tokens", ROUTE_OPERATOR, .write = true, .secret = true, .success = 201, .fields = fields, .check = check, .run = create,
 	  .help = "create a join token; its text is given only here" },
 	{ "GET", "/v1/node-tokens/{token}", ROUTE_OPERATOR, .run = show, .help = "show a join token" },
 	{ "DELETE", "/v1/node-tokens/{token}", ROUTE_OPERATOR, .write = true, .frees = true, .run = revoke,

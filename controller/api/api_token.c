@@ -109,7 +109,7 @@ static const struct route_field fields[] = {
 
 const struct route api_token_routes[] = {
 	{ "GET", "/v1/tokens", ROUTE_TOKEN, .list = true, .query = "org", .run = list, .help = "list API tokens" },
-	{ "POST", "/v1/tokens", ROUTE_TOKEN, .write = true, .success = 201, .fields = fields, .check = check, .run = create,
+	{ "POST", "/v1/tokens", ROUTE_TOKEN, .write = true, .secret = true, .success = 201, .fields = fields, .check = check, .run = create,
 	  .help = "create an API token; its text is given only here" },
 	{ "GET", "/v1/tokens/{token}", ROUTE_TOKEN, .run = show, .help = "show an API token" },
 	{ "DELETE", "/v1/tokens/{token}", ROUTE_TOKEN, .write = true, .frees = true, .run = revoke, .help = "revoke an API token" },

@@ -56,6 +56,7 @@ struct route {
 	bool watch; /* takes after (a revision) and timeout: answered once there is something newer */
 	bool watch_events; /* ... an event, not only another state */
 	bool frees; /* a delete: allowed on a full disk */
+	bool secret; /* its reply holds what is shown once: it is not kept for Idempotency-Key */
 	bool drops;   /* any body is taken (its size is the server's business) and not looked at */
 	bool graphql; /* the body decides whether it writes and waits */
 	const struct route_manner *manner; /* NULL: as /v1 does */

@@ -96,6 +96,9 @@ static void exchange_free(struct exchange *x)
 		crypto_wipe(x->request.authorization, strlen(x->request.authorization));
 		free(x->request.authorization);
 	}
+	free(x->request.idempotency_key);
+	free(x->request.if_match);
+	free(x->request.if_none_match);
 	buf_deinit(&x->request.body);
 	free(x);
 }
@@ -163,6 +166,10 @@ static struct MHD_Response *make_response(const struct exchange *x, const struct
 	}
 	if (reply->allow)
 		MHD_add_response_header(m, "Allow", reply->allow);
+	if (reply->etag)
+		MHD_add_response_header(m, "ETag", reply->etag);
+	if (reply->replayed)
+		MHD_add_response_header(m, "Idempotent-Replayed", "true");
 	if (reply->authenticate)
 		MHD_add_response_header(m, "WWW-Authenticate", "Bearer realm=\"sixpn\"");
 	if (reply->retry_after_s) {
@@ -198,7 +205,13 @@ void http_reply(struct http_request *request, const struct http_reply *reply)
 
 void http_reply_json(struct http_request *request, unsigned status, uint64_t v, json_t *doc)
 {
+	http_reply_document(request, &(struct http_reply){ .status = status, .v = v }, doc);
+}
+
+void http_reply_document(struct http_request *request, const struct http_reply *like, json_t *doc)
+{
 	CLEAN_FREE char *text = json_dumps(doc, JSON_COMPACT | JSON_ENCODE_ANY);
+	struct http_reply reply = *like;
 
 	json_decref(doc);
 	if (!text) {
@@ -208,10 +221,12 @@ void http_reply_json(struct http_request *request, unsigned status, uint64_t v, 
 		http_reply_error(request, 500, &why, NULL, NULL);
 		return;
 	}
-	http_reply(request, &(struct http_reply){ .status = status, .v = v, .body = text, .body_len = strlen(text) });
+	reply.body = text;
+	reply.body_len = strlen(text);
+	http_reply(request, &reply);
 }
 
-static char *error_text(const struct exchange *x, const struct why *why, const char *hint)
+static char *error_text(const struct exchange *x, const struct why *why, const char *hint, const json_t *detail)
 {
 	CLEAN_JSON json_t *doc = NULL;
 	struct why tame = *why;
@@ -221,6 +236,8 @@ static char *error_text(const struct exchange *x, const struct why *why, const c
 	name_tame(tame.text);
 	doc = json_pack("{s:{s:s,s:s,s:s?,s:s?,s:s}}", "error", "code", tame.code, "message", tame.text, "field",
 			tame.field[0] ? tame.field : NULL, "hint", hint && *hint ? hint : NULL, "request", x->request.id);
+	if (doc && detail)
+		json_object_update(json_object_get(doc, "error"), (json_t *)(uintptr_t)detail);
 	return doc ? json_dumps(doc, JSON_COMPACT) : NULL;
 }
 
@@ -237,7 +254,7 @@ static struct http_reply error_reply(unsigned status, const char *text, const st
 void http_reply_error(struct http_request *request, unsigned status, const struct why *why, const char *hint,
 		      const struct http_reply *like)
 {
-	CLEAN_FREE char *text = error_text(container_of(request, struct exchange, request), why, hint);
+	CLEAN_FREE char *text = error_text(container_of(request, struct exchange, request), why, hint, like ? like->detail : NULL);
 	struct http_reply reply = error_reply(status, text, like);
 
 	http_reply(request, &reply);
@@ -246,7 +263,7 @@ void http_reply_error(struct http_request *request, unsigned status, const struc
 /* A refusal by the server itself, for an exchange that the handler never saw or never answered. */
 static void refuse(struct exchange *x, unsigned status, const struct why *why, const char *hint)
 {
-	CLEAN_FREE char *text = error_text(x, why, hint);
+	CLEAN_FREE char *text = error_text(x, why, hint, NULL);
 	struct http_reply reply = error_reply(status, text, NULL);
 
 	set_response(x, &reply);
@@ -263,8 +280,8 @@ static void refuse_stopping(struct exchange *x)
 /* ---- reading a request ---- */
 
 struct header_scan {
-	unsigned hosts, authorizations, lengths, encodings, forwards;
-	const char *host, *authorization, *length;
+	unsigned hosts, authorizations, lengths, encodings, forwards, keys, matches;
+	const char *host, *authorization, *length, *idempotency_key, *if_match, *if_none_match;
 };
 
 static enum MHD_Result scan_header(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
@@ -280,6 +297,12 @@ static enum MHD_Result scan_header(void *cls, enum MHD_ValueKind kind, const cha
 		scan->length = value;
 	else if (!strcasecmp(key, "Transfer-Encoding"))
 		scan->encodings++;
+	else if (!strcasecmp(key, "Idempotency-Key") && scan->keys++ == 0)
+		scan->idempotency_key = value;
+	else if (!strcasecmp(key, "If-Match") && scan->matches++ == 0)
+		scan->if_match = value;
+	else if (!strcasecmp(key, "If-None-Match") && scan->matches++ == 0)
+		scan->if_none_match = value;
 	else if (!strcasecmp(key, "Forwarded") || !strncasecmp(key, "X-Forwarded-", 12) || !strcasecmp(key, "Via"))
 		scan->forwards++;
 	return MHD_YES;
@@ -298,6 +321,10 @@ static unsigned judge_head(struct exchange *x, const struct header_scan *scan)
 		why_set(&x->why, "header_invalid", "", "Host, Authorization, Content-Length or Transfer-Encoding is given twice, or both of the last");
 		return 400;
 	}
+	if (scan->keys > 1 || scan->matches > 1) { /* whichever were taken, somebody would have meant the other */
+		why_set(&x->why, "header_invalid", "", "Idempotency-Key is given twice, or more than one of If-Match and If-None-Match");
+		return 400;
+	}
 	if (!x->request.local) {
 		if (!scan->host || !http_host_accepted(scan->host, config->host_names, config->n_host_names)) {
 			why_set(&x->why, "host_unknown", "Host", "this controller does not answer to the host name \"%.80s\"",
@@ -310,6 +337,12 @@ static unsigned judge_head(struct exchange *x, const struct header_scan *scan)
 		return 413;
 	}
 	return 0;
+}
+
+static bool keep_header(const char *value, char **ret)
+{
+	*ret = value ? strdup(value) : NULL;
+	return *ret || !value;
 }
 
 static void begin(struct exchange *x, const char *method)
@@ -337,6 +370,11 @@ static void begin(struct exchange *x, const char *method)
 	}
 	if (scan.authorization)
 		x->request.authorization = strdup(scan.authorization);
+	if (!keep_header(scan.idempotency_key, &x->request.idempotency_key) || !keep_header(scan.if_match, &x->request.if_match) ||
+	    !keep_header(scan.if_none_match, &x->request.if_none_match)) { /* a condition that is lost would be one that holds */
+		why_set(&x->why, "unavailable", "", "no memory");
+		refuse(x, 503, &x->why, NULL);
+	}
 }
 
 static enum MHD_Result collect(struct exchange *x, const char *bytes, size_t n)

@@ -37,6 +37,7 @@ struct http_request {
 	char method[16];
 	struct http_target target;
 	char *authorization; /* the header's value; NULL if none. Wiped with the request */
+	char *idempotency_key, *if_match, *if_none_match; /* those headers' values, as they came; NULL if none */
 	struct buf body;
 	bool chunked_or_length;  /* a body was announced */
 	bool local;              /* came by the UNIX socket */
@@ -57,6 +58,9 @@ struct http_reply {
 	const char *allow;        /* header Allow, of 405 */
 	unsigned retry_after_s;   /* header Retry-After; 0 = none */
 	bool authenticate;        /* header WWW-Authenticate: Bearer, of 401 */
+	const char *etag;         /* header ETag, with its quotes; NULL = none */
+	bool replayed;            /* header Idempotent-Replayed: true */
+	const json_t *detail;     /* of an error: further members of its object; borrowed, may be NULL */
 };
 
 struct http_server;
@@ -74,6 +78,8 @@ size_t http_server_connections(const struct http_server *server);
 void http_reply(struct http_request *request, const struct http_reply *reply);
 /* A JSON document, which is consumed. */
 void http_reply_json(struct http_request *request, unsigned status, uint64_t v, json_t *doc);
+/* The same with status and headers of `like`. */
+void http_reply_document(struct http_request *request, const struct http_reply *like, json_t *doc);
 /* {"error":{"code","message","field","hint","request"}}; hint may be NULL. `reply` may be NULL, else its headers are used. */
 void http_reply_error(struct http_request *request, unsigned status, const struct why *why, const char *hint,
 		      const struct http_reply *reply);

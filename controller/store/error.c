@@ -64,6 +64,9 @@ static const struct error_code table[] = {
 	{ "app_deleting", CONFLICT, "wait until it is gone" },
 	{ "instance_destroyed", CONFLICT, "create a new one" },
 	{ "already_initialized", CONFLICT, "as root on this machine: sixpn token create --kind operator" },
+	{ "request_in_flight", CONFLICT, "wait for its reply, or ask again in a second" },
+	{ "reply_not_kept", CONFLICT, "the request was done: look at what it made instead of sending it again" },
+	{ "idempotency_mismatch", 422, 1, "a new request needs a new Idempotency-Key" },
 	{ "org_missing", INVALID, "give --org" },
 	/* joining */
 	{ "join_token_invalid", FORBIDDEN, "make a new one: sixpn node token create" },

@@ -118,9 +118,9 @@ static inline struct client_reply client_raw(struct loop *loop, uint16_t port, c
 	return r;
 }
 
-/* token and body may be NULL; socket_path NULL = TCP. */
-static inline struct client_reply client_ask(struct loop *loop, uint16_t port, const char *socket_path, const char *method,
-					     const char *target, const char *token, const char *body)
+/* token and body may be NULL; socket_path NULL = TCP; headers: further lines, each with its line end. */
+static inline struct client_reply client_ask_with(struct loop *loop, uint16_t port, const char *socket_path, const char *method,
+						  const char *target, const char *token, const char *headers, const char *body)
 {
 	CLEAN_BUF struct buf b = BUF_INIT(4u << 20);
 	int fd = socket_path ? client_connect_unix(socket_path) : client_connect(port);
@@ -131,6 +131,7 @@ static inline struct client_reply client_ask(struct loop *loop, uint16_t port, c
 		buf_printf(&b, "Authorization: Bearer %s\r\n", token);
 	if (body)
 		buf_printf(&b, "Content-Length: %zu\r\n", strlen(body));
+	buf_add_str(&b, headers);
 	buf_add_str(&b, "\r\n");
 	if (body)
 		buf_add_str(&b, body);
@@ -138,6 +139,12 @@ static inline struct client_reply client_ask(struct loop *loop, uint16_t port, c
 	r = client_receive(loop, fd);
 	close(fd);
 	return r;
+}
+
+static inline struct client_reply client_ask(struct loop *loop, uint16_t port, const char *socket_path, const char *method,
+					     const char *target, const char *token, const char *body)
+{
+	return client_ask_with(loop, port, socket_path, method, target, token, "", body);
 }
 
 static inline const char *client_error_code(const struct client_reply *r)

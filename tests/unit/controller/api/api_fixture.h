@@ -20,6 +20,9 @@ struct api_fixture {
 	uint32_t host;
 	struct api_wait_result wait_result; /* what the next waits end with */
 	struct api_wait last_wait;
+	bool park; /* waits do not end until `parked` is called */
+	void (*parked)(void *done_ctx, const struct api_wait_result *result);
+	void *parked_ctx;
 	int waits, releases;
 	int silent;      /* so many of the next waits end because the gateway fell silent */
 	bool none_lives; /* no node is live after that */
@@ -81,6 +84,11 @@ static inline int fake_wait(void *ctx, const struct api_wait *wait, void (*done)
 	f->waits++;
 	f->last_wait = *wait;
 	f->wait_result.v = wait->v;
+	if (f->park) {
+		f->parked = done;
+		f->parked_ctx = done_ctx;
+		return 0;
+	}
 	if (f->silent > 0 && f->silent-- > 0) {
 		struct api_wait_result silent = { .lost = true, .v = wait->v, .nodes = 1 };
 
@@ -144,20 +152,15 @@ static inline void make_world(struct api_fixture *f)
 	make_tokens(f);
 }
 
-static inline int api_setup_with(void **state, bool world)
+/* All that stands on the store. */
+static inline void api_start(struct api_fixture *f)
 {
 	static const char *const listen[] = { "127.0.0.1:0" };
-	struct api_fixture *f = calloc(1, sizeof *f);
 	struct http_config config = { .listen = listen, .n_listen = 1 };
 	struct store_thread_events events = { fake_committed, fake_broken, f };
 	struct clock clock = clock_real();
-	void *base;
 	struct why why;
 
-	fixture_setup(&base);
-	f->base = base;
-	if (world)
-		make_world(f);
 	f->v = store_head(f->base->store);
 	snprintf(f->socket, sizeof f->socket, "%s/sock", f->base->dir);
 	config.socket_path = f->socket;
@@ -171,6 +174,36 @@ static inline int api_setup_with(void **state, bool world)
 	assert_int_equal(api_new(&f->env, &f->api), 0);
 	assert_int_equal(http_server_new(f->loop, &clock, &config, api_handle, f->api, &f->http, &why), 0);
 	f->port = http_server_port(f->http, 0);
+}
+
+static inline void api_stop(struct api_fixture *f)
+{
+	store_thread_stop(f->thread);
+	http_server_free(f->http);
+	api_free(f->api);
+	loop_free(f->loop);
+}
+
+/* Another controller on the same file. */
+static inline void api_restart(struct api_fixture *f)
+{
+	api_stop(f);
+	op_deinit(&f->base->op);
+	store_close(f->base->store);
+	fixture_open(f->base);
+	api_start(f);
+}
+
+static inline int api_setup_with(void **state, bool world)
+{
+	struct api_fixture *f = calloc(1, sizeof *f);
+	void *base;
+
+	fixture_setup(&base);
+	f->base = base;
+	if (world)
+		make_world(f);
+	api_start(f);
 	*state = f;
 	return 0;
 }
@@ -190,10 +223,7 @@ static inline int api_teardown(void **state)
 	struct api_fixture *f = *state;
 	void *base = f->base;
 
-	store_thread_stop(f->thread);
-	http_server_free(f->http);
-	api_free(f->api);
-	loop_free(f->loop);
+	api_stop(f);
 	fixture_teardown(&base);
 	free(f);
 	return 0;
@@ -202,6 +232,12 @@ static inline int api_teardown(void **state)
 static inline struct client_reply ask(struct api_fixture *f, const char *method, const char *target, const char *token, const char *body)
 {
 	return client_ask(f->loop, f->port, NULL, method, target, token, body);
+}
+
+static inline struct client_reply ask_with(struct api_fixture *f, const char *method, const char *target, const char *token, const char *headers,
+					   const char *body)
+{
+	return client_ask_with(f->loop, f->port, NULL, method, target, token, headers, body);
 }
 
 static inline struct client_reply ask_locally(struct api_fixture *f, const char *method, const char *target, const char *body)
