@@ -408,6 +408,7 @@ static void put_to_store(struct api_call *call)
 		return;
 	}
 	op_init(&call->op, run_on_store, ran_on_store, &call->question.principal, call->request->id);
+	op_from(&call->op, call->request->local ? NULL : call->request->source, call->question.by_token ? call->question.token_id : NULL);
 	call->op.write = call->writes;
 	call->op.frees = call->frees;
 	store_thread_put(call->api->env.store, &call->op);

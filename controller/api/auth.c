@@ -151,6 +151,7 @@ static void answer(struct auth_question *q, enum auth_result result)
 {
 	crypto_wipe(q->secret, sizeof q->secret);
 	q->result = result;
+	q->by_token = result == AUTH_GOOD;
 	if (result != AUTH_GOOD)
 		q->principal = (struct principal){ 0 };
 	q->answered(q);
@@ -311,6 +312,7 @@ static void touch_expired(struct loop_timer *timer)
 	t->auth = auth;
 	auth->touching = true;
 	op_init(&t->op, touch_run, touch_done, &self, NULL);
+	t->op.quiet = true;
 	store_thread_put(auth->thread, &t->op);
 }
 

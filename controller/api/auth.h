@@ -18,6 +18,7 @@ struct auth_question {
 	enum auth_result result;
 	struct principal principal;
 	uint32_t writes_per_s; /* of its org; 0 = no limit */
+	bool by_token; /* good, and by the token of token_id */
 	/* private */
 	struct auth *auth;
 	struct op op;

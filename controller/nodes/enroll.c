@@ -190,6 +190,7 @@ void enroll_take(struct controller *c, const struct link_request *request)
 	}
 	if (request->source.len == sizeof o->request.in.source)
 		memcpy(o->request.in.source, request->source.address, sizeof o->request.in.source);
+	op_from(&o->op, o->request.in.source, NULL);
 	if (c->told_to_stop || !controller_put(c, &o->op)) {
 		refuse_unavailable(c, request->handle);
 		op_free(o);

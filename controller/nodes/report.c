@@ -210,6 +210,7 @@ static void put(struct controller *c, struct node_entry *node, struct report_op 
 	}
 	op_init(&o->op, run, done, &who, NULL);
 	o->op.frees = true;
+	o->op.quiet = true;
 	o->may = (size_t)allowance_take(&node->may_report, ALLOWANCE_REPORTS, clock_mono_ms(&c->clock), o->in.n);
 	if (!controller_put(c, &o->op)) {
 		allowance_return(&node->may_report, o->may);

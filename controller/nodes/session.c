@@ -32,6 +32,7 @@ static bool put_session_op(struct controller *c, const struct node_entry *node, 
 	s->c = c;
 	s->host = node->host;
 	op_init(&s->op, run, done, &who, NULL);
+	s->op.quiet = true;
 	if (controller_put(c, &s->op))
 		return true;
 	free(s); /* the next session or poll says it again */
@@ -243,6 +244,7 @@ static void put_seen(struct controller *c, struct seen_op *s)
 	s->c = c;
 	s->now_ms = clock_real_ms(&c->clock);
 	op_init(&s->op, run_seen, seen_done, &who, NULL);
+	s->op.quiet = true;
 	if (!controller_put(c, &s->op))
 		free(s);
 }

@@ -26,6 +26,8 @@ struct op {
 
 	struct principal principal;
 	char request_id[OP_REQUEST_ID_SIZE];
+	char token[17], address[48]; /* for the audit: id of the API token, and from where; "" = none, the controller itself */
+	bool quiet; /* bookkeeping or what a node has seen: may write without a row in the audit (deletes have one all the same) */
 
 	/* Results. */
 	int result;
@@ -34,12 +36,16 @@ struct op {
 	uint64_t committed_ms; /* Unix time of that */
 	struct record **records; /* copies of what it made, in V order; given away to the committed callback */
 	size_t n_records, cap_records;
+	size_t audited; /* rows that it added to the audit */
+	int64_t excused; /* rows that it wrote beside: op_excuse */
 	bool keep_refusal; /* set by store calls whose refusal itself is to be kept (audit): E_REFUSED is then not undone */
 };
 
 /* write = true, frees = false; who is copied. request_id may be NULL. */
 void op_init(struct op *op, int (*run)(struct store *store, struct op *op), void (*done)(struct op *op), const struct principal *who,
 	     const char *request_id);
+/* Who asked, for the audit: the address (IPv4 mapped into IPv6; NULL = the local socket) and the id of the token (NULL = none). */
+void op_from(struct op *op, const uint8_t *address, const uint8_t *token);
 void op_deinit(struct op *op); /* frees the records that nobody took */
 /* Forgets records and results, for a second run. */
 void op_reset(struct op *op);

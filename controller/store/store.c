@@ -1,5 +1,6 @@
 /* store - opening: schema, identity, integrity. See store.h; batches are in store_batch.c. */
 #include "controller/store/store_internal.h"
+#include "controller/store/store_audit.h"
 #include "controller/store/store_migration.h"
 #include "lib/base/crypto.h"
 #include "lib/base/file.h"
@@ -166,6 +167,7 @@ int store_open(const struct store_options *options, struct store **ret_store, st
 		return -ENOMEM;
 	store->clock = options->clock;
 	store->ballast_bytes = options->ballast_bytes;
+	store->audit_max = options->audit_max ? options->audit_max : STORE_AUDIT_MAX;
 	store->path = strdup(options->path);
 	if (!store->path || asprintf(&store->ballast_path, "%s-ballast", options->path) < 0) {
 		store_close(store);

@@ -21,6 +21,7 @@ struct store_options {
 	const char *path;       /* the database file; made with mode 0600 if it is not there */
 	struct clock clock;
 	uint64_t ballast_bytes; /* 0 = no ballast file */
+	uint32_t audit_max;     /* rows of the audit that are kept; 0 = STORE_AUDIT_MAX */
 };
 
 /* Who wrote this log: constant while the store is open (but for store_reseed), so the loop keeps a copy. */

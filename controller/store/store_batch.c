@@ -93,9 +93,20 @@ static int begin(struct store *store)
 	return r > 0 ? -EIO : r;
 }
 
+/* What the audit does not tell does not happen: a write path that was never thought of fails in its first test. */
+static int judge_audit(const struct op *op, int64_t changed)
+{
+	if (op->quiet || op->audited || changed <= op->excused)
+		return 0;
+	log_err("store", "%s (request %s) wrote %lld rows of which the audit knows nothing: undone", op->principal.text, op->request_id,
+		(long long)changed);
+	return -EINVAL;
+}
+
 /* 0: the group goes on, whatever became of the op. Else the group is lost. */
 static int run_one(struct store *store, struct op *op)
 {
+	int64_t before = driver_changed_ever(store->driver);
 	int result, r;
 
 	op_reset(op);
@@ -111,6 +122,11 @@ static int run_one(struct store *store, struct op *op)
 		result = -EINVAL; /* somebody forwarded a condition that was his to handle */
 	if (!driver_in_transaction(store->driver)) /* on some errors SQLite ends the whole of it */
 		return result < 0 ? result : -EIO;
+	if (result == 0 || (result == E_REFUSED && op->keep_refusal))
+		r = judge_audit(op, driver_changed_ever(store->driver) - before);
+	if (r != 0)
+		result = r;
+	r = 0;
 	if (result != 0 && !(result == E_REFUSED && op->keep_refusal)) {
 		struct why why = op->why;
 

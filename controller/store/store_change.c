@@ -1,5 +1,6 @@
 /* store_change - the one way a change gets into the log. In the savepoint of its op: V+1 from the counter row (whose epoch must
- * still be ours), the log row, the newest version in `record`, and a copy for memory. */
+ * still be ours), the log row, the row of the audit, the newest version in `record`, and a copy for memory. */
+#include "controller/store/store_audit_internal.h"
 #include "controller/store/store_internal.h"
 
 #include <stdlib.h>
@@ -53,6 +54,8 @@ static int append(struct store *store, struct op *op, struct record *r, const ui
 		    "iubuuduubtti", (int64_t)r->v, r->kind, r->key, (size_t)r->key_len, r->network, r->node, org, (uint32_t)r->deleted,
 		    r->intent, r->deleted ? NULL : r->body, r->body_len, op->principal.text[0] ? op->principal.text : "nobody",
 		    op->request_id, (int64_t)now);
+	if (e == 0)
+		e = audit_change(store, op, r, org); /* while `record` holds what was */
 	if (e == 0 && r->deleted)
 		e = sql_run(store, "DELETE FROM record WHERE kind = ?1 AND key = ?2", "ub", r->kind, r->key, (size_t)r->key_len);
 	else if (e == 0)

@@ -61,6 +61,8 @@ bool driver_is_null(struct statement *st, int column);
 void driver_finish(struct statement *st); /* NULL is fine */
 /* Rows changed by the last step. */
 int64_t driver_changed(struct driver *driver);
+/* Rows changed since it was opened, those of savepoints that were rolled back too. */
+int64_t driver_changed_ever(struct driver *driver);
 
 void driver_finish_p(struct statement **st);
 #define CLEAN_STATEMENT __attribute__((cleanup(driver_finish_p)))

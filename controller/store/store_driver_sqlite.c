@@ -70,6 +70,11 @@ int64_t driver_changed(struct driver *driver)
 	return sqlite3_changes64(driver->db);
 }
 
+int64_t driver_changed_ever(struct driver *driver)
+{
+	return sqlite3_total_changes64(driver->db);
+}
+
 int driver_pragma_int(struct driver *driver, const char *sql, int64_t *ret_value)
 {
 	sqlite3_stmt *st = NULL;

@@ -15,6 +15,7 @@ struct store {
 	bool full;
 	bool no_ballast; /* there was no room for it */
 	int broken;    /* -errno: nothing can be written any more */
+	uint32_t audit_max; /* rows of the audit that are kept */
 	struct histogram commits;
 };
 
@@ -45,6 +46,12 @@ void sql_bytes(struct statement *st, int column, void *ret, size_t n); /* zeros 
 /* r: kind, key, network, node; body is put in. *ret_v may be NULL. E_REFUSED "too_large". */
 int change_put(struct store *store, struct op *op, struct record r, const struct buf *body, const uint8_t *org, uint64_t *ret_v) MUST_CHECK;
 int change_remove(struct store *store, struct op *op, struct record r, uint32_t intent, const uint8_t *org) MUST_CHECK;
+/* `rows` of what the op wrote are the store's own bookkeeping (an answer to be given again, ...), which nobody needs to be told of. An op
+ * that is not quiet and writes anything else without a row in the audit is undone: -EINVAL. */
+static inline void op_excuse(struct op *op, int64_t rows)
+{
+	op->excused += rows;
+}
 /* For the kinds that stay in the controller: key of n bytes, body = JSON text. */
 struct record change_envelope(uint32_t kind, const void *key, size_t n);
 

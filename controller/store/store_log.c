@@ -2,7 +2,6 @@
 #include "controller/store/store_log.h"
 
 #include "controller/store/store_internal.h"
-#include "controller/store/store_org.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,64 +125,5 @@ int store_log_is_own(struct store *store, const struct principal *who, uint64_t 
 		n++;
 	}
 	*ret_own = r == 0 && n == v - first_v + 1;
-	return r;
-}
-
-/* ---- audit ---- */
-
-static int parse_cursor(const struct store_page *page, int64_t *ret_before, struct why *why)
-{
-	const char *text = store_page_after(page);
-	char *end;
-
-	*ret_before = INT64_MAX;
-	if (!*text)
-		return 0;
-	errno = 0;
-	*ret_before = strtoll(text, &end, 10);
-	if (errno || *end || *ret_before <= 0)
-		return why_set(why, "cursor_invalid", "cursor", "cursor \"%.80s\" did not come from this list", text);
-	return 0;
-}
-
-int store_log_audit(struct store *store, const struct principal *who, const char *org_ref, const struct store_page *page,
-		    void (*each)(void *arg, const struct store_log_row *row), void *arg, struct store_next *ret_next, struct why *why)
-{
-	CLEAN_STATEMENT struct statement *st = NULL;
-	unsigned limit = store_page_limit(page), given = 0;
-	struct store_next next = { { 0 } }; /* ret_next may be where page->after points */
-	const uint8_t *only = principal_only_org(who);
-	struct store_log_row row;
-	struct store_org org;
-	uint64_t last = 0;
-	int64_t before;
-	int r = parse_cursor(page, &before, why);
-
-	if (r == 0 && org_ref && *org_ref) {
-		r = store_org_find(store, who, org_ref, &org, why);
-		only = org.id;
-	}
-	if (r == 0 && only)
-		r = sql_query(store, &st, "SELECT " COLUMNS "WHERE org = ?2 AND v < ?1 ORDER BY v DESC", "id", before, only);
-	else if (r == 0)
-		r = sql_query(store, &st, "SELECT " COLUMNS "WHERE v < ?1 ORDER BY v DESC", "i", before);
-	while (r == 0 && sql_next(st, &r)) {
-		read_row(st, &row);
-		if (row.has_org ? !principal_sees_org(who, row.org) : !principal_is_operator(who))
-			continue;
-		if (given == limit) {
-			snprintf(next.cursor, sizeof next.cursor, "%llu", (unsigned long long)last);
-			break;
-		}
-		if (row.record.node) { /* what only one node may know is not for auditors either: secrets of workloads, keys */
-			row.record.body = NULL;
-			row.record.body_len = 0;
-		}
-		each(arg, &row);
-		last = row.record.v;
-		given++;
-	}
-	if (r == 0)
-		*ret_next = next;
 	return r;
 }

@@ -1,4 +1,4 @@
-/* store_log - the log of changes: what memory and nodes are fed from, and what auditors read. */
+/* store_log - the log of changes: what memory and nodes are fed from. */
 #pragma once
 #include "controller/store/store.h"
 
@@ -24,7 +24,3 @@ int store_log_read_deletes(struct store *store, const struct principal *who, uin
 /* Is every change from first_v to v one of an org that the principal sees? Operators: yes. A longer span than STORE_LOG_OWN_MAX is not. */
 #define STORE_LOG_OWN_MAX 20000
 int store_log_is_own(struct store *store, const struct principal *who, uint64_t first_v, uint64_t v, bool *ret_own) MUST_CHECK;
-/* Newest first; only rows of orgs that the principal sees (operators: all). Cursor = V as text. org_ref may be NULL. */
-int store_log_audit(struct store *store, const struct principal *who, const char *org_ref, const struct store_page *page,
-		    void (*each)(void *arg, const struct store_log_row *row), void *arg, struct store_next *ret_next,
-		    struct why *why) MUST_CHECK;

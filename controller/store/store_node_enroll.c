@@ -17,6 +17,8 @@ static int refuse(struct store *store, struct op *op, struct store_node_token *t
 
 	if (r == 0 && token->refused++ < REFUSALS_KEPT)
 		r = node_token_emit(store, op, token);
+	else
+		op_excuse(op, 1);
 	op->keep_refusal = r == 0;
 	return r ? r : E_REFUSED;
 }

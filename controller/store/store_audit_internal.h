@@ -1,0 +1,8 @@
+/* store_audit_internal - what the files of the audit and store_change share. */
+#pragma once
+#include "controller/store/store_audit.h"
+
+/* Both ends; zeros while there is no row. */
+int audit_chain_get(struct store *store, struct audit_place *ret_base, struct audit_place *ret_head) MUST_CHECK;
+/* A change that is about to go into `record`, which still holds what was before. */
+int audit_change(struct store *store, struct op *op, const struct record *r, const uint8_t *org) MUST_CHECK;
