@@ -188,7 +188,7 @@ int audit_change(struct store *store, struct op *op, const struct record *r, con
 	struct audit_row row = { .v = r->v, .has_org = org, .org_name = of, .noun = record_kind_name(r->kind), .object = object };
 	int e;
 
-	if (op->quiet && !r->deleted && (r->kind == RECORD_INSTANCE || r->kind == RECORD_PEER))
+	if (op->quiet && ((!r->deleted && (r->kind == RECORD_INSTANCE || r->kind == RECORD_PEER)) || r->kind == RECORD_FAR_INSTANCE))
 		return 0; /* what a node sees is no act of anybody */
 	e = read_before(store, r, &before);
 	if (e == 0 && !r->deleted)
