@@ -202,7 +202,7 @@ int api_retry_keep(struct store *store, struct api_call *call)
 		kept.reply = strdup("");
 	}
 	kept.wait = wait_text(&call->wait);
-	r = kept.reply && kept.wait ? store_kept_put(store, call->retry.id, org ? org : api_who(call)->id, &kept) : -ENOMEM;
+	r = kept.reply && kept.wait ? store_kept_put(store, &call->op, call->retry.id, org ? org : api_who(call)->id, &kept) : -ENOMEM;
 	store_kept_deinit(&kept);
 	return r;
 }

@@ -53,17 +53,20 @@ static int make_room(struct store *store, const uint8_t owner[ID_LEN], int64_t n
 	return r ? r : sql_run(store, "DELETE FROM kept_reply WHERE owner = ?1 AND seq <= ?2", "di", owner, *ret_seq - STORE_KEPT_MAX);
 }
 
-int store_kept_put(struct store *store, const uint8_t id[32], const uint8_t owner[ID_LEN], const struct store_kept *kept)
+int store_kept_put(struct store *store, struct op *op, const uint8_t id[32], const uint8_t owner[ID_LEN], const struct store_kept *kept)
 {
+	int64_t changed = driver_changed_ever(store->driver);
 	int64_t now = (int64_t)clock_real_ms(&store->clock), seq = 0;
 	int r = sql_run(store, "DELETE FROM kept_reply WHERE id = ?1", "k", id);
 
 	if (r == 0)
 		r = make_room(store, owner, now, &seq);
-	return r ? r :
-		   sql_run(store,
-			   "INSERT INTO kept_reply (owner, seq, id, request, status, reply, wait, about, first_v, v, expires_ms) "
-			   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-			   "dikkutttiii", owner, seq, id, kept->request, (uint32_t)kept->status, kept->reply, kept->wait, kept->about,
-			   (int64_t)kept->first_v, (int64_t)kept->v, now + (int64_t)STORE_KEPT_MS);
+	if (r == 0)
+		r = sql_run(store,
+			    "INSERT INTO kept_reply (owner, seq, id, request, status, reply, wait, about, first_v, v, expires_ms) "
+			    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+			    "dikkutttiii", owner, seq, id, kept->request, (uint32_t)kept->status, kept->reply, kept->wait, kept->about,
+			    (int64_t)kept->first_v, (int64_t)kept->v, now + (int64_t)STORE_KEPT_MS);
+	op_excuse(op, driver_changed_ever(store->driver) - changed);
+	return r;
 }

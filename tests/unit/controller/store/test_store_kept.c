@@ -9,7 +9,7 @@ static void put(struct fixture *f, unsigned n, uint8_t owner)
 	uint8_t id[32] = { owner }, who[ID_LEN] = { owner };
 
 	memcpy(id + 4, &n, sizeof n);
-	assert_int_equal(store_kept_put(f->store, id, who, &kept), 0);
+	assert_int_equal(store_kept_put(f->store, &f->op, id, who, &kept), 0);
 }
 
 static bool is_there(struct fixture *f, unsigned n, uint8_t owner)

@@ -1,4 +1,4 @@
--- 0004_audit - who changed what: one row for each change that somebody made, written in the transaction of the change. Each row's hash
+-- 0005_audit - who changed what: one row for each change that somebody made, written in the transaction of the change. Each row's hash
 -- covers the hash before it and the row itself, so that no row can be changed, taken out or put in between unnoticed.
 CREATE TABLE audit (
   n INTEGER NOT NULL PRIMARY KEY CHECK (n > 0), -- gap-free
