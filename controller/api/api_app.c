@@ -63,6 +63,17 @@ static int create(struct store *store, struct api_call *call)
 	return r;
 }
 
+int api_app_make(struct store *store, struct op *op, const char *org, const char *network, const char *name, struct store_app *ret_app)
+{
+	struct store_network made;
+	int r = store_app_create(store, op, org, network, name, ret_app);
+
+	if (r != E_REFUSED || strcmp(op->why.code, "network_not_found") || !network || strchr(network, '/'))
+		return r;
+	r = store_network_create(store, op, org, network, &made);
+	return r ? r : store_app_create(store, op, org, network, name, ret_app);
+}
+
 static int delete(struct store *store, struct api_call *call)
 {
 	struct store_deletion deletion;

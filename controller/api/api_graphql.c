@@ -9,7 +9,8 @@
 
 #define GRAPHQL_WAIT_MS 30000u
 
-static const struct gql_type *const tables[] = { gql_viewer_types, gql_org_types, gql_region_types, gql_wireguard_types, NULL };
+static const struct gql_type *const tables[] = { gql_viewer_types, gql_org_types, gql_region_types, gql_wireguard_types,
+						gql_app_types, gql_machine_types, gql_token_types, gql_ip_types, NULL };
 
 /* flyctl and other clients know these words; ours stands in extensions.reason. */
 static const char *code_of(const char *code)
@@ -18,7 +19,8 @@ static const char *code_of(const char *code)
 	case 401:
 	case 403: return "UNAUTHORIZED";
 	case 404: return "NOT_FOUND";
-	case 409: return "UNPROCESSABLE";
+	case 409:
+	case 422: return "UNPROCESSABLE";
 	case 429: return "RATE_LIMITED";
 	case 400:
 	case 413: return "INVALID";
@@ -26,7 +28,7 @@ static const char *code_of(const char *code)
 	}
 }
 
-const struct gql_schema api_graphql_schema = { tables, code_of };
+const struct gql_schema api_graphql_schema = { tables, code_of, gql_absent };
 
 /* What mutations need beside their resolver. */
 static const struct mutation {
@@ -36,6 +38,12 @@ static const struct mutation {
 	bool frees; /* a delete: allowed on a full disk */
 } mutations[] = {
 	{ "addWireGuardPeer", .waits = true },
+	{ "deleteApp", .frees = true },
+	{ "releaseIpAddress", .frees = true },
+	{ "createLimitedAccessToken", .reads = true },
+	{ "deleteLimitedAccessToken", .frees = true },
+	{ "deleteDelegatedWireGuardToken", .frees = true },
+	{ "logOut", .frees = true },
 	{ "removeWireGuardPeer", .frees = true },
 	{ "validateWireGuardPeers", .reads = true },
 };

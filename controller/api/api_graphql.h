@@ -12,8 +12,10 @@ struct gql_call {
 };
 
 /* The tables of the nouns; Query, Mutation and Organization have fields in several. */
-extern const struct gql_type gql_viewer_types[], gql_org_types[], gql_region_types[], gql_wireguard_types[];
+extern const struct gql_type gql_viewer_types[], gql_org_types[], gql_region_types[], gql_wireguard_types[], gql_app_types[],
+	gql_machine_types[], gql_token_types[], gql_ip_types[];
 
+extern const struct gql_absent gql_absent[];
 extern const struct gql_schema api_graphql_schema;
 
 /* Loop thread: what only memory knows of peers (gatewayStatus) goes into the reply. */
@@ -26,5 +28,9 @@ struct store_org;
 /* By slug or id; "personal" is the caller's own. An error if there is none. */
 int gql_org_find(struct gql_call *gql, const char *ref, struct store_org *ret_org, struct why *why) MUST_CHECK;
 json_t *gql_org_json(struct gql_call *gql, const struct store_org *org);
+struct store_app;
+/* By name, "org/name" or id. */
+int gql_app_find(struct gql_call *gql, const char *ref, struct store_app *ret_app, struct why *why) MUST_CHECK;
+int gql_app_json(struct gql_call *gql, const struct store_app *app, json_t **ret, struct why *why) MUST_CHECK;
 /* A number that programs may keep in a double: 53 bits of the id. */
 uint64_t gql_number_of(const uint8_t id[ID_LEN]);

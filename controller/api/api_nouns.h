@@ -19,6 +19,10 @@ int api_peer_make(struct store *store, struct api_call *call, struct store_peer_
 bool api_peer_make_again(struct api_call *call); /* as route->again */
 int api_peer_parse_public(const struct api_call *call, const char *field, const char *text, uint8_t ret_key[32],
 			  struct why *why) MUST_CHECK;
+struct store_app;
+/* A network that is named for the first time is made with the app, as Fly's is. network NULL = the default one. */
+int api_app_make(struct store *store, struct op *op, const char *org, const char *network, const char *name,
+		 struct store_app *ret_app) MUST_CHECK;
 json_t *api_token_json(const struct store_token *token);
 /* "host", "gateway", "host,gateway" <-> ROLE_* bits. E_REFUSED. */
 int api_parse_roles(const char *field, const char *text, uint32_t *ret_roles, struct why *why) MUST_CHECK;

@@ -225,7 +225,7 @@ static int make(struct gql_request *q, const char *text, size_t len, const char 
 		r = choose(q, operation, &why);
 	}
 	if (r == 0)
-		r = type_variables(q->schema, q->operation, variables, &q->variables, &why);
+		r = type_variables(q->schema, q->operation, variables, &q->variables, &q->unknown, &why);
 	if (r == E_REFUSED)
 		*ret_errors = json_pack("[o]", plan_error(q->schema, &why, line, column, NULL));
 	return r ? r : plan_make(q, ret_errors);

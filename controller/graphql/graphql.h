@@ -40,11 +40,18 @@ struct gql_type {
 	const char *const *names;       /* values of an enum, members of a union; ended by NULL. A member's object carries "__typename" */
 };
 
+/* What clients ask for and is not offered, with the sentence that says so: else they would only hear of an unknown field. Judged by name
+ * alone, before arguments and what is below. */
+struct gql_absent {
+	const char *type, *field, *sentence;
+};
+
 /* Every noun brings a table; a type may stand in several, and has the fields of all. "Query" and "Mutation" are the roots. */
 struct gql_schema {
 	const struct gql_type *const *tables; /* each ended by a NULL name; the list by NULL */
 	/* extensions.code for the code of a refusal; NULL = that itself */
 	const char *(*code_of)(const char *code);
+	const struct gql_absent *absent; /* ended by a NULL type; may be NULL. Refused as "not_offered" */
 };
 
 struct gql_request;

@@ -286,6 +286,8 @@ static int plan_field(struct planner *p, struct group *g, const char *type, stru
 	p->column = s->column;
 	if (strcmp(s->name, "__typename")) {
 		f->field = type_field(p->request->schema, type, s->name);
+		if (!f->field && type_absent(p->request->schema, type, s->name))
+			return why_set(&p->why, "not_offered", s->name, "%s", type_absent(p->request->schema, type, s->name));
 		if (!f->field && (!strcmp(s->name, "__schema") || !strcmp(s->name, "__type")))
 			return why_set(&p->why, "field_unknown", s->name, "introspection (\"%s\") is not offered here", s->name);
 		if (!f->field)
@@ -367,6 +369,11 @@ int plan_make(struct gql_request *request, json_t **ret_errors)
 		r = plan_set(&p, &node, root, &request->root);
 	if (r == 0 && request->operation->mutation)
 		r = check_mutation(&p);
+	if (r >= 0 && request->unknown.code[0] && (r == 0 || strcmp(p.why.code, "not_offered"))) {
+		p.line = p.depth = 0;
+		p.why = request->unknown;
+		r = E_REFUSED;
+	}
 	if (r == E_REFUSED)
 		*ret_errors = json_pack("[o]", plan_error(request->schema, &p.why, p.line, p.column, path_json(&p)));
 	return r;

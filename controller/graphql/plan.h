@@ -28,6 +28,7 @@ struct gql_request {
 	struct document doc;
 	const struct operation *operation;
 	json_t *variables;
+	struct why unknown; /* of variables: see type_variables */
 	struct plan_set *root;
 	struct plan_field *made;
 };

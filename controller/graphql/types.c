@@ -73,6 +73,14 @@ const struct gql_field *type_field(const struct gql_schema *schema, const char *
 	return NULL;
 }
 
+const char *type_absent(const struct gql_schema *schema, const char *type, const char *name)
+{
+	for (const struct gql_absent *a = schema->absent; a && a->type; a++)
+		if (!strcmp(a->type, type) && !strcmp(a->field, name))
+			return a->sentence;
+	return NULL;
+}
+
 bool type_has_name(const struct gql_type *type, const char *name)
 {
 	for (const char *const *n = type->names; n && *n; n++)
@@ -197,7 +205,8 @@ static int check_declared(const struct gql_schema *schema, const struct variable
 	return why_set(why, "type_unknown", v->name, "variable \"$%.60s\" has type %.80s, which is no input type here", v->name, v->type);
 }
 
-int type_variables(const struct gql_schema *schema, const struct operation *operation, const json_t *given, json_t **ret, struct why *why)
+int type_variables(const struct gql_schema *schema, const struct operation *operation, const json_t *given, json_t **ret,
+		   struct why *ret_unknown, struct why *why)
 {
 	CLEAN_JSON json_t *all = json_object();
 	struct type_scope none = { schema, operation, NULL };
@@ -208,8 +217,11 @@ int type_variables(const struct gql_schema *schema, const struct operation *oper
 		const json_t *j = json_object_get(given, v->name);
 
 		taken = NULL;
-		if (check_declared(schema, v, why))
-			return E_REFUSED;
+		if (check_declared(schema, v, why)) {
+			if (!ret_unknown->code[0])
+				*ret_unknown = *why;
+			continue;
+		}
 		if (v->fallback && !j)
 			r = type_value(&none, v->name, span_of(v->type), v->fallback, &taken, why);
 		else if (j || span_required(span_of(v->type)))

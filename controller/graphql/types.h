@@ -22,9 +22,13 @@ const struct gql_type *type_find(const struct gql_schema *schema, const char *na
 const struct gql_field *type_field(const struct gql_schema *schema, const char *type, const char *name);
 bool type_has_name(const struct gql_type *type, const char *name); /* an enum's value, a union's member */
 
-/* Values of variables, as declared: an object. E_REFUSED with why. */
+/* Why that field is not there, NULL = nothing is known of it. */
+const char *type_absent(const struct gql_schema *schema, const char *type, const char *name);
+
+/* Values of variables, as declared: an object. E_REFUSED with why. A variable whose type nobody knows gets no value and is put into
+ * ret_unknown (the first; code "" = none): whoever uses it may be told something better. */
 int type_variables(const struct gql_schema *schema, const struct operation *operation, const json_t *given, json_t **ret,
-		   struct why *why) MUST_CHECK;
+		   struct why *ret_unknown, struct why *why) MUST_CHECK;
 struct type_scope {
 	const struct gql_schema *schema;
 	const struct operation *operation;

@@ -68,6 +68,7 @@ static const struct error_code table[] = {
 	{ "reply_not_kept", CONFLICT, "the request was done: look at what it made instead of sending it again" },
 	{ "idempotency_mismatch", 422, 1, "a new request needs a new Idempotency-Key" },
 	{ "org_missing", INVALID, "give --org" },
+	{ "not_offered", 422, 1, "" },
 	/* joining */
 	{ "join_token_invalid", FORBIDDEN, "make a new one: sixpn node token create" },
 	{ "join_token_expired", FORBIDDEN, "make a new one: sixpn node token create" },

@@ -84,4 +84,7 @@ static const struct gql_type fx_types[] = { { .name = "Query", .fields = fx_quer
 					    { 0 } };
 static const struct gql_type fx_more[] = { { .name = "Hero", .fields = fx_hero_more }, { 0 } };
 static const struct gql_type *const fx_tables[] = { fx_types, fx_more, NULL };
-static const struct gql_schema fx_schema = { fx_tables, NULL };
+static const struct gql_absent fx_absent[] = { { "Hero", "cape", "no hero wears a cape" },
+					       { "Mutation", "fly", "nobody flies here" },
+					       { 0 } };
+static const struct gql_schema fx_schema = { fx_tables, NULL, fx_absent };

@@ -271,6 +271,29 @@ static void a_reply_has_a_limit_too(void **state)
 	expect_part("{hero{friends{friends{friends{id}}}}}", "\"errors\"", false);
 }
 
+static void what_is_not_offered_says_so_with_its_place_whatever_its_arguments_are(void **state)
+{
+	static const struct row rows[] = {
+		{ "{h:hero{id c:cape(size:5){colour}}}", NULL, NULL,
+		  "{\"errors\":[{\"message\":\"no hero wears a cape\",\"extensions\":{\"code\":\"not_offered\",\"reason\":\"not_offered\",\"field\":\"cape\"},"
+		  "\"locations\":[{\"line\":1,\"column\":12}],\"path\":[\"h\",\"c\"]}]}" },
+		{ "mutation($in:FlyInput!){fly(input:$in){height}}", NULL, "{\"in\":{\"far\":true}}",
+		  "{\"errors\":[{\"message\":\"nobody flies here\",\"extensions\":{\"code\":\"not_offered\",\"reason\":\"not_offered\",\"field\":\"fly\"},"
+		  "\"locations\":[{\"line\":1,\"column\":25}],\"path\":[\"fly\"]}]}" },
+	};
+	/* a type that nobody knows stays the error of what is offered */
+	static const struct row unknown[] = {
+		{ "query($x:Nosuch){hero{id}}", NULL, "{\"x\":1}", "variable \\\"$x\\\" has type Nosuch" },
+		{ "query($x:Nosuch){echo(s:$x)}", NULL, "{\"x\":1}", "variable \\\"$x\\\" has type Nosuch" },
+		{ "query($x:Nosuch!){nothing}", NULL, NULL, "variable \\\"$x\\\" has type Nosuch" },
+		{ "{cape}", NULL, NULL, "field \\\"cape\\\" does not exist on type Query" },
+	};
+
+	(void)state;
+	expect_rows(rows, ARRAY_LEN(rows), true);
+	expect_rows(unknown, ARRAY_LEN(unknown), false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +306,7 @@ int main(void)
 		cmocka_unit_test(cost_is_counted_after_fragments_are_expanded),
 		cmocka_unit_test(long_arguments_cost_wherever_a_fragment_brings_them),
 		cmocka_unit_test(a_reply_has_a_limit_too),
+		cmocka_unit_test(what_is_not_offered_says_so_with_its_place_whatever_its_arguments_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
