@@ -256,14 +256,21 @@ static int sync_roles(struct node *node)
 	return 0;
 }
 
-static void let_speak(struct node *node, const struct presence *wanted)
+static int let_speak(struct node *node, const struct presence *wanted)
 {
 	int e = node->kernel->let_speak(node, wanted);
 
-	if (e == 0)
-		return;
-	complain_of_unheard(node, e);
-	apply_later(node);
+	if (e != 0) {
+		complain_of_unheard(node, e);
+		apply_later(node);
+	}
+	return e;
+}
+
+/* The map is large, and a look through it costs more than the rest of an apply: when nothing is new in it, it is left alone. */
+static bool presence_is_there(const struct node *node, const struct presence *wanted)
+{
+	return node->presence_stands && !node->moved_due && !node->mesh_guard_due && presence_equal(&node->presence, wanted);
 }
 
 /* What is at home counts as moved no longer, even if nothing else can be done about it. True: it is not as it was. */
@@ -369,7 +376,8 @@ void node_apply(struct node *node, const struct replica_change *change)
 	struct presence wanted = { 0 };
 	bool moved;
 	bool presence_known; /* else what is there stays: an empty set would silence every network */
-	int e;
+	bool stands;
+	int e, unheard = 0;
 
 	if (node->replica.torn) /* what is missing is not gone; the snapshot that mends it is applied whole */
 		return;
@@ -383,8 +391,9 @@ void node_apply(struct node *node, const struct replica_change *change)
 	if (e < 0)
 		apply_complain(node, "presence", e, NULL);
 	moved = note_moved(node);
-	if (presence_known)
-		let_speak(node, &wanted);
+	stands = presence_known && presence_is_there(node, &wanted);
+	if (presence_known && !stands)
+		unheard = let_speak(node, &wanted);
 	complain_of_moved(node);
 	if (change->all || change->fabric || moved || node->unreached)
 		reach(node);
@@ -392,10 +401,11 @@ void node_apply(struct node *node, const struct replica_change *change)
 	e = sync_roles(node);
 	if (e < 0)
 		apply_complain(node, "roles", e, NULL);
-	e = presence_known ? node->kernel->silence(node, &wanted) : 0;
+	e = presence_known && !stands ? node->kernel->silence(node, &wanted) : 0;
 	if (e < 0)
 		silence_failed(node, e);
 	if (presence_known) {
+		node->presence_stands = e == 0 && unheard == 0;
 		awaits_forget_settled(node, &wanted);
 		presence_deinit(&node->presence);
 		node->presence = wanted;

@@ -77,6 +77,7 @@ struct node {
 	const struct kernel_ops *kernel;
 	struct drift *drift;
 	struct presence presence; /* of the last apply */
+	bool presence_stands;     /* the map held it then: it needs no look while it stays the same. What others change, repair puts back */
 	struct moved moved;       /* of the last apply */
 	bool moved_due;           /* it changed, and ways of before may still be there */
 	bool mesh_guard_due;      /* the programs of an earlier version stay on the mesh until the first apply has filled our maps */

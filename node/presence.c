@@ -101,6 +101,11 @@ bool presence_has(const struct presence *p, uint32_t network, uint32_t host)
 	return p->n && bsearch(&key, p->pairs, p->n, sizeof key, compare);
 }
 
+bool presence_equal(const struct presence *a, const struct presence *b)
+{
+	return a->n == b->n && (!a->n || !memcmp(a->pairs, b->pairs, a->n * sizeof *a->pairs));
+}
+
 int presence_add(struct bpf_datapath *datapath, const struct presence *wanted, struct presence *ret_refused, size_t *ret_added)
 {
 	struct gather refused = { .n = 0 };

@@ -20,6 +20,7 @@ void presence_deinit(struct presence *p);
 /* A network that is not known is suspended. */
 bool presence_suspended(const struct replica *replica, uint32_t network);
 bool presence_has(const struct presence *p, uint32_t network, uint32_t host);
+bool presence_equal(const struct presence *a, const struct presence *b);
 
 /* Adds what is missing in the map. What it does not take is in *ret_refused (which may hold those of before), the rest is added; the
  * first error. */

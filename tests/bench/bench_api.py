@@ -1,6 +1,7 @@
 """bench_api - the HTTP API beside etcd's, both over loopback TCP with their state on the same disk, in turn: reads, durable writes, and
-writes that are answered when every node has applied them (?wait=applied). etcd knows no such thing; beside it stands what one would build:
-a watcher per node that acknowledges with a put of its own (http_blast.c says what that leaves out, to etcd's advantage)."""
+writes that are answered when every node has applied them (?wait=applied). Beside what nodes are told stands etcd with as many watchers.
+etcd knows no applied; beside it stands what one would build: watchers that acknowledge with a put of their own (http_blast.c says what that
+leaves out, to etcd's advantage)."""
 import base64
 import json
 import os
@@ -102,12 +103,16 @@ class Bench:
         self.save("ours", [request("GET", f"/v1/instances/{i}", None, self.token) for i in self.instances])
         self.save("etcd", [request("POST", "/v3/kv/range", {"key": b64(f"instance/{i}"), **body}) for i in self.instances])
 
-    def writes(self, wait):
+    def writes(self, wait, of_nodes=True):
+        """What an instance is, nodes must know; the limits of an organization they need not."""
         ours, etcd = [], []
         for _ in range(REQUESTS):
             self.serial += 1
             instance = self.instances[self.serial % OBJECTS]
-            ours.append(request("PATCH", f"/v1/instances/{instance}?wait={wait}", {"metadata": {"serial": str(self.serial)}}, self.token))
+            if of_nodes:
+                ours.append(request("PATCH", f"/v1/instances/{instance}?wait={wait}", {"metadata": {"serial": str(self.serial)}}, self.token))
+            else:
+                ours.append(request("PATCH", f"/v1/orgs/acme?wait={wait}", {"limits": {"tokens": 100 + self.serial % 1000}}, self.token))
             value = f"v{self.serial:011d}"  # 12 bytes: no padding in base64
             etcd.append(request("POST", "/v3/kv/put", {"key": b64(f"instance/{instance}"), "value": b64(value)}, tag=b64(value)))
         self.save("ours", ours)
@@ -131,12 +136,14 @@ class Bench:
         self.compare("read, linearizable")
         self.reads(True)
         self.compare("read, beside etcd's serializable")
-        self.writes("recorded")
+        self.writes("recorded", of_nodes=False)
         self.compare("durable write")
-        self.writes("applied")
         watch = request("POST", "/v3/watch", {"create_request": {"key": b64("instance/"), "range_end": b64("instance0")}})
         self.lab.controller.path("/run/watch").write_text(watch.split("\n", 1)[1])
-        self.compare(f"write applied at {len(NODES)} nodes", (len(NODES), "/run/watch"))
+        self.writes("recorded")
+        self.compare(f"durable write that {len(NODES)} nodes are told", (len(NODES), "/run/watch", "listen"))
+        self.writes("applied")
+        self.compare(f"write applied at {len(NODES)} nodes", (len(NODES), "/run/watch", "acknowledge"))
 
     def etcd_version(self):
         return subprocess.run([ETCD, "--version"], capture_output=True, text=True).stdout.split()[2]

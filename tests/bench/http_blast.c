@@ -1,13 +1,13 @@
 /* http_blast - requests of HTTP/1.1 over open connections, each as soon as the reply to the last is there, for bench_api.py:
  *
- *     http_blast ADDRESS PORT CONNECTIONS SECONDS REQUESTS [WATCHERS WATCH_REQUEST]
+ *     http_blast ADDRESS PORT CONNECTIONS SECONDS REQUESTS [WATCHERS WATCH_REQUEST listen|acknowledge]
  *
  * REQUESTS holds whole requests, one after the other, each after a line "BYTES TAG"; they are sent in turn and from the start again. Prints
  * requests per second, p50 and p99 in microseconds and how many replies were no success.
  *
- * With WATCHERS it makes of etcd what ?wait=applied is: that many connections send WATCH_REQUEST and read what streams back; each that
- * sees the TAG of a request under way as a value acknowledges it by a put of its own, and the request is done when its reply and the
- * replies to all those puts are there. That leaves out what a program would need besides, to its advantage: nobody writes down what it
+ * With WATCHERS that many connections send WATCH_REQUEST and read what streams back. With `acknowledge` they make of etcd what
+ * ?wait=applied is: each that sees the TAG of a request under way as a value acknowledges it by a put of its own, and the request is done
+ * when its reply and the replies to all those puts are there. That leaves out what a program would need besides, to its advantage: nobody writes down what it
  * saw, and whoever waits does not watch for the acknowledgements. Shares no code with what it measures. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -59,7 +59,7 @@ static struct end loads[CONNECTIONS_MAX], watches[WATCHERS_MAX], acks[WATCHERS_M
 static uint32_t *samples_us;
 static size_t n_samples, samples_room, n_failed;
 static int epoll_fd;
-static bool ending;
+static bool ending, acknowledging;
 
 static void die(const char *what)
 {
@@ -164,7 +164,7 @@ static void ask_next(struct end *e)
 
 static void finish_request(struct end *e)
 {
-	if (!e->replied || e->acks < n_watchers)
+	if (!e->replied || (acknowledging && e->acks < n_watchers))
 		return;
 	if (n_samples == samples_room) {
 		samples_room = samples_room ? samples_room * 2 : 65536;
@@ -263,7 +263,10 @@ static void took(struct end *e)
 	size_t len;
 
 	if (e->role == WATCH) {
-		look_for_tags(e);
+		if (acknowledging)
+			look_for_tags(e);
+		else
+			e->in_len = 0;
 		return;
 	}
 	len = reply_len(e, &status);
@@ -337,7 +340,7 @@ static void open_watchers(const char *path)
 	for (size_t i = 0; i < n_watchers; i++) {
 		open_end(&watches[i], WATCH);
 		ask(&watches[i], text, len);
-		for (size_t j = 0; j < n_loads; j++) {
+		for (size_t j = 0; acknowledging && j < n_loads; j++) {
 			open_end(&acks[i][j], ACK);
 			acks[i][j].load = &loads[j];
 		}
@@ -350,20 +353,21 @@ int main(int argc, char **argv)
 	uint64_t started;
 	double seconds;
 
-	if (argc != 6 && argc != 8) {
-		fprintf(stderr, "usage: http_blast ADDRESS PORT CONNECTIONS SECONDS REQUESTS [WATCHERS WATCH_REQUEST]\n");
+	if (argc != 6 && argc != 9) {
+		fprintf(stderr, "usage: http_blast ADDRESS PORT CONNECTIONS SECONDS REQUESTS [WATCHERS WATCH_REQUEST listen|acknowledge]\n");
 		return 2;
 	}
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	to.sin_port = htons((uint16_t)atoi(argv[2]));
 	n_loads = (size_t)atoi(argv[3]);
-	n_watchers = argc == 8 ? (size_t)atoi(argv[6]) : 0;
+	acknowledging = argc == 9 && !strcmp(argv[8], "acknowledge");
+	n_watchers = argc == 9 ? (size_t)atoi(argv[6]) : 0;
 	if (inet_pton(AF_INET, argv[1], &to.sin_addr) != 1 || n_loads < 1 || n_loads > CONNECTIONS_MAX || n_watchers > WATCHERS_MAX) {
 		fprintf(stderr, "an IPv4 address, 1 to %d connections, up to %d watchers\n", CONNECTIONS_MAX, WATCHERS_MAX);
 		return 2;
 	}
 	read_requests(argv[5]);
-	if (argc == 8)
+	if (argc == 9)
 		open_watchers(argv[7]);
 	started = now_ns();
 	for (size_t i = 0; i < n_loads; i++)
