@@ -1,8 +1,8 @@
 /* apply - from records to machine. The order is make before break:
- *   1. presence, moved addresses and mesh peers that are new (others may speak to us, we reach them)
+ *   1. presence, moved addresses, peering rules and mesh peers that are new (others may speak to us, we reach them)
  *   2. names                                    (new ones are answered, withdrawn ones are gone)
  *   3. roles                                    (interfaces, programs, processes; they report their own truth)
- *   4. presence and moved addresses that are gone
+ *   4. presence, moved addresses and peering rules that are gone
  * Every step is level-triggered and goes on after an error of one object: that object becomes a record error, the rest applies. */
 #include "node/apply_internal.h"
 #include "node/awaits.h"
@@ -315,6 +315,49 @@ static void silence_failed(struct node *node, int e)
 	apply_later(node);
 }
 
+/* A rule, or an instance at its other end, that lets nothing pass because it cannot be read. */
+static int note_unreadable(void *ctx, const struct record *record)
+{
+	struct node *node = ctx;
+	struct far_instance_record far;
+	struct rule_record rule;
+	struct why why;
+
+	if (record->kind == RECORD_RULE ? rule_decode(record, &rule, &why) : far_instance_decode(record, &far, &why))
+		node_errors_add(&node->errors, record->kind, record->key, record->key_len, record->v, why.text);
+	return 0;
+}
+
+/* True: something may have to change in the maps. Without memory what is there stays. */
+static bool note_rules(struct node *node)
+{
+	struct rules now;
+	int e = node->kernel->open_rules ? rules_wanted(&node->replica, &now) : -ENOSYS;
+
+	if (e < 0) {
+		if (e != -ENOSYS) {
+			complain_of_self(node, "peering rules", e, NULL);
+			apply_later(node);
+		}
+		return false;
+	}
+	if (node->replica.n_by_kind[RECORD_RULE]) {
+		replica_each(&node->replica, RECORD_RULE, note_unreadable, node);
+		replica_each(&node->replica, RECORD_FAR_INSTANCE, note_unreadable, node);
+	}
+	node->rules_due |= node->applies == 1 || !rules_equal(&node->rules, &now);
+	rules_deinit(&node->rules);
+	node->rules = now;
+	return node->rules_due;
+}
+
+/* What could not be done is tried again; a rule that is gone may still be open then, so V is not applied without a word. */
+static void rules_failed(struct node *node, int e)
+{
+	complain_of_self(node, "peering rules", e, NULL);
+	apply_later(node);
+}
+
 static void reach(struct node *node)
 {
 	struct why why = { 0 };
@@ -374,7 +417,8 @@ static void names_again_expired(struct loop_timer *timer)
 void node_apply(struct node *node, const struct replica_change *change)
 {
 	struct presence wanted = { 0 };
-	bool moved;
+	bool moved, rules;
+	int opened = 0;
 	bool presence_known; /* else what is there stays: an empty set would silence every network */
 	bool stands;
 	int e, unheard = 0;
@@ -395,6 +439,9 @@ void node_apply(struct node *node, const struct replica_change *change)
 	if (presence_known && !stands)
 		unheard = let_speak(node, &wanted);
 	complain_of_moved(node);
+	rules = note_rules(node);
+	if (rules)
+		opened = node->kernel->open_rules(node);
 	if (change->all || change->fabric || moved || node->unreached)
 		reach(node);
 	sync_names(node, change);
@@ -404,6 +451,11 @@ void node_apply(struct node *node, const struct replica_change *change)
 	e = presence_known && !stands ? node->kernel->silence(node, &wanted) : 0;
 	if (e < 0)
 		silence_failed(node, e);
+	e = rules ? node->kernel->close_rules(node) : 0;
+	if (e < 0 || opened < 0)
+		rules_failed(node, e < 0 ? e : opened);
+	else if (rules)
+		node->rules_due = false;
 	if (presence_known) {
 		node->presence_stands = e == 0 && unheard == 0;
 		awaits_forget_settled(node, &wanted);

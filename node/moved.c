@@ -71,6 +71,13 @@ static int add_record(void *ctx, const struct record *record)
 	struct instance_record i;
 	struct peer_record p;
 
+	if (record->kind == RECORD_FAR_INSTANCE) { /* of a network that may not be here, at the other end of a rule of one that is */
+		struct far_instance_record f;
+
+		if (far_instance_decode(record, &f, NULL) != 0 || f.home_host == f.host || presence_suspended(g->replica, f.network))
+			return 0;
+		return add(g, record, far_instance_address(&f), PREFIX_LEN_INSTANCE, f.home_host, f.host);
+	}
 	if (record->kind == RECORD_INSTANCE) {
 		if (instance_decode(record, &i, NULL) != 0 || i.home_host == i.host || presence_suspended(g->replica, i.network))
 			return 0;
@@ -109,12 +116,14 @@ int moved_wanted(const struct replica *replica, struct moved *ret_moved)
 
 	if (e == 0)
 		e = replica_each(replica, RECORD_PEER, add_record, &g);
+	if (e == 0)
+		e = replica_each(replica, RECORD_FAR_INSTANCE, add_record, &g);
 	if (g.n)
 		qsort(g.items, g.n, sizeof *g.items, compare);
 	for (size_t i = 0; i < g.n; i++)
 		if (!kept || compare_prefix(&g.items[kept - 1], &g.items[i]))
 			g.items[kept++] = g.items[i];
-		else
+		else if (g.items[kept - 1].carrier != g.items[i].carrier)
 			log_limited(LOG_L_ERR, "moved", "two records say that one address moved; the older one counts");
 	out = (struct moved){ .items = g.items, .n = kept };
 	if (e == 0)

@@ -51,7 +51,7 @@ struct names *names_free(struct names *names)
 
 /* ---- what zones are made of ---- */
 
-/* Records of apps, instances and peers; when they are of all networks, by network. Borrowed from the replica, which does not change
+/* Records of apps, instances, peers and peering rules; when they are of all networks, by network. Borrowed from the replica, which does not change
  * meanwhile. */
 struct found {
 	const struct record **items;
@@ -62,7 +62,8 @@ struct found {
 static int add_found(void *ctx, const struct record *record)
 {
 	struct found *f = ctx;
-	bool named = record->kind == RECORD_APP || record->kind == RECORD_INSTANCE || record->kind == RECORD_PEER;
+	bool named = record->kind == RECORD_APP || record->kind == RECORD_INSTANCE || record->kind == RECORD_PEER ||
+		     record->kind == RECORD_RULE || record->kind == RECORD_FAR_INSTANCE;
 
 	if (named && !record->node && (!f->network || record->network == f->network))
 		f->items[f->n++] = record;
@@ -78,7 +79,8 @@ static int by_network(const void *a, const void *b)
 
 static int find_records(const struct replica *replica, uint32_t network, struct found *ret)
 {
-	size_t most = replica->n_by_kind[RECORD_APP] + replica->n_by_kind[RECORD_INSTANCE] + replica->n_by_kind[RECORD_PEER];
+	size_t most = replica->n_by_kind[RECORD_APP] + replica->n_by_kind[RECORD_INSTANCE] + replica->n_by_kind[RECORD_PEER] +
+		      replica->n_by_kind[RECORD_RULE] + replica->n_by_kind[RECORD_FAR_INSTANCE];
 
 	*ret = (struct found){ .items = calloc(most + 1, sizeof(struct record *)), .network = network };
 	if (!ret->items)
@@ -121,6 +123,9 @@ struct gather {
 	size_t n_instances;
 	struct dns_peer *peers;
 	size_t n_peers;
+	struct rule_record *rules; /* that have a name here */
+	const char **aliases;
+	size_t n_rules;
 	uint64_t v;
 };
 
@@ -198,6 +203,41 @@ static void add_peer(struct gather *g, const struct record *record)
 	g->n_peers++;
 }
 
+/* An app of another network that this one may reach, by the name that the rule gives it here. */
+static void add_rule(struct gather *g, const struct record *record)
+{
+	struct rule_record *out = &g->rules[g->n_rules];
+
+	/* several apps of ours may reach one app there: one rule stands for the name */
+	for (size_t i = 0; i < g->n_rules; i++)
+		if (rule_decode(record, out, NULL) == 0 && !strcmp(g->rules[i].alias, out->alias))
+			return;
+	if (rule_decode(record, out, NULL) == 0 && out->outgoing && out->alias[0]) {
+		g->aliases[g->n_rules] = out->alias;
+		g->n_rules++;
+	}
+}
+
+static void add_far_instance(struct gather *g, const struct record *record)
+{
+	struct dns_instance *out = &g->instances[g->n_instances];
+	struct far_instance_record i;
+	size_t at = 0;
+
+	if (far_instance_decode(record, &i, NULL) != 0)
+		return;
+	while (at < g->n_rules && memcmp(g->rules[at].id, i.rule, sizeof i.rule))
+		at++;
+	if (at == g->n_rules || g->rules[at].far_network != i.far_network)
+		return;
+	*out = (struct dns_instance){ .address = far_instance_address(&i), .host = i.host, .answers = i.answers, .far = true };
+	memcpy(out->id, i.instance, sizeof out->id);
+	memcpy(out->app, g->rules[at].alias, sizeof out->app);
+	region_of_host(g->names, i.host, out->region);
+	if (out->region[0])
+		g->n_instances++;
+}
+
 /* The entry of a network, new if need be; NULL = no memory. */
 static struct shown *show(struct names *names, uint32_t network)
 {
@@ -241,12 +281,16 @@ static int build(struct gather *g, const struct found *f, struct dns_zone **ret_
 	add_each(g, f, RECORD_APP, add_app); /* instances are named after them */
 	add_each(g, f, RECORD_INSTANCE, add_instance);
 	add_each(g, f, RECORD_PEER, add_peer);
+	add_each(g, f, RECORD_RULE, add_rule); /* far instances are named after them */
+	add_each(g, f, RECORD_FAR_INSTANCE, add_far_instance);
 	in = (struct dns_zone_input){ .network = g->network,
 				      .v = g->v,
 				      .apps = g->apps,
 				      .n_apps = g->n_apps,
 				      .instances = g->instances,
 				      .n_instances = g->n_instances,
+				      .aliases = g->aliases,
+				      .n_aliases = g->n_rules,
 				      .peers = g->peers,
 				      .n_peers = g->n_peers };
 	return dns_zone_build(&in, &here, ret_zone);
@@ -269,9 +313,11 @@ static int show_zone(struct gather *g, const struct found *f)
 
 	g->apps = calloc(count(f, RECORD_APP) + 1, sizeof *g->apps);
 	g->app_records = calloc(count(f, RECORD_APP) + 1, sizeof *g->app_records);
-	g->instances = calloc(count(f, RECORD_INSTANCE) + 1, sizeof *g->instances);
+	g->instances = calloc(count(f, RECORD_INSTANCE) + count(f, RECORD_FAR_INSTANCE) + 1, sizeof *g->instances);
 	g->peers = calloc(count(f, RECORD_PEER) + 1, sizeof *g->peers);
-	if (g->apps && g->app_records && g->instances && g->peers)
+	g->rules = calloc(count(f, RECORD_RULE) + 1, sizeof *g->rules);
+	g->aliases = calloc(count(f, RECORD_RULE) + 1, sizeof *g->aliases);
+	if (g->apps && g->app_records && g->instances && g->peers && g->rules && g->aliases)
 		e = build(g, f, &zone);
 	if (e == 0)
 		e = dns_views_replace(names->views, zone);
@@ -281,6 +327,8 @@ static int show_zone(struct gather *g, const struct found *f)
 	free(g->app_records);
 	free(g->instances);
 	free(g->peers);
+	free(g->rules);
+	free(g->aliases);
 	return e;
 }
 

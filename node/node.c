@@ -83,12 +83,17 @@ static int fill_maps(struct node *node)
 	}
 	e = moved_wanted(&node->replica, &node->moved);
 	if (e == 0)
+		e = rules_wanted(&node->replica, &node->rules);
+	if (e == 0)
 		e = presence_wanted(&node->replica, &wanted);
 	if (e < 0)
 		return e;
 	moved_add(node->datapath, node->identity.host, &node->moved);
 	presence_add(node->datapath, &wanted, &node->unheard, &added); /* what the maps do not take is told by the apply */
 	presence_deinit(&wanted);
+	e = rules_add(node->datapath, &node->rules);
+	if (e < 0)
+		log_warn("node", "the maps of peering rules do not take all: %s", strerror(-e)); /* the apply says it again */
 	return 0;
 }
 
@@ -137,6 +142,16 @@ static int let_speak(struct node *node, const struct presence *wanted)
 	return e < 0 ? e : guarded;
 }
 
+static int open_rules(struct node *node)
+{
+	return rules_add(node->datapath, &node->rules);
+}
+
+static int close_rules(struct node *node)
+{
+	return rules_remove(node->datapath, &node->rules);
+}
+
 static int reach(struct node *node, struct why *why)
 {
 	int e = mesh_sync(node->mesh, &node->replica, &node->moved, why);
@@ -174,6 +189,8 @@ static void repair(struct node *node)
 		log_limited(LOG_L_ERR, "drift", "the presence map cannot be looked at; trying again");
 	if (node->applies && moved_repair(node->datapath, node->identity.host, &node->moved, &sink) < 0)
 		log_limited(LOG_L_ERR, "drift", "the maps of moved addresses cannot be looked at; trying again");
+	if (node->applies && !node->rules_due && rules_repair(node->datapath, &node->rules, &sink) < 0)
+		log_limited(LOG_L_ERR, "drift", "the maps of peering rules cannot be looked at; trying again");
 	mesh_repair(node->mesh);
 	ground_repair_ways(&node->ground, mesh_ifindex(node->mesh), node->identity.host, &node->moved, &sink);
 }
@@ -206,6 +223,8 @@ static const struct kernel_ops real_kernel = {
 	.let_speak = let_speak,
 	.reach = reach,
 	.silence = silence,
+	.open_rules = open_rules,
+	.close_rules = close_rules,
 	.repair = repair,
 	.settle = settle,
 };
@@ -466,6 +485,7 @@ void node_stop(struct node *node)
 	role_peers_deinit(&node->role_peers);
 	presence_deinit(&node->presence);
 	moved_deinit(&node->moved);
+	rules_deinit(&node->rules);
 	free(node->settled);
 	node_errors_deinit(&node->errors);
 	presence_deinit(&node->unheard);

@@ -18,6 +18,7 @@
 #include "node/reports.h"
 #include "node/role.h"
 #include "node/role_peers.h"
+#include "node/rules.h"
 #include "node/sync.h"
 
 #define NODE_ROLES_MAX 2
@@ -49,6 +50,9 @@ struct kernel_ops {
 	int (*reach)(struct node *node, struct why *why);                   /* mesh peers of the node records; E_REFUSED with why */
 	int (*silence)(struct node *node, const struct presence *wanted);   /* removes presence that is not wanted */
 	void (*repair)(struct node *node); /* on a timer: what others changed, as it must be (drift.h); NULL = never */
+	/* Peering rules (node->rules), adding and removing; NULL = there are none (what runs without packets). */
+	int (*open_rules)(struct node *node);
+	int (*close_rules)(struct node *node);
 	int (*settle)(struct node *node); /* every device has its programs: what an earlier version left may go */
 };
 
@@ -80,6 +84,8 @@ struct node {
 	bool presence_stands;     /* the map held it then: it needs no look while it stays the same. What others change, repair puts back */
 	struct moved moved;       /* of the last apply */
 	bool moved_due;           /* it changed, and ways of before may still be there */
+	struct rules rules;       /* of the last apply */
+	bool rules_due;           /* the maps may hold others */
 	bool mesh_guard_due;      /* the programs of an earlier version stay on the mesh until the first apply has filled our maps */
 
 	struct replica replica;

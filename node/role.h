@@ -33,6 +33,7 @@ struct bpf_datapath;
 	X(PRESENCE, "presence")                                                                             \
 	X(MOVED_ENTRY, "moved_entry")           /* in moved_here, moved_away */                             \
 	X(MOVED_ROUTE, "moved_route")           /* to a peer of ours that is carried elsewhere */           \
+	X(PEERING_RULE, "peering_rule")       /* in rule_members, rule_pairs */                             \
 	X(MESH_DEVICE, "mesh_device")                                                                       \
 	X(MESH_PROCESS, "mesh_process")         /* WireGuard did not answer and was started anew */         \
 	X(MESH_PEER, "mesh_peer")                                                                           \

@@ -2,6 +2,8 @@
  *
  * Names of app A (all below `internal`): A, global.A, <region>.A, <id>.vm.A, <group>.process.A, top<N>.nearest.of.A (AAAA); A, regions.A, vms.A, all.regions.A,
  * all.vms.A (TXT); _apps, _instances, all._instances, and what freshness.h makes (TXT); reverse names of the network's own addresses (PTR). TTL 5.
+ *   Names of an alias B, an app of another network that a peering rule lets this one reach: B, global.B, <region>.B, top<N>.nearest.of.B (AAAA);
+ * B, regions.B (TXT). None that tells of single instances, and it is in no list. An app of the network's own with that name hides it.
  *   Names of a peer: <label>._peer (AAAA); _peer lists the labels (TXT). A suspended one: NODATA, and not in the list.
  *   An app without a started instance, `vm.A`, `process.A`, `of.A`, `nearest.of.A` and a known region without an instance: NODATA. Anything else: NXDOMAIN.
  *   Lists are sorted and comma-separated (`_instances`: ';'), broken before a separator when a string would pass 255 bytes, so
@@ -32,6 +34,7 @@ struct dns_instance {
 	uint32_t host; /* where it runs */
 	bool answers;  /* started, in DNS */
 	bool skip;     /* never appears anywhere */
+	bool far;      /* of another network, at the other end of a peering rule: `app` is one of aliases[] */
 };
 
 /* A customer's WireGuard peer. */
@@ -61,6 +64,8 @@ struct dns_zone_input {
 	size_t n_apps;
 	const struct dns_instance *instances; /* all that are not destroyed; in any order */
 	size_t n_instances;
+	const char *const *aliases; /* apps at the other end of peering rules, by the names that they have here */
+	size_t n_aliases;
 	const struct dns_peer *peers; /* all that may be seen; in any order */
 	size_t n_peers;
 };

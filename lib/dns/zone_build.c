@@ -239,7 +239,47 @@ static int add_instance_names(struct zone_build *b, const char *app, size_t from
 	return 0;
 }
 
+static bool is_own_app(const struct zone_build *b, const char *name)
+{
+	for (size_t i = 0; i < b->in->n_apps; i++)
+		if (!strcmp(b->in->apps[i], name))
+			return true;
+	return false;
+}
+
+static bool is_alias(const struct zone_build *b, const char *name)
+{
+	return b->n_aliases && bsearch(&name, b->aliases, b->n_aliases, sizeof *b->aliases, compare_names);
+}
+
+static void collect_aliases(struct zone_build *b)
+{
+	for (size_t i = 0; i < b->in->n_aliases; i++)
+		if (!is_own_app(b, b->in->aliases[i]))
+			b->aliases[b->n_aliases++] = b->in->aliases[i];
+	if (b->n_aliases)
+		qsort(b->aliases, b->n_aliases, sizeof *b->aliases, compare_names);
+}
+
 /* -- one app, and all -- */
+
+/* What an app of ours has and an alias has not: names and lists of single instances. */
+static int add_own_app(struct zone_build *b, const char *app, size_t from, size_t to, const struct zone_candidate *by_id, size_t address_at)
+{
+	struct dns_zone *z = b->z;
+	struct zone_node *node;
+	int r = add_instance_names(b, app, from, to, address_at);
+
+	if (r == 0)
+		r = zone_add_groups(b, app, from, to, address_at);
+	if (r == 0)
+		r = zone_add_node(z, "vm.", app, &node); /* nothing of its own, but instances are below it */
+	if (r == 0)
+		r = zone_add_regions_list(b, "all.regions.", app, from, to, true);
+	if (r == 0)
+		r = zone_add_vms_list(b, "vms.", app, by_id + from, to - from, false);
+	return r ? r : zone_add_vms_list(b, "all.vms.", app, by_id + from, to - from, true);
+}
 
 static int add_app(struct zone_build *b, const char *app, size_t from, size_t to, const struct zone_candidate *by_id)
 {
@@ -257,21 +297,11 @@ static int add_app(struct zone_build *b, const char *app, size_t from, size_t to
 	if (r == 0)
 		r = zone_name_addresses(b, "global.", app, address_at, n, n_near, n_own);
 	if (r == 0)
-		r = add_instance_names(b, app, from, to, address_at);
-	if (r == 0)
-		r = zone_add_groups(b, app, from, to, address_at);
-	if (r == 0)
-		r = zone_add_node(z, "vm.", app, &node); /* nothing of its own, but instances are below it */
-	if (r == 0)
 		r = zone_add_regions_list(b, "regions.", app, from, to, false);
 	if (r == 0)
 		r = zone_alias_text(b, "regions.", "", app);
-	if (r == 0)
-		r = zone_add_regions_list(b, "all.regions.", app, from, to, true);
-	if (r == 0)
-		r = zone_add_vms_list(b, "vms.", app, by_id + from, to - from, false);
-	if (r == 0)
-		r = zone_add_vms_list(b, "all.vms.", app, by_id + from, to - from, true);
+	if (r == 0 && !is_alias(b, app))
+		r = add_own_app(b, app, from, to, by_id, address_at);
 	if (r == 0)
 		r = zone_add_node(z, "", app, &node);
 	if (r == 0)
@@ -286,6 +316,19 @@ static int add_own_names(struct dns_zone *z)
 	int r = zone_add_node(z, "_sync.", "", &node);
 
 	return r < 0 ? r : zone_add_node(z, "_version.", "", &node);
+}
+
+static int add_apps_list(struct zone_build *b)
+{
+	CLEAN_FREE const char **own = calloc(b->n_apps + 1, sizeof *own);
+	size_t n = 0;
+
+	if (!own)
+		return -ENOMEM;
+	for (size_t i = 0; i < b->n_apps; i++)
+		if (!is_alias(b, b->apps[i]))
+			own[n++] = b->apps[i];
+	return zone_add_words_list(b, "_apps.", own, n);
 }
 
 static int add_names(struct zone_build *b)
@@ -307,7 +350,7 @@ static int add_names(struct zone_build *b)
 		at = end;
 	}
 	if (r == 0)
-		r = zone_add_words_list(b, "_apps.", b->apps, b->n_apps);
+		r = add_apps_list(b);
 	if (r == 0)
 		r = zone_add_peers(b);
 	if (r == 0)
@@ -327,7 +370,8 @@ static int check_instance(const struct dns_zone_input *in, const struct dns_inst
 
 	if (strnlen(i->region, sizeof i->region) != NAME_REGION_SIZE - 1 || strnlen(i->id, sizeof i->id) != NAME_INSTANCE_ID_LEN)
 		return -EINVAL;
-	if (strchr(i->id, '.') || strchr(i->region, '.') || addr_split(&i->address, &parts) != 0 || parts.network != in->network)
+	if (strchr(i->id, '.') || strchr(i->region, '.') || addr_split(&i->address, &parts) != 0 ||
+	    (parts.network == in->network) == i->far)
 		return -EINVAL;
 	return 0;
 }
@@ -340,7 +384,7 @@ static int collect_instances(struct zone_build *b)
 
 		if (r < 0)
 			return r;
-		if (!in->skip)
+		if (!in->skip && in->far == is_alias(b, in->app)) /* not of an alias that is hidden, nor of one that is none */
 			b->all[b->n_all++] = (struct zone_candidate){ in, distance(b->here, in->region), in->host == b->here->host };
 	}
 	qsort_r(b->all, b->n_all, sizeof *b->all, compare_candidates, (void *)(uintptr_t)b->here->region);
@@ -360,6 +404,8 @@ static int collect_apps(struct zone_build *b)
 
 	for (size_t i = 0; i < b->in->n_apps; i++)
 		b->apps[n++] = b->in->apps[i];
+	for (size_t i = 0; i < b->n_aliases; i++)
+		b->apps[n++] = b->aliases[i];
 	for (size_t i = 0; i < b->n_all; i++)
 		b->apps[n++] = b->all[i].in->app;
 	for (size_t i = 0; i < n; i++)
@@ -403,12 +449,14 @@ static int build_all(struct zone_build *b)
 	int r;
 
 	b->all = calloc(n + 1, sizeof *b->all);
-	b->apps = calloc(n + b->in->n_apps + 1, sizeof *b->apps);
+	b->apps = calloc(n + b->in->n_apps + b->in->n_aliases + 1, sizeof *b->apps);
+	b->aliases = calloc(b->in->n_aliases + 1, sizeof *b->aliases);
 	z->addresses = calloc(n_names + n + 1, sizeof *z->addresses); /* of its app, and of its group */
 	z->reverses = calloc(n_names + 1, sizeof *z->reverses);
 	z->regions = calloc(n + b->here->n_regions + 2, sizeof *z->regions);
-	if (!b->all || !b->apps || !z->addresses || !z->reverses || !z->regions)
+	if (!b->all || !b->apps || !b->aliases || !z->addresses || !z->reverses || !z->regions)
 		return -ENOMEM;
+	collect_aliases(b);
 	r = collect_instances(b);
 	if (r == 0)
 		r = collect_apps(b);
@@ -439,6 +487,7 @@ int dns_zone_build(const struct dns_zone_input *in, const struct dns_here *here,
 	r = build_all(&b);
 	free(b.all);
 	free(b.apps);
+	free(b.aliases);
 	if (r < 0) {
 		dns_zone_free(b.z);
 		return r;

@@ -14,8 +14,10 @@ struct zone_build {
 	const struct dns_here *here;
 	struct zone_candidate *all; /* sorted; without those that skip DNS */
 	size_t n_all;
-	const char **apps; /* sorted, no name twice */
+	const char **apps; /* sorted, no name twice: the network's own and aliases */
 	size_t n_apps;
+	const char **aliases; /* sorted; those that are not hidden */
+	size_t n_aliases;
 };
 
 static inline bool zone_candidate_answers(const struct zone_candidate *c)

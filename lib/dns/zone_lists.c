@@ -142,7 +142,7 @@ int zone_add_instances_list(struct zone_build *b, const char *prefix, const stru
 		char word[WORD_MAX], address[ADDR_TEXT_LEN];
 		int r;
 
-		if (!all && !zone_candidate_answers(&by_id[i]))
+		if (in->far || (!all && !zone_candidate_answers(&by_id[i])))
 			continue;
 		snprintf(word, sizeof word, "instance=%s,app=%s,ip=%s,region=%s", in->id, in->app, addr_text(&in->address, address),
 			 in->region);

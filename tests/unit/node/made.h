@@ -228,6 +228,38 @@ static inline void made_peer_key(struct made *m, uint64_t v, const struct peer_r
 	made_add(m, peer_key_envelope(&in, of->network, of->gateway), v, body);
 }
 
+/* A rule that lets app "webs" of network reach app "dbdb" of far_network, as network sees it, with the name db. */
+static inline struct rule_record made_rule_record(uint32_t network, uint32_t far_network)
+{
+	struct rule_record in = { .id = { 1, [7] = 0xa }, .network = network, .far_network = far_network, .outgoing = true, .alias = "db" };
+	struct app_record app = made_app_record(network, "webs"), far = made_app_record(far_network, "dbdb");
+
+	memcpy(in.app, app.id, sizeof in.app);
+	memcpy(in.far_app, far.id, sizeof in.far_app);
+	return in;
+}
+
+static inline void made_rule(struct made *m, uint64_t v, const struct rule_record *in)
+{
+	struct buf body = BUF_INIT(0);
+
+	assert_int_equal(rule_encode(in, &body), 0);
+	made_add(m, rule_envelope(in->id, in->network), v, body);
+}
+
+static inline void made_far_instance(struct made *m, uint64_t v, const struct rule_record *rule, uint32_t host, unsigned number, bool answers)
+{
+	struct far_instance_record in = { .network = rule->network, .far_network = rule->far_network, .home_host = host, .host = host,
+					  .field = 0x10000 + number, .answers = answers };
+	struct buf body = BUF_INIT(0);
+
+	memcpy(in.rule, rule->id, sizeof in.rule);
+	memcpy(in.far_app, rule->far_app, sizeof in.far_app);
+	snprintf(in.instance, sizeof in.instance, "%014x", number);
+	assert_int_equal(far_instance_encode(&in, &body), 0);
+	made_add(m, far_instance_envelope(in.rule, in.instance, in.network), v, body);
+}
+
 static inline void made_scope(struct made *m, uint32_t network, bool entered, uint64_t v)
 {
 	size_t i = m->reply.n_scope++;

@@ -10,6 +10,8 @@ struct rig {
 	struct reports *reports; /* for the names alone: the node has nobody to report to */
 	char steps[256];
 	int fail; /* what every step to the kernel returns */
+	bool ruled; /* there are rules, or were */
+	int closed; /* what closing them returns */
 	bool loud; /* who is gone cannot be silenced */
 	bool full; /* the map has no room for MADE_HOST3 in MADE_NET2 */
 	bool full_of_moved; /* nor for an address that moved */
@@ -102,7 +104,31 @@ static void role_sync(void *role, const struct role_desired *desired)
 	}
 }
 
-static const struct kernel_ops fake_kernel = { .listen = listen_at, .let_speak = let_speak, .reach = reach, .silence = silence };
+static int rules_step(struct node *node, const char *step)
+{
+	struct rig *rig = (struct rig *)node;
+	char text[32];
+
+	rig->ruled |= node->rules.n_pairs > 0;
+	snprintf(text, sizeof text, "%s:%zu", step, node->rules.n_members);
+	if (rig->ruled)
+		note(node, text);
+	return 0;
+}
+
+static int open_rules(struct node *node)
+{
+	return rules_step(node, "open");
+}
+
+static int close_rules(struct node *node)
+{
+	rules_step(node, "close");
+	return ((struct rig *)node)->closed;
+}
+
+static const struct kernel_ops fake_kernel = { .listen = listen_at, .let_speak = let_speak, .reach = reach, .silence = silence,
+					       .open_rules = open_rules, .close_rules = close_rules };
 static const struct role_ops fake_role = { .name = "fake", .bit = ROLE_HOST, .sync = role_sync };
 
 static struct rig *rig_new(void)
@@ -132,6 +158,7 @@ static void rig_end(struct rig *rig)
 	node_errors_deinit(&rig->node.errors);
 	presence_deinit(&rig->node.unheard);
 	moved_deinit(&rig->node.moved);
+	rules_deinit(&rig->node.rules);
 	role_peers_deinit(&rig->node.role_peers);
 	rig->node.names = names_free(rig->node.names);
 	rig->reports = reports_free(rig->reports);
@@ -447,6 +474,52 @@ static void g9_a_host_that_is_gone_and_still_heard_is_an_error_and_tried_again(v
 	rig_end(rig);
 }
 
+static void a_rule_is_opened_before_its_name_is_shown_and_closed_after_it_is_gone(void **state)
+{
+	struct rig *rig = rig_new();
+	struct rule_record rule = made_rule_record(MADE_NET2, 0x00020003u);
+	struct made *m = made_delta(20, 22);
+
+	(void)state;
+	apply(rig, made_world());
+	made_rule(m, 21, &rule);
+	made_far_instance(m, 22, &rule, MADE_HOST3, 33, true);
+	assert_string_equal(apply(rig, m), "speak:2+names open:3+names roles+names silence:2+names close:3+names ");
+	m = made_delta(22, 23); /* nothing of it */
+	made_app(m, 23, MADE_NET2, "more");
+	assert_string_equal(apply(rig, m), "speak:2+names roles+names silence:2+names ");
+	m = made_delta(23, 24);
+	made_tombstone(m, rule_envelope(rule.id, MADE_NET2), 24);
+	rig->closed = -EIO;
+	assert_string_equal(apply(rig, m), "speak:2+names open:0+names roles+names silence:2+names close:0+names ");
+	assert_int_equal(rig->node.errors.n, 1); /* who waits for V is told */
+	assert_int_equal(rig->node.errors.items[0].kind, RECORD_NODE);
+	assert_non_null(strstr(rig->node.errors.items[0].text, "rules"));
+	rig->closed = 0;
+	rig->steps[0] = 0;
+	rig->node.apply_again.expired(&rig->node.apply_again);
+	assert_non_null(strstr(rig->steps, "close:0"));
+	assert_int_equal(rig->node.errors.n, 0);
+	rig_end(rig);
+}
+
+static void a_rule_that_cannot_be_read_is_an_error_and_opens_nothing(void **state)
+{
+	struct rig *rig = rig_new();
+	struct rule_record rule = made_rule_record(MADE_NET2, 0x00020003u);
+	struct made *m = made_delta(20, 21);
+	struct buf body = BUF_INIT(0);
+
+	(void)state;
+	apply(rig, made_world());
+	buf_add_str(&body, "\xff\xff");
+	made_add(m, rule_envelope(rule.id, MADE_NET2), 21, body);
+	assert_string_equal(apply(rig, m), "speak:2+names roles+names silence:2+names ");
+	assert_int_equal(rig->node.errors.n, 1);
+	assert_int_equal(rig->node.errors.items[0].kind, RECORD_RULE);
+	rig_end(rig);
+}
+
 static void an_instance_record_that_cannot_be_read_is_an_error_with_its_key(void **state)
 {
 	struct rig *rig = rig_new();
@@ -552,6 +625,8 @@ int main(void)
 		cmocka_unit_test(what_the_kernel_refused_is_tried_again_without_a_change),
 		cmocka_unit_test(g9_a_host_that_is_gone_and_still_heard_is_an_error_and_tried_again),
 		cmocka_unit_test(an_instance_record_that_cannot_be_read_is_an_error_with_its_key),
+		cmocka_unit_test(a_rule_is_opened_before_its_name_is_shown_and_closed_after_it_is_gone),
+		cmocka_unit_test(a_rule_that_cannot_be_read_is_an_error_and_opens_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

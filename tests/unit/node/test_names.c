@@ -735,10 +735,56 @@ static void short_of_memory_a_first_zone_is_there_whole_or_not_at_all(void **sta
 	assert_true(failures > 20);
 }
 
+static void the_far_app_of_a_rule_has_its_name_here_and_only_while_the_rule_is_here(void **state)
+{
+	struct rig *rig = rig_new();
+	struct rule_record rule = made_rule_record(MADE_NET, 0x00020003u);
+	struct made *m = made_delta(20, 23);
+
+	(void)state;
+	assert_string_equal(aaaa(rig, MADE_NET, "db.internal"), "nx");
+	made_rule(m, 21, &rule);
+	made_far_instance(m, 22, &rule, MADE_HOST3, 33, true);
+	made_far_instance(m, 23, &rule, MADE_HOST2, 34, false);
+	take(rig, m);
+	assert_string_equal(aaaa(rig, MADE_NET, "db.internal"), "ok 9.33");
+	assert_string_equal(ask(rig, MADE_NET, "regions.db.internal", DNS_TYPE_TXT), "ok nrt");
+	assert_string_equal(aaaa(rig, MADE_NET2, "db.internal"), "nx");
+	m = made_delta(23, 24);
+	made_far_instance(m, 24, &rule, MADE_HOST2, 34, true);
+	take(rig, m);
+	assert_string_equal(aaaa(rig, MADE_NET, "db.internal"), "ok 8.34 9.33");
+	m = made_delta(24, 25); /* the rule goes first, the instances later */
+	made_tombstone(m, rule_envelope(rule.id, MADE_NET), 25);
+	take(rig, m);
+	assert_string_equal(aaaa(rig, MADE_NET, "db.internal"), "nx");
+	rig_end(rig);
+}
+
+static void two_rules_with_one_name_show_each_address_once(void **state)
+{
+	struct rig *rig = rig_new();
+	struct rule_record rule = made_rule_record(MADE_NET, 0x00020003u), second = rule;
+	struct made *m = made_delta(20, 24);
+
+	(void)state;
+	second.id[0] = 2;
+	second.every_app = true;
+	made_rule(m, 21, &rule);
+	made_rule(m, 22, &second);
+	made_far_instance(m, 23, &rule, MADE_HOST3, 33, true);
+	made_far_instance(m, 24, &second, MADE_HOST3, 33, true);
+	take(rig, m);
+	assert_string_equal(aaaa(rig, MADE_NET, "db.internal"), "ok 9.33");
+	rig_end(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_network_has_its_own_names),
+		cmocka_unit_test(the_far_app_of_a_rule_has_its_name_here_and_only_while_the_rule_is_here),
+		cmocka_unit_test(two_rules_with_one_name_show_each_address_once),
 		cmocka_unit_test(the_near_region_comes_first),
 		cmocka_unit_test(an_instance_that_is_not_started_has_no_address),
 		cmocka_unit_test(peers_are_named_on_every_node_of_their_network),

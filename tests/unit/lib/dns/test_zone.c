@@ -188,6 +188,66 @@ static void peers_have_names_of_their_own(void **state)
 	dns_zone_free(z);
 }
 
+static struct dns_instance far_instance(unsigned n, const char *alias, const char *region, uint32_t host, bool answers)
+{
+	struct dns_instance i = instance(n, alias, region, host, answers, false);
+
+	i.far = true;
+	i.address = addr_instance(OTHER_NET, host, 0x10000 + n);
+	return i;
+}
+
+#define DB_ORD "fdaa:ab:cdef:a111:2:1:7:2"
+#define DB_NRT "fdaa:ab:cdef:a222:1:1:8:2"
+
+static void an_alias_has_the_names_of_an_app_and_tells_nothing_of_single_instances(void **state)
+{
+	static const struct row alias_rows[] = {
+		{ "db.internal", DNS_TYPE_AAAA, "NOERROR AAAA " DB_ORD " AAAA " DB_NRT },
+		{ "global.db.internal", DNS_TYPE_AAAA, "NOERROR AAAA " DB_ORD " AAAA " DB_NRT },
+		{ "nrt.db.internal", DNS_TYPE_AAAA, "NOERROR AAAA " DB_NRT },
+		{ "iad.db.internal", DNS_TYPE_AAAA, NOTHING }, /* only a stopped one */
+		{ "top1.nearest.of.db.internal", DNS_TYPE_AAAA, "NOERROR AAAA " DB_ORD },
+		{ "db.internal", DNS_TYPE_TXT, "NOERROR TXT \"nrt,ord\"" },
+		{ "regions.db.internal", DNS_TYPE_TXT, "NOERROR TXT \"nrt,ord\"" },
+		{ "db.internal", DNS_TYPE_A, NOTHING },
+		{ "idle.internal", DNS_TYPE_AAAA, NOTHING }, /* the rule is there, no instance yet */
+		{ "idle.internal", DNS_TYPE_TXT, NOTHING },
+		{ "shop.internal", DNS_TYPE_AAAA, "NOERROR AAAA " SHOP_ORD }, /* our own hides an alias of that name */
+		{ "vms.shop.internal", DNS_TYPE_TXT, "NOERROR TXT \"00000000000001 ord\"" },
+		/* nothing of single ones */
+		{ "vms.db.internal", DNS_TYPE_TXT, NEVER },
+		{ "all.vms.db.internal", DNS_TYPE_TXT, NEVER },
+		{ "all.regions.db.internal", DNS_TYPE_TXT, NEVER },
+		{ "vm.db.internal", DNS_TYPE_AAAA, NEVER },
+		{ "00000000000007.vm.db.internal", DNS_TYPE_AAAA, NEVER },
+		{ "app.process.db.internal", DNS_TYPE_AAAA, NEVER },
+		{ "other.internal", DNS_TYPE_AAAA, NEVER }, /* instances of no alias */
+		/* and in no list */
+		{ "_apps.internal", DNS_TYPE_TXT, "NOERROR TXT \"shop\"" },
+		{ "_instances.internal", DNS_TYPE_TXT, "NOERROR TXT \"instance=00000000000001,app=shop,ip=" SHOP_ORD ",region=ord\"" },
+		{ "all._instances.internal", DNS_TYPE_TXT, "NOERROR TXT \"instance=00000000000001,app=shop,ip=" SHOP_ORD ",region=ord\"" },
+		{ "2.0.0.0.7.0.0.0.1.0.0.0.2.0.0.0.1.1.1.a.f.e.d.c.b.a.0.0.a.a.d.f.ip6.arpa", DNS_TYPE_PTR, "NXDOMAIN / a.a.d.f.ip6.arpa." },
+	};
+	const struct dns_instance all[] = {
+		instance(1, "shop", "ord", 0xA1110002, true, false), far_instance(7, "db", "ord", 0xA1110002, true),
+		far_instance(8, "db", "nrt", 0xA2220001, true),	     far_instance(9, "db", "iad", 0xA3330001, false),
+		far_instance(10, "shop", "ord", 0xA1110002, true),   far_instance(11, "other", "ord", 0xA1110002, true),
+	};
+	static const char *const own[] = { "shop" }, *const aliases[] = { "shop", "idle", "db" };
+	struct dns_zone_input in = { .network = NET, .v = 9, .apps = own, .n_apps = 1, .instances = all, .n_instances = ARRAY_LEN(all),
+				     .aliases = aliases, .n_aliases = ARRAY_LEN(aliases) };
+	struct dns_zone *z = NULL;
+	char text[4096];
+
+	(void)state;
+	assert_int_equal(dns_zone_build(&in, &fixture_here, &z), 0);
+	for (size_t i = 0; i < ARRAY_LEN(alias_rows); i++)
+		if (strcmp(ask_zone(z, alias_rows[i].name, alias_rows[i].type, text, sizeof text), alias_rows[i].answer))
+			fail_msg("%s type %u:\n  is     %s\n  should %s", alias_rows[i].name, alias_rows[i].type, text, alias_rows[i].answer);
+	dns_zone_free(z);
+}
+
 static void a_peer_that_cannot_be_is_refused(void **state)
 {
 	struct dns_peer bad[] = { peer("a.b", HERE, 0xa, 0, true), peer("", HERE, 0xa, 0, true), peer("a", HERE, 0xa, 0, true),
@@ -478,7 +538,7 @@ static void input_that_cannot_be_is_refused(void **state)
 	struct dns_zone *z = NULL;
 
 	(void)state;
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		struct dns_zone_input in = { .network = NET, .instances = &bad, .n_instances = 1 };
 
 		bad = good;
@@ -488,6 +548,8 @@ static void input_that_cannot_be_is_refused(void **state)
 			strcpy(bad.region, "or");
 		else if (i == 2)
 			strcpy(bad.app, "a.b");
+		else if (i == 3)
+			bad.far = true; /* with an address of this network */
 		else
 			bad.app[0] = 0;
 		assert_int_equal(dns_zone_build(&in, &fixture_here, &z), -EINVAL);
@@ -606,6 +668,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_name_answers_as_written),
 		cmocka_unit_test(peers_have_names_of_their_own),
+		cmocka_unit_test(an_alias_has_the_names_of_an_app_and_tells_nothing_of_single_instances),
 		cmocka_unit_test(a_peer_that_cannot_be_is_refused),
 		cmocka_unit_test(the_list_of_peers_has_each_once),
 		cmocka_unit_test(the_tree_of_a_name_is_found_by_labels),
