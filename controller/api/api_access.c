@@ -1,5 +1,10 @@
 /* api_access - how other programs get to this API, and the place where flyctl puts its own measurements, which nobody keeps. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
+
+static const struct shape_field access_fields[] = { { "url", SHAPE_STR, 0, NULL, NULL }, { 0 } };
+static const struct shape access_shape = { "Access", false, access_fields };
+static const struct shape nothing_shape = { "Nothing", false, NULL };
 
 static int show_access(struct api_call *call, struct why *why)
 {
@@ -19,8 +24,8 @@ static int drop_metrics(struct api_call *call, struct why *why)
 }
 
 const struct route api_access_routes[] = {
-	{ "GET", "/v1/access", ROUTE_TOKEN, .answer = show_access, .help = "the address at which programs reach this API" },
-	{ "POST", "/metrics_post", ROUTE_TOKEN, .drops = true, .answer = drop_metrics,
+	{ "GET", "/v1/access", ROUTE_TOKEN, .reply = &access_shape, .answer = show_access, .help = "the address at which programs reach this API" },
+	{ "POST", "/metrics_post", ROUTE_TOKEN, .reply = &nothing_shape, .drops = true, .answer = drop_metrics,
 	  .help = "flyctl's measurements of itself: answered and thrown away" },
 	{ 0 },
 };

@@ -1,9 +1,22 @@
 /* api_app - apps over HTTP. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 #include "controller/store/store_app.h"
 #include "controller/store/store_network.h"
 
 #include <string.h>
+
+static const struct shape_field app_fields[] = {
+	{ "id", SHAPE_STR, 0, NULL, NULL },
+	{ "name", SHAPE_STR, 0, NULL, NULL },
+	{ "org", SHAPE_STR, 0, NULL, NULL },
+	{ "network", SHAPE_STR, 0, NULL, "where it lives, for ever" },
+	{ "instances", SHAPE_INT, SHAPE_MOVES, NULL, "how many it has" },
+	{ "deleting", SHAPE_BOOL, 0, NULL, "it goes when its instances have stopped" },
+	{ "created", SHAPE_TIME, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape app_shape = { "App", false, app_fields };
 
 static json_t *app_json(const struct store_app *app)
 {
@@ -92,11 +105,11 @@ static const struct route_field fields[] = {
 };
 
 const struct route api_app_routes[] = {
-	{ "GET", "/v1/apps", ROUTE_TOKEN, .list = true, .query = "org network region state", .check = check_list, .run = list,
+	{ "GET", "/v1/apps", ROUTE_TOKEN, .reply = &app_shape, .list = true, .query = "org network region state", .check = check_list, .run = list,
 	  .help = "list apps" },
-	{ "POST", "/v1/apps", ROUTE_TOKEN, .write = true, .success = 201, .fields = fields, .run = create, .help = "create an app" },
-	{ "GET", "/v1/apps/{app}", ROUTE_TOKEN, .query = "org", .run = show, .help = "show an app: name, org/name or id" },
-	{ "DELETE", "/v1/apps/{app}", ROUTE_TOKEN, .write = true, .frees = true, .query = "org", .run = delete,
+	{ "POST", "/v1/apps", ROUTE_TOKEN, .reply = &app_shape, .write = true, .success = 201, .fields = fields, .run = create, .help = "create an app" },
+	{ "GET", "/v1/apps/{app}", ROUTE_TOKEN, .reply = &app_shape, .query = "org", .run = show, .help = "show an app: name, org/name or id" },
+	{ "DELETE", "/v1/apps/{app}", ROUTE_TOKEN, .reply = &shape_deletion, .write = true, .frees = true, .query = "org", .run = delete,
 	  .help = "delete an app with all its instances" },
 	{ 0 },
 };

@@ -1,8 +1,33 @@
 /* api_backup - backups: made by the controller in its own folder, and never sent over the network, since they hold its keys. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 #include "controller/store/backup.h"
 
 #include <stdlib.h>
+
+#define BACKUP_FIELDS                                                                          \
+	{ "name", SHAPE_STR, 0, NULL, NULL }, { "v", SHAPE_INT, SHAPE_NULL, NULL, "up to which change" }, \
+	{ "made", SHAPE_TIME, SHAPE_NULL, NULL, NULL }, { "size", SHAPE_INT, 0, NULL, "bytes" },     \
+	{ "verified", SHAPE_BOOL, 0, NULL, NULL }, { "path", SHAPE_STR, 0, NULL, "on the controller's machine" }, \
+	{ "problem", SHAPE_STR, SHAPE_NULL, NULL, NULL }
+
+static const struct shape_field backup_fields[] = { BACKUP_FIELDS, { 0 } };
+static const struct shape backup_shape = { "Backup", false, backup_fields };
+static const struct shape_field backups_fields[] = {
+	{ "items", SHAPE_LIST, 0, &backup_shape, NULL },
+	{ "next", SHAPE_STR, SHAPE_NULL, NULL, "always null: all come at once" },
+	{ 0 },
+};
+static const struct shape backups_shape = { "Backups", false, backups_fields };
+static const struct shape_field backup_made_fields[] = {
+	BACKUP_FIELDS,
+	{ "removed", SHAPE_INT, 0, NULL, "older ones that went" },
+	{ "copy_ms", SHAPE_INT, 0, NULL, "how long it took" },
+	{ "step_us", SHAPE_INT, 0, NULL, "how long writes waited for it at most" },
+	{ 0 },
+};
+/* A dry run says nothing but that. */
+static const struct shape backup_made_shape = { "BackupMade", false, backup_made_fields };
 
 static json_t *backup_json(const struct backups *backups, const struct backup_info *info)
 {
@@ -59,8 +84,8 @@ static const struct route_field fields[] = {
 };
 
 const struct route api_backup_routes[] = {
-	{ "GET", "/v1/backups", ROUTE_OPERATOR, .run = list, .help = "backups in the controller's folder, newest first" },
-	{ "POST", "/v1/backups", ROUTE_OPERATOR, .write = true, .success = 201, .fields = fields, .start = create,
+	{ "GET", "/v1/backups", ROUTE_OPERATOR, .reply = &backups_shape, .run = list, .help = "backups in the controller's folder, newest first" },
+	{ "POST", "/v1/backups", ROUTE_OPERATOR, .reply = &backup_made_shape, .write = true, .success = 201, .fields = fields, .start = create,
 	  .help = "make a backup of the store and the link key, and verify it" },
 	{ 0 },
 };

@@ -2,6 +2,7 @@
 #include "controller/api/api_graphql.h"
 
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 #include "controller/store/error.h"
 
 #include <stdio.h>
@@ -152,6 +153,14 @@ uint64_t gql_number_of(const uint8_t id[ID_LEN])
 	return n >> 3;
 }
 
+static const struct shape error_shape = { "GraphqlError", true, NULL };
+static const struct shape_field reply_fields[] = {
+	{ "data", SHAPE_ANY, SHAPE_MAYBE, NULL, "as the query asks" },
+	{ "errors", SHAPE_LIST, SHAPE_MAYBE, &error_shape, "with message, path and extensions.code" },
+	{ 0 },
+};
+static const struct shape reply_shape = { "GraphqlReply", false, reply_fields };
+
 static const struct route_field fields[] = {
 	{ "query", FIELD_TEXT, 0, GQL_TEXT_MAX, true, "GraphQL: one query or mutation, or several and operationName" },
 	{ "variables", FIELD_OBJECT, 0, 0, false, "of the operation" },
@@ -161,7 +170,7 @@ static const struct route_field fields[] = {
 };
 
 const struct route api_graphql_routes[] = {
-	{ "POST", "/graphql", ROUTE_TOKEN, .graphql = true, .manner = &manner, .fields = fields, .check = check, .run = run, .finish = gql_wireguard_finish,
+	{ "POST", "/graphql", ROUTE_TOKEN, .reply = &reply_shape, .graphql = true, .manner = &manner, .fields = fields, .check = check, .run = run, .finish = gql_wireguard_finish,
 	  .again = api_peer_make_again, .help = "what flyctl asks: GraphQL; errors too come with status 200" },
 	{ 0 },
 };

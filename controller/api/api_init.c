@@ -1,7 +1,27 @@
 /* api_init - first start: the first operator token, once, through the local socket only. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 
 #include <string.h>
+
+static const struct shape_field init_shape_fields[] = {
+	{ "id", SHAPE_STR, 0, NULL, NULL },
+	{ "kind", SHAPE_STR, 0, NULL, "operator" },
+	{ "org", SHAPE_STR, SHAPE_NULL, NULL, NULL },
+	{ "profile", SHAPE_STR, SHAPE_NULL, NULL, NULL },
+	{ "name", SHAPE_STR, SHAPE_NULL, NULL, NULL },
+	{ "created", SHAPE_TIME, 0, NULL, NULL },
+	{ "expires", SHAPE_TIME, SHAPE_NULL, NULL, NULL },
+	{ "last_use", SHAPE_TIME, SHAPE_NULL, NULL, NULL },
+	{ "revoked", SHAPE_TIME, SHAPE_NULL, NULL, NULL },
+	{ "own_only", SHAPE_BOOL, 0, NULL, NULL },
+	{ "token", SHAPE_STR, SHAPE_MAYBE, NULL, "its text, shown only here" },
+	{ "controller_key", SHAPE_STR, 0, NULL, "of the control link, hex" },
+	{ "link", SHAPE_STR, 0, NULL, "where nodes find the controller" },
+	{ "region", SHAPE_OBJECT, SHAPE_MAYBE, &api_region_shape, "if one was asked for" },
+	{ 0 },
+};
+static const struct shape init_shape = { "Init", false, init_shape_fields };
 
 static void look_for_operator(void *arg, const struct store_token *token)
 {
@@ -66,7 +86,7 @@ static const struct route_field fields[] = {
 };
 
 const struct route api_init_routes[] = {
-	{ "POST", "/v1/init", ROUTE_LOCAL, .write = true, .secret = true, .success = 201, .fields = fields, .run = init,
+	{ "POST", "/v1/init", ROUTE_LOCAL, .reply = &init_shape, .write = true, .secret = true, .success = 201, .fields = fields, .run = init,
 	  .help = "make the first operator token, once" },
 	{ 0 },
 };

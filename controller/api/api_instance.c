@@ -1,9 +1,52 @@
 /* api_instance - instances over HTTP. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const struct shape_field observed_fields[] = {
+	{ "state", SHAPE_STR, 0, NULL, "none, created, starting, started, draining, stopped, failed or destroyed" },
+	{ "generation", SHAPE_INT, 0, NULL, "which it reports on" },
+	{ "exit_code", SHAPE_INT, 0, NULL, NULL },
+	{ "since", SHAPE_TIME, SHAPE_NULL, NULL, NULL },
+	{ "restarts", SHAPE_INT, 0, NULL, NULL },
+	{ "message", SHAPE_STR, SHAPE_NULL, NULL, NULL },
+	{ 0 },
+};
+static const struct shape observed_shape = { "Observed", false, observed_fields };
+
+static const struct shape_field instance_fields[] = {
+	{ "id", SHAPE_STR, 0, NULL, "14 hex digits" },
+	{ "name", SHAPE_STR, SHAPE_NULL, NULL, "for people" },
+	{ "app", SHAPE_STR, 0, NULL, NULL },
+	{ "org", SHAPE_STR, 0, NULL, NULL },
+	{ "network", SHAPE_STR, 0, NULL, NULL },
+	{ "group", SHAPE_STR, SHAPE_NULL, NULL, "process group" },
+	{ "address", SHAPE_STR, 0, NULL, "its own, for ever" },
+	{ "region", SHAPE_STR, SHAPE_NULL, NULL, "where it runs" },
+	{ "host", SHAPE_STR, 0, NULL, "on which node" },
+	{ "desired", SHAPE_STR, 0, NULL, "started, stopped or destroyed" },
+	{ "observed", SHAPE_OBJECT, SHAPE_MOVES, &observed_shape, "what its host last said" },
+	{ "generation", SHAPE_INT, 0, NULL, "rises with each restart" },
+	{ "metadata", SHAPE_MAP, 0, NULL, NULL },
+	{ "dns_skip", SHAPE_BOOL, 0, NULL, "kept out of the app's names" },
+	{ "cordoned", SHAPE_BOOL, 0, NULL, "kept out of services" },
+	{ "created", SHAPE_TIME, 0, NULL, NULL },
+	{ "updated", SHAPE_TIME, SHAPE_MOVES, NULL, NULL },
+	{ "record_v", SHAPE_INT, SHAPE_MOVES, NULL, "version of its record, reports of its host included" },
+	{ "gone", SHAPE_BOOL, SHAPE_MAYBE, NULL, "a forced delete has not waited for its host" },
+	{ 0 },
+};
+static const struct shape instance_shape = { "Instance", false, instance_fields };
+
+static const struct shape_field spec_shape_fields[] = {
+	{ "schema", SHAPE_INT, SHAPE_MAYBE, NULL, "1" },
+	{ "command", SHAPE_STRINGS, SHAPE_MAYBE, NULL, NULL },
+	{ 0 },
+};
+static const struct shape spec_shape = { "Workload", true, spec_shape_fields }; /* as it was given, and checked then */
 
 static json_t *observed_json(const struct observed *o)
 {
@@ -265,18 +308,18 @@ static const struct route_field update_fields[] = {
 };
 
 const struct route api_instance_routes[] = {
-	{ "GET", "/v1/instances", ROUTE_TOKEN, .list = true, .query = "org app region host network state", .check = check_list,
+	{ "GET", "/v1/instances", ROUTE_TOKEN, .reply = &instance_shape, .list = true, .query = "org app region host network state", .check = check_list,
 	  .run = list, .help = "list instances" },
-	{ "POST", "/v1/instances", ROUTE_TOKEN, .write = true, .success = 201, .fields = create_fields, .check = check_create,
+	{ "POST", "/v1/instances", ROUTE_TOKEN, .reply = &instance_shape, .write = true, .success = 201, .fields = create_fields, .check = check_create,
 	  .run = create, .help = "create an instance" },
-	{ "GET", "/v1/instances/{instance}", ROUTE_TOKEN, .run = show, .help = "show an instance" },
-	{ "GET", "/v1/instances/{instance}/spec", ROUTE_TOKEN, .run = show_spec, .help = "show its workload" },
-	{ "PATCH", "/v1/instances/{instance}", ROUTE_TOKEN, .write = true, .fields = update_fields, .check = check_update, .run = update,
+	{ "GET", "/v1/instances/{instance}", ROUTE_TOKEN, .reply = &instance_shape, .run = show, .help = "show an instance" },
+	{ "GET", "/v1/instances/{instance}/spec", ROUTE_TOKEN, .reply = &spec_shape, .run = show_spec, .help = "show its workload" },
+	{ "PATCH", "/v1/instances/{instance}", ROUTE_TOKEN, .reply = &instance_shape, .write = true, .fields = update_fields, .check = check_update, .run = update,
 	  .help = "change dns_skip, cordoned or metadata" },
-	{ "POST", "/v1/instances/{instance}/start", ROUTE_TOKEN, .write = true, .run = start, .help = "start an instance" },
-	{ "POST", "/v1/instances/{instance}/stop", ROUTE_TOKEN, .write = true, .run = stop, .help = "stop an instance" },
-	{ "POST", "/v1/instances/{instance}/restart", ROUTE_TOKEN, .write = true, .run = restart, .help = "restart an instance" },
-	{ "DELETE", "/v1/instances/{instance}", ROUTE_TOKEN, .write = true, .frees = true, .query = "force", .run = delete,
+	{ "POST", "/v1/instances/{instance}/start", ROUTE_TOKEN, .reply = &instance_shape, .write = true, .run = start, .help = "start an instance" },
+	{ "POST", "/v1/instances/{instance}/stop", ROUTE_TOKEN, .reply = &instance_shape, .write = true, .run = stop, .help = "stop an instance" },
+	{ "POST", "/v1/instances/{instance}/restart", ROUTE_TOKEN, .reply = &instance_shape, .write = true, .run = restart, .help = "restart an instance" },
+	{ "DELETE", "/v1/instances/{instance}", ROUTE_TOKEN, .reply = &instance_shape, .write = true, .frees = true, .query = "force", .run = delete,
 	  .help = "delete an instance; force does not wait for its host" },
 	{ 0 },
 };

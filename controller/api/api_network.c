@@ -1,9 +1,22 @@
 /* api_network - networks over HTTP. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 #include "controller/store/store_network.h"
 
 #include <stdio.h>
 #include <string.h>
+
+static const struct shape_field network_fields[] = {
+	{ "id", SHAPE_STR, 0, NULL, "8 hex digits, as in its addresses" },
+	{ "name", SHAPE_STR, 0, NULL, NULL },
+	{ "org", SHAPE_STR, 0, NULL, NULL },
+	{ "prefix", SHAPE_STR, 0, NULL, "all addresses in it" },
+	{ "suspended", SHAPE_BOOL, 0, NULL, "it passes nothing, with its organization" },
+	{ "deleting", SHAPE_BOOL, 0, NULL, "it goes when its instances have stopped" },
+	{ "created", SHAPE_TIME, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape network_shape = { "Network", false, network_fields };
 
 static json_t *network_json(const struct store_network *network)
 {
@@ -70,10 +83,10 @@ static const struct route_field fields[] = {
 };
 
 const struct route api_network_routes[] = {
-	{ "GET", "/v1/networks", ROUTE_TOKEN, .list = true, .query = "org", .run = list, .help = "list networks" },
-	{ "POST", "/v1/networks", ROUTE_TOKEN, .write = true, .success = 201, .fields = fields, .run = create, .help = "create a network" },
-	{ "GET", "/v1/networks/{network}", ROUTE_TOKEN, .query = "org", .run = show, .help = "show a network: name, org/name or id" },
-	{ "DELETE", "/v1/networks/{network}", ROUTE_TOKEN, .write = true, .frees = true, .query = "org", .run = delete,
+	{ "GET", "/v1/networks", ROUTE_TOKEN, .reply = &network_shape, .list = true, .query = "org", .run = list, .help = "list networks" },
+	{ "POST", "/v1/networks", ROUTE_TOKEN, .reply = &network_shape, .write = true, .success = 201, .fields = fields, .run = create, .help = "create a network" },
+	{ "GET", "/v1/networks/{network}", ROUTE_TOKEN, .reply = &network_shape, .query = "org", .run = show, .help = "show a network: name, org/name or id" },
+	{ "DELETE", "/v1/networks/{network}", ROUTE_TOKEN, .reply = &shape_deletion, .write = true, .frees = true, .query = "org", .run = delete,
 	  .help = "delete a network with all that is in it" },
 	{ 0 },
 };

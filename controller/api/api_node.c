@@ -1,11 +1,47 @@
 /* api_node - nodes over HTTP: what the store knows of a machine, and what memory knows of how it is now. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 #include "controller/store/store_node.h"
 #include "lib/base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const struct shape_field gateway_fields[] = {
+	{ "host", SHAPE_STR, 0, NULL, "name or address for customers' files" },
+	{ "port", SHAPE_INT, 0, NULL, NULL },
+	{ "public_key", SHAPE_STR, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape gateway_shape = { "Gateway", false, gateway_fields };
+static const struct shape_field node_fields[] = {
+	{ "name", SHAPE_STR, 0, NULL, NULL },
+	{ "host", SHAPE_STR, 0, NULL, "its 32 bits in addresses, hex" },
+	{ "region", SHAPE_STR, SHAPE_NULL, NULL, NULL },
+	{ "roles", SHAPE_STRINGS, 0, NULL, "host, gateway" },
+	{ "mesh_key", SHAPE_STR, 0, NULL, NULL },
+	{ "endpoints", SHAPE_STRINGS, 0, NULL, NULL },
+	{ "draining", SHAPE_BOOL, 0, NULL, "it gets no new work" },
+	{ "instances", SHAPE_INT, SHAPE_MOVES, NULL, NULL },
+	{ "version", SHAPE_STR, SHAPE_NULL | SHAPE_MOVES, NULL, NULL },
+	{ "created", SHAPE_TIME, 0, NULL, NULL },
+	{ "last_seen", SHAPE_TIME, SHAPE_NULL | SHAPE_MOVES, NULL, NULL },
+	{ "revoked", SHAPE_BOOL, 0, NULL, NULL },
+	{ "gateway", SHAPE_OBJECT, SHAPE_NULL, &gateway_shape, "of a gateway" },
+	{ "state", SHAPE_STR, SHAPE_MAYBE | SHAPE_MOVES, NULL, "ready, drain or unknown" },
+	{ "applied_v", SHAPE_INT, SHAPE_MAYBE | SHAPE_MOVES, NULL, NULL },
+	{ "lag", SHAPE_INT, SHAPE_MAYBE | SHAPE_MOVES, NULL, "changes that it has not applied" },
+	{ "cloned", SHAPE_BOOL, SHAPE_MAYBE | SHAPE_MOVES, NULL, "another machine had its identity a minute ago" },
+	{ 0 },
+};
+static const struct shape node_shape = { "Node", false, node_fields };
+static const struct shape_field released_fields[] = {
+	{ "name", SHAPE_STR, 0, NULL, NULL },
+	{ "released", SHAPE_INT, 0, NULL, "how many deletes it held back" },
+	{ 0 },
+};
+static const struct shape released_shape = { "Released", false, released_fields };
 
 int api_parse_roles(const char *field, const char *text, uint32_t *ret_roles, struct why *why)
 {
@@ -205,16 +241,16 @@ static int release_held(struct api_call *call, struct why *why)
 }
 
 const struct route api_node_routes[] = {
-	{ "GET", "/v1/nodes", ROUTE_OPERATOR, .list = true, .query = "region revoked", .run = list, .finish = finish_list,
+	{ "GET", "/v1/nodes", ROUTE_OPERATOR, .reply = &node_shape, .list = true, .query = "region revoked", .run = list, .finish = finish_list,
 	  .help = "list nodes" },
-	{ "GET", "/v1/nodes/{node}", ROUTE_OPERATOR, .run = show, .finish = finish_one, .help = "show a node" },
-	{ "POST", "/v1/nodes/{node}/drain", ROUTE_OPERATOR, .write = true, .run = drain, .finish = finish_one,
+	{ "GET", "/v1/nodes/{node}", ROUTE_OPERATOR, .reply = &node_shape, .run = show, .finish = finish_one, .help = "show a node" },
+	{ "POST", "/v1/nodes/{node}/drain", ROUTE_OPERATOR, .reply = &node_shape, .write = true, .run = drain, .finish = finish_one,
 	  .help = "give a node no new work" },
-	{ "POST", "/v1/nodes/{node}/undrain", ROUTE_OPERATOR, .write = true, .run = undrain, .finish = finish_one,
+	{ "POST", "/v1/nodes/{node}/undrain", ROUTE_OPERATOR, .reply = &node_shape, .write = true, .run = undrain, .finish = finish_one,
 	  .help = "give a node new work again" },
-	{ "POST", "/v1/nodes/{node}/release-held", ROUTE_OPERATOR, .write = true, .answer = release_held,
+	{ "POST", "/v1/nodes/{node}/release-held", ROUTE_OPERATOR, .reply = &released_shape, .write = true, .answer = release_held,
 	  .help = "let a node make the deletes that it holds back" },
-	{ "DELETE", "/v1/nodes/{node}", ROUTE_OPERATOR, .write = true, .frees = true, .query = "force", .run = delete,
+	{ "DELETE", "/v1/nodes/{node}", ROUTE_OPERATOR, .reply = &node_shape, .write = true, .frees = true, .query = "force", .run = delete,
 	  .help = "revoke a node for ever" },
 	{ 0 },
 };

@@ -1,11 +1,30 @@
 /* api_node_token - join tokens over HTTP. The text of one is given once, when it is made. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 #include "lib/link/token.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define TOKEN_FIELDS                                                                        \
+	{ "id", SHAPE_STR, 0, NULL, NULL }, { "name", SHAPE_STR, SHAPE_NULL, NULL, "of the node" }, \
+	{ "region", SHAPE_STR, 0, NULL, NULL }, { "roles", SHAPE_STRINGS, 0, NULL, NULL },        \
+	{ "uses", SHAPE_INT, 0, NULL, "how many nodes may join with it" },                        \
+	{ "used", SHAPE_INT, SHAPE_MOVES, NULL, "how many have" },                                \
+	{ "refused", SHAPE_INT, SHAPE_MOVES, NULL, "how often it was refused" },                  \
+	{ "created", SHAPE_TIME, 0, NULL, NULL }, { "expires", SHAPE_TIME, SHAPE_NULL, NULL, NULL }, \
+	{ "revoked", SHAPE_TIME, SHAPE_NULL, NULL, NULL }
+
+static const struct shape_field token_fields[] = { TOKEN_FIELDS, { 0 } };
+static const struct shape token_shape = { "NodeToken", false, token_fields };
+static const struct shape_field token_made_fields[] = {
+	TOKEN_FIELDS,
+	{ "token", SHAPE_STR, SHAPE_MAYBE, NULL, "its text, shown only here; a dry run makes none" },
+	{ 0 },
+};
+static const struct shape token_made_shape = { "NodeTokenMade", false, token_made_fields };
 
 static json_t *token_json(const struct store_node_token *token)
 {
@@ -149,11 +168,11 @@ static const struct route_field fields[] = {
 };
 
 const struct route api_node_token_routes[] = {
-	{ "GET", "/v1/node-tokens", ROUTE_OPERATOR, .list = true, .run = list, .help = "list join tokens" },
-	{ "POST", "/v1/node-tokens", ROUTE_OPERATOR, .write = true, .secret = true, .success = 201, .fields = fields, .check = check, .run = create,
+	{ "GET", "/v1/node-tokens", ROUTE_OPERATOR, .reply = &token_shape, .list = true, .run = list, .help = "list join tokens" },
+	{ "POST", "/v1/node-tokens", ROUTE_OPERATOR, .reply = &token_made_shape, .write = true, .secret = true, .success = 201, .fields = fields, .check = check, .run = create,
 	  .help = "create a join token; its text is given only here" },
-	{ "GET", "/v1/node-tokens/{token}", ROUTE_OPERATOR, .run = show, .help = "show a join token" },
-	{ "DELETE", "/v1/node-tokens/{token}", ROUTE_OPERATOR, .write = true, .frees = true, .run = revoke,
+	{ "GET", "/v1/node-tokens/{token}", ROUTE_OPERATOR, .reply = &token_shape, .run = show, .help = "show a join token" },
+	{ "DELETE", "/v1/node-tokens/{token}", ROUTE_OPERATOR, .reply = &token_shape, .write = true, .frees = true, .run = revoke,
 	  .help = "revoke a join token" },
 	{ 0 },
 };

@@ -11,6 +11,8 @@ extern const struct route api_status_routes[], api_init_routes[], api_region_rou
 	api_org_routes[], api_network_routes[], api_app_routes[], api_instance_routes[], api_token_routes[], api_wait_routes[],
 	api_backup_routes[], api_peer_routes[], api_peer_move_routes[], api_graphql_routes[], api_access_routes[];
 
+struct shape;
+extern const struct shape api_region_shape, api_peer_shape, api_peer_made_shape;
 json_t *api_region_json(const struct store_region *region);
 json_t *api_peer_json(const struct store_peer *peer);
 /* A peer of the keys and names in `in` (the rest is filled in here), to be waited for. */

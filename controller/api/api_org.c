@@ -1,6 +1,20 @@
 /* api_org - organizations over HTTP. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 #include "controller/store/store_org.h"
+
+static const struct shape_field org_fields[] = {
+	{ "id", SHAPE_STR, 0, NULL, NULL },
+	{ "name", SHAPE_STR, 0, NULL, NULL },
+	{ "strict_region", SHAPE_BOOL, 0, NULL, "peers only where their region has a gateway" },
+	{ "suspended", SHAPE_BOOL, 0, NULL, "its networks pass nothing" },
+	{ "deleting", SHAPE_BOOL, 0, NULL, "it goes when its instances have stopped" },
+	{ "limits", SHAPE_COUNTS, 0, NULL, "how much it may have" },
+	{ "created", SHAPE_TIME, 0, NULL, NULL },
+	{ "used", SHAPE_COUNTS, SHAPE_MAYBE | SHAPE_MOVES, NULL, "how much it has; only where one is shown" },
+	{ 0 },
+};
+static const struct shape org_shape = { "Org", false, org_fields };
 
 static json_t *org_json(const struct store_org *org)
 {
@@ -123,13 +137,13 @@ static const struct route_field update_fields[] = {
 };
 
 const struct route api_org_routes[] = {
-	{ "GET", "/v1/orgs", ROUTE_TOKEN, .list = true, .run = list, .help = "list organizations" },
-	{ "POST", "/v1/orgs", ROUTE_OPERATOR, .write = true, .success = 201, .fields = create_fields, .run = create,
+	{ "GET", "/v1/orgs", ROUTE_TOKEN, .reply = &org_shape, .list = true, .run = list, .help = "list organizations" },
+	{ "POST", "/v1/orgs", ROUTE_OPERATOR, .reply = &org_shape, .write = true, .success = 201, .fields = create_fields, .run = create,
 	  .help = "create an organization and its network default" },
-	{ "GET", "/v1/orgs/{org}", ROUTE_TOKEN, .run = show, .help = "show an organization, its limits and what it uses" },
-	{ "PATCH", "/v1/orgs/{org}", ROUTE_OPERATOR, .write = true, .fields = update_fields, .check = check_change, .run = update,
+	{ "GET", "/v1/orgs/{org}", ROUTE_TOKEN, .reply = &org_shape, .run = show, .help = "show an organization, its limits and what it uses" },
+	{ "PATCH", "/v1/orgs/{org}", ROUTE_OPERATOR, .reply = &org_shape, .write = true, .fields = update_fields, .check = check_change, .run = update,
 	  .help = "change limits, suspend or resume" },
-	{ "DELETE", "/v1/orgs/{org}", ROUTE_TOKEN, .write = true, .frees = true, .run = delete,
+	{ "DELETE", "/v1/orgs/{org}", ROUTE_TOKEN, .reply = &shape_deletion, .write = true, .frees = true, .run = delete,
 	  .help = "delete an organization with all that is in it" },
 	{ 0 },
 };

@@ -1,5 +1,6 @@
 /* api_peer - WireGuard peers over HTTP. Private keys never come here; preshared keys come in and never go out. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 #include "controller/store/peer_key.h"
 #include "controller/store/store_network.h"
 #include "controller/store/store_peer.h"
@@ -12,6 +13,65 @@
 #define EXPIRY_MAX_S (3650ll * 86400)
 
 /* ---- what a peer looks like ---- */
+
+#define PEER_FIELDS                                                                                                                \
+	{ "id", SHAPE_STR, 0, NULL, NULL }, { "name", SHAPE_STR, 0, NULL, NULL },                                                   \
+	{ "label", SHAPE_STR, 0, NULL, "its name in DNS" }, { "org", SHAPE_STR, 0, NULL, NULL },                                    \
+	{ "network", SHAPE_STR, 0, NULL, NULL }, { "region", SHAPE_STR, 0, NULL, "where its tunnel ends" },                         \
+	{ "requested_region", SHAPE_STR, 0, NULL, "where it was to end" }, { "gateway", SHAPE_STR, 0, NULL, NULL },                 \
+	{ "moving_to", SHAPE_STR, SHAPE_NULL, NULL, "gateway that it is on its way to" },                                           \
+	{ "prefix", SHAPE_STR, 0, NULL, "its own /120, for ever" }, { "address", SHAPE_STR, 0, NULL, "its own in that" },           \
+	{ "allowed_ips", SHAPE_STRINGS, 0, NULL, "for its file" }, { "dns", SHAPE_STR, 0, NULL, "for its file" },                   \
+	{ "endpoint", SHAPE_STR, SHAPE_NULL, NULL, "for its file" }, { "gateway_public_key", SHAPE_STR, SHAPE_NULL, NULL, "for its file" }, \
+	{ "public_key", SHAPE_STR, SHAPE_NULL, NULL, NULL }, { "preshared", SHAPE_BOOL, 0, NULL, "it has a preshared key too" },    \
+	{ "ephemeral", SHAPE_BOOL, 0, NULL, NULL }, { "suspended", SHAPE_BOOL, 0, NULL, NULL },                                     \
+	{ "expires_at", SHAPE_TIME, SHAPE_NULL, NULL, NULL }, { "created_at", SHAPE_TIME, 0, NULL, NULL },                          \
+	{ "first_used_at", SHAPE_TIME, SHAPE_NULL | SHAPE_MOVES, NULL, NULL },                                                      \
+	{ "made_by", SHAPE_STR, SHAPE_NULL, NULL, NULL },                                                                           \
+	{ "record_v", SHAPE_INT, SHAPE_MOVES, NULL, "version of its record" }
+
+static const struct shape_field peer_fields[] = { PEER_FIELDS, { 0 } };
+const struct shape api_peer_shape = { "Peer", false, peer_fields };
+static const struct shape_field peer_made_fields[] = {
+	PEER_FIELDS,
+	{ "warnings", SHAPE_STRINGS, 0, NULL, "what was given instead of what was asked" },
+	{ 0 },
+};
+const struct shape api_peer_made_shape = { "PeerMade", false, peer_made_fields };
+static const struct shape_field peer_listed_fields[] = {
+	PEER_FIELDS,
+	{ "state", SHAPE_STR, 0, NULL, "online, offline, never or unknown" },
+	{ "last_handshake_at", SHAPE_TIME, SHAPE_NULL, NULL, NULL },
+	{ 0 },
+};
+static const struct shape peer_listed_shape = { "PeerListed", false, peer_listed_fields };
+static const struct shape_field status_fields[] = {
+	{ "peer", SHAPE_STR, 0, NULL, NULL },
+	{ "id", SHAPE_STR, 0, NULL, NULL },
+	{ "org", SHAPE_STR, 0, NULL, NULL },
+	{ "gateway", SHAPE_STR, 0, NULL, NULL },
+	{ "region", SHAPE_STR, 0, NULL, NULL },
+	{ "transport", SHAPE_STR, 0, NULL, "udp" },
+	{ "first_used_at", SHAPE_TIME, SHAPE_NULL, NULL, NULL },
+	{ "state", SHAPE_STR, 0, NULL, "online, offline, never or unknown" },
+	{ "endpoint", SHAPE_STR, SHAPE_NULL, NULL, "from where its packets come" },
+	{ "last_handshake_at", SHAPE_TIME, SHAPE_NULL, NULL, NULL },
+	{ "handshake_age_s", SHAPE_INT, SHAPE_NULL, NULL, NULL },
+	{ "rx_bytes", SHAPE_INT, SHAPE_NULL, NULL, "from the peer" },
+	{ "tx_bytes", SHAPE_INT, SHAPE_NULL, NULL, "to the peer" },
+	{ "gateway_live", SHAPE_BOOL, 0, NULL, NULL },
+	{ "reported_at", SHAPE_TIME, SHAPE_NULL, NULL, NULL },
+	{ "state_age_ms", SHAPE_INT, SHAPE_NULL, NULL, NULL },
+	{ 0 },
+};
+static const struct shape status_shape = { "PeerStatus", false, status_fields };
+static const struct shape_field pruned_fields[] = {
+	{ "pruned", SHAPE_STRINGS, 0, NULL, "their names" },
+	{ "count", SHAPE_INT, 0, NULL, NULL },
+	{ "more", SHAPE_BOOL, 0, NULL, "there are others: again" },
+	{ 0 },
+};
+static const struct shape pruned_shape = { "Pruned", false, pruned_fields };
 
 static json_t *key_json(const uint8_t key[CRYPTO_KEY_LEN])
 {
@@ -447,19 +507,19 @@ static const struct route_field rekey_fields[] = {
 };
 
 const struct route api_peer_routes[] = {
-	{ "GET", "/v1/peers", ROUTE_TOKEN, .list = true, .query = "org network region gateway state", .check = check_list, .run = list,
+	{ "GET", "/v1/peers", ROUTE_TOKEN, .reply = &peer_listed_shape, .list = true, .query = "org network region gateway state", .check = check_list, .run = list,
 	  .finish = finish_list, .help = "list WireGuard peers" },
-	{ "POST", "/v1/peers", ROUTE_TOKEN, .write = true, .success = 201, .fields = create_fields, .check = check_keys, .run = create,
+	{ "POST", "/v1/peers", ROUTE_TOKEN, .reply = &api_peer_made_shape, .write = true, .success = 201, .fields = create_fields, .check = check_keys, .run = create,
 	  .again = api_peer_make_again, .help = "create a WireGuard peer" },
-	{ "GET", "/v1/peers/{peer}", ROUTE_TOKEN, .query = "org", .run = show, .help = "show a peer: name, org/name or id" },
-	{ "GET", "/v1/peers/{peer}/status", ROUTE_TOKEN, .query = "org", .run = status,
+	{ "GET", "/v1/peers/{peer}", ROUTE_TOKEN, .reply = &api_peer_shape, .query = "org", .run = show, .help = "show a peer: name, org/name or id" },
+	{ "GET", "/v1/peers/{peer}/status", ROUTE_TOKEN, .reply = &status_shape, .query = "org", .run = status,
 	  .finish = finish_status, .help = "what its gateway sees of it: handshake, endpoint, bytes" },
-	{ "PATCH", "/v1/peers/{peer}", ROUTE_TOKEN, .write = true, .query = "org", .fields = update_fields, .run = update,
+	{ "PATCH", "/v1/peers/{peer}", ROUTE_TOKEN, .reply = &api_peer_shape, .write = true, .query = "org", .fields = update_fields, .run = update,
 	  .help = "change expiry, ephemeral or suspended" },
-	{ "POST", "/v1/peers/{peer}/rekey", ROUTE_TOKEN, .write = true, .query = "org", .fields = rekey_fields, .check = check_keys,
+	{ "POST", "/v1/peers/{peer}/rekey", ROUTE_TOKEN, .reply = &api_peer_shape, .write = true, .query = "org", .fields = rekey_fields, .check = check_keys,
 	  .run = rekey, .help = "give a peer another key; name and address stay" },
-	{ "POST", "/v1/peers/prune", ROUTE_TOKEN, .write = true, .frees = true, .fields = prune_fields, .check = check_prune, .run = prune,
+	{ "POST", "/v1/peers/prune", ROUTE_TOKEN, .reply = &pruned_shape, .write = true, .frees = true, .fields = prune_fields, .check = check_prune, .run = prune,
 	  .help = "delete the peers of an organization that were never used; with dry_run it only names them" },
-	{ "DELETE", "/v1/peers/{peer}", ROUTE_TOKEN, .write = true, .frees = true, .query = "org", .run = delete, .help = "delete a peer" },
+	{ "DELETE", "/v1/peers/{peer}", ROUTE_TOKEN, .reply = &api_peer_shape, .write = true, .frees = true, .query = "org", .run = delete, .help = "delete a peer" },
 	{ 0 },
 };

@@ -1,6 +1,16 @@
 /* api_peer_move - peers that go to another gateway and keep their address: one, by whoever may change it, or all of a node. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 #include "controller/store/store_peer_move.h"
+
+static const struct shape_field moves_fields[] = {
+	{ "node", SHAPE_STR, 0, NULL, NULL },
+	{ "moved", SHAPE_INT, 0, NULL, "at once" },
+	{ "left", SHAPE_INT, 0, NULL, "still to be asked for" },
+	{ "on_their_way", SHAPE_INT, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape moves_shape = { "PeerMoves", false, moves_fields };
 
 static struct store_peer_move wish(const struct api_call *call)
 {
@@ -52,9 +62,9 @@ static const struct route_field fields[] = {
 };
 
 const struct route api_peer_move_routes[] = {
-	{ "POST", "/v1/peers/{peer}/move", ROUTE_TOKEN, .write = true, .query = "org", .fields = fields, .check = check_target, .run = move,
+	{ "POST", "/v1/peers/{peer}/move", ROUTE_TOKEN, .reply = &api_peer_made_shape, .write = true, .query = "org", .fields = fields, .check = check_target, .run = move,
 	  .help = "let a peer move to another gateway; its address stays, and so does the old tunnel until the new one is used" },
-	{ "POST", "/v1/nodes/{node}/move-peers", ROUTE_OPERATOR, .write = true, .fields = fields, .check = check_target, .run = move_all,
+	{ "POST", "/v1/nodes/{node}/move-peers", ROUTE_OPERATOR, .reply = &moves_shape, .write = true, .fields = fields, .check = check_target, .run = move_all,
 	  .help = "let the next hundred peers of a gateway move; again until none is left" },
 	{ 0 },
 };

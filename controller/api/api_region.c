@@ -1,7 +1,28 @@
 /* api_region - regions over HTTP. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 
 #include <stdio.h>
+
+static const struct shape_field region_fields[] = {
+	{ "name", SHAPE_STR, 0, NULL, NULL },
+	{ "city", SHAPE_STR, 0, NULL, NULL },
+	{ "latitude", SHAPE_NUM, 0, NULL, "degrees north" },
+	{ "longitude", SHAPE_NUM, 0, NULL, "degrees east" },
+	{ "locator", SHAPE_STR, 0, NULL, "its 16 bits in every address, hex" },
+	{ "nodes", SHAPE_INT, SHAPE_MOVES, NULL, NULL },
+	{ "gateways", SHAPE_INT, SHAPE_MOVES, NULL, NULL },
+	{ "created", SHAPE_TIME, 0, NULL, NULL },
+	{ 0 },
+};
+const struct shape api_region_shape = { "Region", false, region_fields };
+
+static const struct shape_field gone_fields[] = {
+	{ "name", SHAPE_STR, 0, NULL, NULL },
+	{ "deleted", SHAPE_BOOL, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape gone_shape = { "RegionDeleted", false, gone_fields };
 
 json_t *api_region_json(const struct store_region *region)
 {
@@ -101,13 +122,13 @@ static const struct route_field update_fields[] = {
 };
 
 const struct route api_region_routes[] = {
-	{ "GET", "/v1/regions", ROUTE_TOKEN, .list = true, .run = list, .help = "list regions" },
-	{ "POST", "/v1/regions", ROUTE_OPERATOR, .write = true, .success = 201, .fields = create_fields, .check = check_place,
+	{ "GET", "/v1/regions", ROUTE_TOKEN, .reply = &api_region_shape, .list = true, .run = list, .help = "list regions" },
+	{ "POST", "/v1/regions", ROUTE_OPERATOR, .reply = &api_region_shape, .write = true, .success = 201, .fields = create_fields, .check = check_place,
 	  .run = create, .help = "create a region" },
-	{ "GET", "/v1/regions/{region}", ROUTE_TOKEN, .run = show, .help = "show a region" },
-	{ "PATCH", "/v1/regions/{region}", ROUTE_OPERATOR, .write = true, .fields = update_fields, .check = check_place, .run = update,
+	{ "GET", "/v1/regions/{region}", ROUTE_TOKEN, .reply = &api_region_shape, .run = show, .help = "show a region" },
+	{ "PATCH", "/v1/regions/{region}", ROUTE_OPERATOR, .reply = &api_region_shape, .write = true, .fields = update_fields, .check = check_place, .run = update,
 	  .help = "change the city or place of a region" },
-	{ "DELETE", "/v1/regions/{region}", ROUTE_OPERATOR, .write = true, .frees = true, .run = delete,
+	{ "DELETE", "/v1/regions/{region}", ROUTE_OPERATOR, .reply = &gone_shape, .write = true, .frees = true, .run = delete,
 	  .help = "delete a region that has no nodes" },
 	{ 0 },
 };

@@ -1,5 +1,6 @@
 /* api_status - how the whole is doing, from memory alone: it answers while the store is busy. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 #include "controller/store/backup.h"
 #include "controller/nodes/events.h"
 
@@ -9,6 +10,125 @@
 #include <string.h>
 
 #define STATUS_EVENTS 10
+
+static const struct shape_field recent_fields[] = {
+	{ "changes", SHAPE_INT, 0, NULL, NULL },
+	{ "p50_ms", SHAPE_INT, 0, NULL, NULL },
+	{ "p99_ms", SHAPE_INT, 0, NULL, NULL },
+	{ "slowest_ms", SHAPE_INT, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape recent_shape = { "Recent", false, recent_fields };
+static const struct shape_field problem_fields[] = {
+	{ "record", SHAPE_STR, 0, NULL, NULL },
+	{ "text", SHAPE_STR, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape problem_shape = { "NodeProblem", false, problem_fields };
+static const struct shape_field node_peers_fields[] = {
+	{ "total", SHAPE_INT, 0, NULL, NULL },
+	{ "online", SHAPE_INT, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape node_peers_shape = { "NodePeers", false, node_peers_fields };
+static const struct shape_field node_status_fields[] = {
+	{ "name", SHAPE_STR, 0, NULL, NULL },
+	{ "roles", SHAPE_STRINGS, 0, NULL, NULL },
+	{ "region", SHAPE_STR, 0, NULL, NULL },
+	{ "state", SHAPE_STR, 0, NULL, "ready, drain or unknown" },
+	{ "v", SHAPE_INT, 0, NULL, "which it has applied" },
+	{ "lag", SHAPE_INT, 0, NULL, "changes that it has not applied" },
+	{ "last_poll_ms", SHAPE_INT, SHAPE_NULL, NULL, NULL },
+	{ "version", SHAPE_STR, SHAPE_NULL, NULL, NULL },
+	{ "n_errors", SHAPE_INT, 0, NULL, NULL },
+	{ "errors", SHAPE_LIST, 0, &problem_shape, NULL },
+	{ "n_held", SHAPE_INT, 0, NULL, "deletes that it holds back" },
+	{ "held", SHAPE_STRINGS, 0, NULL, NULL },
+	{ "cloned", SHAPE_BOOL, 0, NULL, NULL },
+	{ "applied", SHAPE_OBJECT, SHAPE_NULL, &recent_shape, "times from commit to acknowledgement, of the last hour" },
+	{ "peers", SHAPE_OBJECT, SHAPE_NULL, &node_peers_shape, "of a gateway" },
+	{ 0 },
+};
+static const struct shape node_status_shape = { "NodeStatus", false, node_status_fields };
+static const struct shape_field controller_fields[] = {
+	{ "version", SHAPE_STR, 0, NULL, NULL },
+	{ "up_ms", SHAPE_INT, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape controller_shape = { "Controller", false, controller_fields };
+static const struct shape_field backup_fields[] = {
+	{ "made", SHAPE_TIME, SHAPE_NULL, NULL, NULL },
+	{ "v", SHAPE_INT, 0, NULL, NULL },
+	{ "age_ms", SHAPE_INT, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape last_backup_shape = { "LastBackup", false, backup_fields };
+static const struct shape_field event_fields[] = {
+	{ "number", SHAPE_INT, 0, NULL, NULL },
+	{ "time", SHAPE_TIME, SHAPE_NULL, NULL, NULL },
+	{ "v", SHAPE_INT, SHAPE_NULL, NULL, NULL },
+	{ "what", SHAPE_STR, 0, NULL, NULL },
+	{ "subject", SHAPE_STR, 0, NULL, NULL },
+	{ "text", SHAPE_STR, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape event_shape = { "Event", false, event_fields };
+static const struct shape_field events_fields[] = {
+	{ "items", SHAPE_LIST, 0, &event_shape, NULL },
+	{ "newest", SHAPE_INT, 0, NULL, "what to ask after next" },
+	{ 0 },
+};
+static const struct shape events_shape = { "Events", false, events_fields };
+static const struct shape_field suspended_fields[] = {
+	{ "orgs", SHAPE_STRINGS, 0, NULL, NULL },
+	{ "networks", SHAPE_INT, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape suspended_shape = { "Suspended", false, suspended_fields };
+static const struct shape_field status_fields[] = {
+	{ "healthy", SHAPE_BOOL, 0, NULL, "every node has everything" },
+	{ "v", SHAPE_INT, 0, NULL, NULL },
+	{ "nodes_total", SHAPE_INT, 0, NULL, NULL },
+	{ "nodes_current", SHAPE_INT, 0, NULL, NULL },
+	{ "nodes", SHAPE_LIST, 0, &node_status_shape, NULL },
+	{ "controller", SHAPE_OBJECT, 0, &controller_shape, NULL },
+	{ "backup", SHAPE_OBJECT, SHAPE_NULL, &last_backup_shape, "the newest" },
+	{ "suspended", SHAPE_OBJECT, 0, &suspended_shape, "organizations whose networks pass nothing" },
+	{ "applied", SHAPE_OBJECT, SHAPE_MAYBE | SHAPE_NULL, &recent_shape, "times from commit to acknowledgement, of the last hour" },
+	{ "events", SHAPE_LIST, SHAPE_MAYBE, &event_shape, "the last ten" },
+	{ "revision", SHAPE_INT, SHAPE_MAYBE, NULL, "what to ask after next" },
+	{ 0 },
+};
+static const struct shape status_shape = { "Status", false, status_fields };
+static const struct shape_field version_fields[] = {
+	{ "version", SHAPE_STR, 0, NULL, NULL },
+	{ "api", SHAPE_STR, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape version_shape = { "Version", false, version_fields };
+static const struct shape_field health_fields[] = { { "status", SHAPE_STR, 0, NULL, "ok" }, { 0 } };
+static const struct shape health_shape = { "Health", false, health_fields };
+static const struct shape_field whoami_org_fields[] = {
+	{ "id", SHAPE_STR, 0, NULL, NULL },
+	{ "profile", SHAPE_STR, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape whoami_org_shape = { "WhoamiOrg", false, whoami_org_fields };
+static const struct shape_field whoami_fields[] = {
+	{ "principal", SHAPE_STR, 0, NULL, NULL },
+	{ "operator", SHAPE_BOOL, 0, NULL, NULL },
+	{ "orgs", SHAPE_LIST, 0, &whoami_org_shape, NULL },
+	{ 0 },
+};
+static const struct shape whoami_shape = { "Whoami", false, whoami_fields };
+static const struct shape_field description_fields[] = {
+	{ "openapi", SHAPE_STR, 0, NULL, NULL },
+	{ "info", SHAPE_MAP, 0, NULL, NULL },
+	{ "paths", SHAPE_ANY, 0, NULL, NULL },
+	{ "components", SHAPE_ANY, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape description_shape = { "Description", false, description_fields };
 
 struct survey {
 	json_t *nodes;
@@ -214,13 +334,13 @@ static int metrics(struct api_call *call, struct why *why)
 }
 
 const struct route api_status_routes[] = {
-	{ "GET", "/v1/events", ROUTE_OPERATOR, .watch = true, .watch_events = true, .answer = events,
+	{ "GET", "/v1/events", ROUTE_OPERATOR, .reply = &events_shape, .watch = true, .watch_events = true, .answer = events,
 	  .help = "what happened lately: changes, nodes that came or went, what they could not apply" },
-	{ "GET", "/v1/status", ROUTE_OPERATOR, .watch = true, .answer = status, .help = "every node: what it holds and how far behind it is" },
-	{ "GET", "/metrics", ROUTE_NEAR, .answer = metrics, .help = "Prometheus text format: the controller and every node" },
-	{ "GET", "/v1/whoami", ROUTE_TOKEN, .answer = whoami, .help = "what the token stands for" },
-	{ "GET", "/v1/version", ROUTE_OPEN, .answer = version, .help = "version of the controller" },
-	{ "GET", "/v1/healthz", ROUTE_OPEN, .answer = healthz, .help = "is the controller there" },
-	{ "GET", "/v1/openapi.json", ROUTE_OPEN, .answer = describe, .help = "this description" },
+	{ "GET", "/v1/status", ROUTE_OPERATOR, .reply = &status_shape, .watch = true, .answer = status, .help = "every node: what it holds and how far behind it is" },
+	{ "GET", "/metrics", ROUTE_NEAR, .text_type = METRIC_CONTENT_TYPE, .answer = metrics, .help = "Prometheus text format: the controller and every node" },
+	{ "GET", "/v1/whoami", ROUTE_TOKEN, .reply = &whoami_shape, .answer = whoami, .help = "what the token stands for" },
+	{ "GET", "/v1/version", ROUTE_OPEN, .reply = &version_shape, .answer = version, .help = "version of the controller" },
+	{ "GET", "/v1/healthz", ROUTE_OPEN, .reply = &health_shape, .answer = healthz, .help = "is the controller there" },
+	{ "GET", "/v1/openapi.json", ROUTE_OPEN, .reply = &description_shape, .answer = describe, .help = "this description" },
 	{ 0 },
 };

@@ -1,7 +1,27 @@
 /* api_token - API tokens over HTTP. The text of one is given once, when it is made. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 
 #include <string.h>
+
+/* What the making of one adds. */
+#define TOKEN_FIELDS                                                                          \
+	{ "id", SHAPE_STR, 0, NULL, NULL }, { "kind", SHAPE_STR, 0, NULL, "operator, user or org" },  \
+	{ "org", SHAPE_STR, SHAPE_NULL, NULL, NULL }, { "profile", SHAPE_STR, SHAPE_NULL, NULL, NULL }, \
+	{ "name", SHAPE_STR, SHAPE_NULL, NULL, "for people" }, { "created", SHAPE_TIME, 0, NULL, NULL }, \
+	{ "expires", SHAPE_TIME, SHAPE_NULL, NULL, NULL },                                         \
+	{ "last_use", SHAPE_TIME, SHAPE_NULL | SHAPE_MOVES, NULL, "to within half a minute" },     \
+	{ "revoked", SHAPE_TIME, SHAPE_NULL, NULL, NULL },                                         \
+	{ "own_only", SHAPE_BOOL, 0, NULL, "it changes only the peers that were made with it" }
+
+static const struct shape_field token_fields[] = { TOKEN_FIELDS, { 0 } };
+static const struct shape token_shape = { "Token", false, token_fields };
+static const struct shape_field token_made_fields[] = {
+	TOKEN_FIELDS,
+	{ "token", SHAPE_STR, SHAPE_MAYBE, NULL, "its text, shown only here; a dry run makes none" },
+	{ 0 },
+};
+static const struct shape token_made_shape = { "TokenMade", false, token_made_fields };
 
 json_t *api_token_json(const struct store_token *token)
 {
@@ -108,10 +128,10 @@ static const struct route_field fields[] = {
 };
 
 const struct route api_token_routes[] = {
-	{ "GET", "/v1/tokens", ROUTE_TOKEN, .list = true, .query = "org", .run = list, .help = "list API tokens" },
-	{ "POST", "/v1/tokens", ROUTE_TOKEN, .write = true, .secret = true, .success = 201, .fields = fields, .check = check, .run = create,
+	{ "GET", "/v1/tokens", ROUTE_TOKEN, .reply = &token_shape, .list = true, .query = "org", .run = list, .help = "list API tokens" },
+	{ "POST", "/v1/tokens", ROUTE_TOKEN, .reply = &token_made_shape, .write = true, .secret = true, .success = 201, .fields = fields, .check = check, .run = create,
 	  .help = "create an API token; its text is given only here" },
-	{ "GET", "/v1/tokens/{token}", ROUTE_TOKEN, .run = show, .help = "show an API token" },
-	{ "DELETE", "/v1/tokens/{token}", ROUTE_TOKEN, .write = true, .frees = true, .run = revoke, .help = "revoke an API token" },
+	{ "GET", "/v1/tokens/{token}", ROUTE_TOKEN, .reply = &token_shape, .run = show, .help = "show an API token" },
+	{ "DELETE", "/v1/tokens/{token}", ROUTE_TOKEN, .reply = &token_shape, .write = true, .frees = true, .run = revoke, .help = "revoke an API token" },
 	{ 0 },
 };

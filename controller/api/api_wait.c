@@ -1,12 +1,15 @@
 /* api_wait - how far a change has come: the form of the answer, and the route for whoever wrote without waiting, or whose time was
  * up. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 #include "controller/store/store_log.h"
 #include "controller/store/store_peer.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const struct shape wait_shape = { "Wait", false, NULL };
 
 static json_t *names_json(const char names[][NAME_SIZE], uint32_t n)
 {
@@ -138,7 +141,7 @@ static int run(struct store *store, struct api_call *call)
 }
 
 const struct route api_wait_routes[] = {
-	{ "GET", "/v1/wait", ROUTE_TOKEN, .waits = true, .query = "v first_v instance peer released", .check = check, .run = run,
+	{ "GET", "/v1/wait", ROUTE_TOKEN, .reply = &wait_shape, .waits = true, .query = "v first_v instance peer released", .check = check, .run = run,
 	  .help = "how far the change of version v (the last one) has come: answers when it is applied everywhere, or with 202 when the "
 		  "time is up; with instance, also until that is as it was wanted; with peer, "
 		  "its gateway must have it" },

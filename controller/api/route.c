@@ -221,10 +221,15 @@ static bool in_words(const char *words, const char *word)
 	return false;
 }
 
+bool route_is_yes_or_no(const char *name)
+{
+	return in_words("strict dry_run force revoked released", name);
+}
+
 /* A value that is not understood must not pass for "no": who writes dry_run=yes does not want the write. */
 static int check_query_value(const char *name, const char *value, struct why *why)
 {
-	if (in_words("strict dry_run force revoked released", name) && *value && !in_words("1 0 true false", value))
+	if (route_is_yes_or_no(name) && *value && !in_words("1 0 true false", value))
 		return why_set(why, "value_invalid", name, "query parameter \"%s\" is \"%.30s\": it can be true or false", name, value);
 	if (!strcmp(name, "limit") && (!*value || value[strspn(value, "0123456789")] || !value[strspn(value, "0")]))
 		return why_set(why, "value_invalid", name, "query parameter \"limit\" is \"%.30s\": it must be a number above 0", value);
@@ -267,114 +272,4 @@ int route_parse_duration(const char *field, const char *text, uint32_t max_ms, u
 			return 0;
 		}
 	return why_set(why, "field_invalid", field, "\"%s\" is \"%.30s\", which is not a time such as 500ms, 10s or 2m", field, text);
-}
-
-/* ---- describing ---- */
-
-static json_t *describe_field(const struct route_field *f)
-{
-	static const char *const types[] = { [FIELD_TEXT] = "string", [FIELD_STR] = "string", [FIELD_INT] = "integer", [FIELD_NUM] = "number",
-					     [FIELD_BOOL] = "boolean", [FIELD_STRINGS] = "array", [FIELD_MAP] = "object",
-					     [FIELD_OBJECT] = "object", [FIELD_LIST] = "array" };
-	json_t *j = json_pack("{s:s,s:s}", "type", types[f->type], "description", f->help);
-
-	if (f->type == FIELD_STR || f->type == FIELD_TEXT)
-		json_object_set_new(j, "maxLength", json_integer(f->max ? f->max : 255));
-	if (f->type == FIELD_INT || f->type == FIELD_NUM) {
-		json_object_set_new(j, "minimum", json_integer(f->min));
-		json_object_set_new(j, "maximum", json_integer(f->max));
-	}
-	if (f->type == FIELD_STRINGS || f->type == FIELD_LIST) {
-		json_object_set_new(j, "maxItems", json_integer(f->max));
-		json_object_set_new(j, "items", f->type == FIELD_STRINGS ? json_pack("{s:s}", "type", "string") : json_object());
-	}
-	if (f->type == FIELD_MAP)
-		json_object_set_new(j, "additionalProperties", json_pack("{s:s}", "type", "string"));
-	return j;
-}
-
-static json_t *describe_body(const struct route *r)
-{
-	json_t *properties = json_object(), *required = json_array(), *schema;
-
-	for (const struct route_field *f = r->fields; f->name; f++) {
-		json_object_set_new(properties, f->name, describe_field(f));
-		if (f->required)
-			json_array_append_new(required, json_string(f->name));
-	}
-	schema = json_pack("{s:s,s:b,s:o}", "type", "object", "additionalProperties", 0, "properties", properties);
-	if (json_array_size(required))
-		json_object_set(schema, "required", required);
-	json_decref(required);
-	return json_pack("{s:{s:{s:o}}}", "content", "application/json", "schema", schema);
-}
-
-static void describe_words(json_t *parameters, const char *words)
-{
-	char name[32];
-
-	for (const char *p = words; p && *p; p += strcspn(p, " "), p += strspn(p, " ")) {
-		snprintf(name, sizeof name, "%.*s", (int)strcspn(p, " "), p);
-		json_array_append_new(parameters, json_pack("{s:s,s:s,s:{s:s}}", "name", name, "in", "query", "schema", "type", "string"));
-	}
-}
-
-static json_t *describe_parameters(const struct route *r)
-{
-	json_t *parameters = json_array();
-	char name[32];
-
-	for (const char *p = strchr(r->pattern, '{'); p; p = strchr(p + 1, '{')) {
-		snprintf(name, sizeof name, "%.*s", (int)strcspn(p + 1, "}"), p + 1);
-		json_array_append_new(parameters, json_pack("{s:s,s:s,s:b,s:{s:s}}", "name", name, "in", "path", "required", 1, "schema",
-							    "type", "string"));
-	}
-	describe_words(parameters, r->query);
-	if (r->write)
-		describe_words(parameters, "wait timeout strict on dry_run");
-	if (r->waits)
-		describe_words(parameters, "timeout strict on");
-	if (r->list)
-		describe_words(parameters, "after limit prefix");
-	if (r->watch)
-		describe_words(parameters, "after timeout");
-	return parameters;
-}
-
-static json_t *describe_route(const struct route *r)
-{
-	char status[12];
-	json_t *j;
-
-	snprintf(status, sizeof status, "%u", r->success ? r->success : 200);
-	j = json_pack("{s:s,s:o,s:{s:{s:s},s:{s:s}}}", "summary", r->help, "parameters", describe_parameters(r), "responses", status,
-		      "description", "good", "default", "description",
-		      "{\"error\":{\"code\",\"message\",\"field\",\"hint\",\"request\"}}");
-	if (r->fields)
-		json_object_set_new(j, "requestBody", describe_body(r));
-	json_object_set_new(j, "security",
-			    r->auth == ROUTE_OPEN ? json_array() : json_pack("[{s:[]}]", "bearer"));
-	return j;
-}
-
-json_t *route_describe(void)
-{
-	json_t *paths = json_object();
-
-	for (const struct route *r = route_next(NULL); r; r = route_next(r)) {
-		json_t *path = json_object_get(paths, r->pattern);
-		char method[16];
-		size_t i;
-
-		for (i = 0; r->method[i] && i + 1 < sizeof method; i++)
-			method[i] = (char)(r->method[i] | 0x20);
-		method[i] = 0;
-		if (!path) {
-			path = json_object();
-			json_object_set_new(paths, r->pattern, path);
-		}
-		json_object_set_new(path, method, describe_route(r));
-	}
-	return json_pack("{s:s,s:{s:s,s:s},s:o,s:{s:{s:{s:s,s:s}}}}", "openapi", "3.0.3", "info", "title", "sixpn", "version", SIXPN_VERSION,
-			 "paths", paths, "components", "securitySchemes", "bearer", "type", "http", "scheme", "bearer");
 }

@@ -9,6 +9,7 @@
 
 struct api_call;
 struct api_wait_result;
+struct shape;
 
 /* How a family of routes answers whose clients expect another form than that of /v1. Loop thread. */
 struct route_manner {
@@ -63,6 +64,9 @@ struct route {
 	unsigned success;  /* HTTP status of success, 0 = 200 */
 	const char *query; /* further query parameters, separated by spaces */
 	const struct route_field *fields; /* of the body, ended by a NULL name; NULL = no body */
+	const struct shape *reply; /* what a good reply looks like (shape.h); of a list, each of its items */
+	const struct shape *error; /* of a route with a manner: what a refusal looks like; NULL: as a good reply */
+	const char *text_type;     /* instead: the reply is text of this type */
 	const char *help;
 	/* Loop thread. Judges what the table cannot say; may be NULL. E_REFUSED with why. */
 	int (*check)(struct api_call *call, struct why *why);
@@ -99,5 +103,8 @@ int route_check_query(const struct route *route, const struct http_target *targe
 /* "10s", "500ms", "2m", "30" (seconds) -> ms, at most max_ms. E_REFUSED. */
 int route_parse_duration(const char *field, const char *text, uint32_t max_ms, uint32_t *ret_ms, struct why *why) MUST_CHECK;
 
-/* The description of all routes (OpenAPI 3.0), new reference; NULL = no memory. */
+/* A query parameter that is 1, 0, true, false or nothing (which is true). */
+bool route_is_yes_or_no(const char *name);
+
+/* The description of all routes (OpenAPI 3.1; describe.c), new reference; NULL = no memory. */
 json_t *route_describe(void);

@@ -4,6 +4,7 @@
 #include "tests/unit/controller/store/store_fixture.h"
 
 #include "controller/api/api.h"
+#include "tests/unit/controller/api/openapi.h"
 #include "tests/unit/controller/client.h"
 
 struct api_fixture {
@@ -231,18 +232,18 @@ static inline int api_teardown(void **state)
 
 static inline struct client_reply ask(struct api_fixture *f, const char *method, const char *target, const char *token, const char *body)
 {
-	return client_ask(f->loop, f->port, NULL, method, target, token, body);
+	return openapi_held(method, target, client_ask(f->loop, f->port, NULL, method, target, token, body));
 }
 
 static inline struct client_reply ask_with(struct api_fixture *f, const char *method, const char *target, const char *token, const char *headers,
 					   const char *body)
 {
-	return client_ask_with(f->loop, f->port, NULL, method, target, token, headers, body);
+	return openapi_held(method, target, client_ask_with(f->loop, f->port, NULL, method, target, token, headers, body));
 }
 
 static inline struct client_reply ask_locally(struct api_fixture *f, const char *method, const char *target, const char *body)
 {
-	return client_ask(f->loop, 0, f->socket, method, target, NULL, body);
+	return openapi_held(method, target, client_ask(f->loop, 0, f->socket, method, target, NULL, body));
 }
 
 static inline const char *text_of(const struct client_reply *r, const char *field)

@@ -398,6 +398,9 @@ static void every_route_is_described_and_named_once(void **state)
 	for (const struct route *route = route_next(NULL); route; route = route_next(route)) {
 		n++;
 		assert_non_null(route->help);
+		if (!route->reply && !route->text_type)
+			fail_msg("%s %s: its row in the table has no .reply: say what a good reply looks like (controller/api/shape.h)", route->method,
+				 route->pattern);
 		assert_int_equal((route->run != NULL) + (route->answer != NULL) + (route->start != NULL), 1);
 		/* reading has no side effects; what GraphQL does depends on the operation */
 		assert_true(route->write == (!route->graphql && !route->drops && strcmp(route->method, "GET") != 0));
