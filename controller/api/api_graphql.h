@@ -21,6 +21,10 @@ extern const struct gql_schema api_graphql_schema;
 /* Loop thread: what only memory knows of peers (gatewayStatus) goes into the reply. */
 void gql_wireguard_finish(struct api_call *call);
 
+/* Whether the file that flyctl writes of it will open a tunnel: it knows one port, and no IPv6 address. E_REFUSED "gateway_unfit". */
+struct store_peer;
+int gql_wireguard_check_fit(const struct store_peer *peer, struct why *why) MUST_CHECK;
+
 /* ---- for resolvers ---- */
 
 const char *gql_str(const json_t *object, const char *name); /* NULL if absent, null or "" */

@@ -142,7 +142,7 @@ void gql_wireguard_finish(struct api_call *call)
 
 /* ---- making ---- */
 
-static int check_fit(const struct store_peer *p, struct why *why)
+int gql_wireguard_check_fit(const struct store_peer *p, struct why *why)
 {
 	static const uint8_t none[32];
 
@@ -197,7 +197,7 @@ static int add_peer(void *ctx, const json_t *parent, const json_t *args, json_t 
 		return r;
 	}
 	if (r == 0)
-		r = check_fit(&made, why);
+		r = gql_wireguard_check_fit(&made, why);
 	if (r == 0)
 		*ret = made_json(&made, input);
 	return r;

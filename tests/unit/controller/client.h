@@ -147,9 +147,11 @@ static inline struct client_reply client_ask(struct loop *loop, uint16_t port, c
 	return client_ask_with(loop, port, socket_path, method, target, token, "", body);
 }
 
+/* Families of routes with a manner of their own say it beside a sentence. */
 static inline const char *client_error_code(const struct client_reply *r)
 {
-	const char *code = json_string_value(json_object_get(json_object_get(r->json, "error"), "code"));
+	const json_t *error = json_object_get(r->json, "error");
+	const char *code = json_string_value(json_object_get(json_is_string(error) ? r->json : error, "code"));
 
 	return code ? code : "";
 }
