@@ -1,8 +1,11 @@
 /* access - see access.h. */
 #include "controller/access.h"
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static int wrong(const char *url, struct why *why)
 {
@@ -42,4 +45,49 @@ void access_url_of(const char *listen, uint16_t port, bool tls, char *ret_url, s
 		len = 9;
 	}
 	snprintf(ret_url, size, "%s://%.*s:%u", tls ? "https" : "http", len, listen, port);
+}
+
+void access_names_add(struct access_names *names, const char *name)
+{
+	if (!*name || strlen(name) >= sizeof names->text[0] || names->n == ACCESS_NAMES_MAX)
+		return;
+	for (size_t i = 0; i < names->n; i++)
+		if (!strcasecmp(names->items[i], name))
+			return;
+	strcpy(names->text[names->n], name);
+	names->items[names->n] = names->text[names->n];
+	names->n++;
+}
+
+/* Those of link-local scope need a zone, which a URL of another machine cannot name. */
+static void add_own_addresses(struct access_names *names)
+{
+	struct ifaddrs *all, *i;
+	char text[INET6_ADDRSTRLEN];
+
+	if (getifaddrs(&all) < 0)
+		return;
+	for (i = all; i; i = i->ifa_next) {
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)i->ifa_addr;
+		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)i->ifa_addr;
+
+		if (v4 && v4->sin_family == AF_INET && inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text))
+			access_names_add(names, text);
+		else if (v6 && v6->sin6_family == AF_INET6 && !IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr) &&
+			 inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text))
+			access_names_add(names, text);
+	}
+	freeifaddrs(all);
+}
+
+void access_names_add_listener(struct access_names *names, const char *listen)
+{
+	const char *colon = strrchr(listen, ':');
+	char host[256];
+
+	snprintf(host, sizeof host, "%.*s", colon ? (int)(colon - listen) : 0, listen);
+	if (!strcmp(host, "[::]") || !strcmp(host, "0.0.0.0"))
+		add_own_addresses(names);
+	else
+		access_names_add(names, host);
 }

@@ -19,6 +19,7 @@
  */
 #include "controller/access.h"
 #include "controller/api/api.h"
+#include "controller/http/http_tls.h"
 #include "controller/nodes/controller.h"
 #include "controller/store/link_key.h"
 #include "controller/nodes/metrics.h"
@@ -61,8 +62,11 @@ struct daemon {
 	struct controller *controller;
 	struct api *api;
 	struct http_server *http;
+	struct http_tls *tls;
 	struct api_access access;
-	char external_host[256];
+	struct access_names names;
+	struct text_list tls_listen;
+	char external_host[256], tls_cert[PATH_MAX], tls_key[PATH_MAX];
 	struct text_list listen, host_names, link_listen;
 	char advertise[512], backup_dir[PATH_MAX];
 };
@@ -127,7 +131,7 @@ static void intr_raised(struct loop_signal *sig, int number)
 	ended(container_of(sig, struct daemon, intr), number);
 }
 
-/* The level of the log is read again; all else needs a restart, which costs nobody anything. */
+/* The level of the log and the certificate are read again; all else needs a restart, which costs nobody anything. */
 static void hup_raised(struct loop_signal *sig, int number)
 {
 	struct daemon *d = container_of(sig, struct daemon, hup);
@@ -138,6 +142,8 @@ static void hup_raised(struct loop_signal *sig, int number)
 	int argc = d->argc;
 
 	(void)number;
+	if (d->tls)
+		http_tls_reload(d->tls);
 	if (!argv || settings_init(&config) < 0)
 		return;
 	memcpy(argv, d->argv, (size_t)argc * sizeof *argv);
@@ -246,6 +252,56 @@ static int take_external_url(struct daemon *d, const char *url, struct why *why)
 	return 0;
 }
 
+static void find_names(struct daemon *d)
+{
+	char name[256] = "";
+
+	for (size_t i = 0; i < d->host_names.n; i++)
+		access_names_add(&d->names, d->host_names.items[i]);
+	for (size_t i = 0; i < d->tls_listen.n; i++)
+		access_names_add_listener(&d->names, d->tls_listen.items[i]);
+	access_names_add(&d->names, "localhost");
+	access_names_add(&d->names, "127.0.0.1");
+	access_names_add(&d->names, "::1");
+	gethostname(name, sizeof name - 1);
+	access_names_add(&d->names, name);
+}
+
+/* The operator's files, or our own in keys/ beside the store. */
+static int start_tls(struct daemon *d, const struct config *config, struct why *why)
+{
+	const char *cert = config_str(config, "tls_cert"), *key = config_str(config, "tls_key"), *path = config_str(config, "path");
+	struct http_tls_config tls = { .cert_path = d->tls_cert, .key_path = d->tls_key, .self_made = !*cert, .names = d->names.items };
+	const char *slash = strrchr(path, '/');
+	int folder = slash ? (int)(slash - path) : 1;
+
+	if (!*cert != !*key)
+		return why_set(why, "value_invalid", *cert ? "tls_key" : "tls_cert", "tls_cert and tls_key go together: %s is not set",
+			       *cert ? "tls_key" : "tls_cert");
+	if (!d->tls_listen.n)
+		return 0;
+	if (*cert) {
+		snprintf(d->tls_cert, sizeof d->tls_cert, "%s", cert);
+		snprintf(d->tls_key, sizeof d->tls_key, "%s", key);
+	} else {
+		find_names(d);
+		tls.n_names = d->names.n;
+		snprintf(d->tls_cert, sizeof d->tls_cert, "%.*s/keys/api.crt", folder, slash ? path : ".");
+		snprintf(d->tls_key, sizeof d->tls_key, "%.*s/keys/api.key", folder, slash ? path : ".");
+	}
+	d->access.self_made = tls.self_made;
+	return http_tls_new(d->loop, &(struct clock){ .ops = &clock_real_ops }, &tls, &d->tls, why);
+}
+
+static void find_url(struct daemon *d)
+{
+	bool plain = d->listen.n != 0;
+
+	if (!d->access.url[0] && (plain || d->tls_listen.n))
+		access_url_of(plain ? d->listen.items[0] : d->tls_listen.items[0], http_server_port(d->http, 0), !plain, d->access.url,
+			      sizeof d->access.url);
+}
+
 static int start_http(struct daemon *d, const struct config *config, struct why *why)
 {
 	struct api_env env = *controller_env(d->controller);
@@ -257,7 +313,13 @@ static int start_http(struct daemon *d, const struct config *config, struct why 
 	char *slash;
 	int r = take_external_url(d, config_str(config, "external_url"), why);
 
+	if (r == 0)
+		r = start_tls(d, config, why);
 	http.n_host_names = d->host_names.n;
+	http.tls_listen = d->tls_listen.items;
+	http.n_tls_listen = d->tls_listen.n;
+	http.tls = d->tls;
+	d->access.tls = d->tls;
 	env.access = &d->access;
 	snprintf(folder, sizeof folder, "%s", socket_path);
 	slash = strrchr(folder, '/');
@@ -271,8 +333,8 @@ static int start_http(struct daemon *d, const struct config *config, struct why 
 		r = api_new(&env, &d->api);
 	if (r == 0)
 		r = http_server_new(d->loop, &clock, &http, api_handle, d->api, &d->http, why);
-	if (r == 0 && !d->access.url[0] && d->listen.n)
-		access_url_of(d->listen.items[0], http_server_port(d->http, 0), false, d->access.url, sizeof d->access.url);
+	if (r == 0)
+		find_url(d);
 	return r;
 }
 
@@ -283,6 +345,7 @@ static void stop(struct daemon *d)
 		controller_stop(d->controller);
 	d->http = http_server_free(d->http);
 	d->api = api_free(d->api);
+	d->tls = http_tls_free(d->tls);
 	d->controller = controller_free(d->controller);
 	if (d->transport)
 		d->transport = link_nng_server_free(d->transport);
@@ -313,6 +376,8 @@ static int run(const struct config *config, int argc, char **argv)
 	struct why why = { 0 };
 	int r = split(config, "listen", &d.listen, &why);
 
+	if (r == 0)
+		r = split(config, "tls_listen", &d.tls_listen, &why);
 	if (r == 0)
 		r = split(config, "host_names", &d.host_names, &why);
 	if (r == 0)

@@ -11,7 +11,7 @@ build=(
 	clang-14 llvm-14 libclang-rt-14-dev bpftool libbpf-dev libelf-dev zlib1g-dev linux-libc-dev # BPF programs, fuzzers
 	protobuf-c-compiler protobuf-compiler libprotobuf-c-dev                                     # the wire format
 	libnng-dev libsqlite3-dev libsodium-dev libssl-dev                                          # link, store, keys, BLAKE2s
-	libmnl-dev libnftables-dev libmicrohttpd-dev libjansson-dev libcurl4-openssl-dev libinih-dev
+	libmnl-dev libnftables-dev libmicrohttpd-dev libgnutls28-dev libjansson-dev libcurl4-openssl-dev libinih-dev
 	liburcu-dev libldns-dev libqrencode-dev
 )
 run=(

@@ -29,6 +29,7 @@ int api_new(const struct api_env *env, struct api **ret_api)
 	if (!api)
 		return -ENOMEM;
 	api->env = *env;
+	api->stats.tls = env->access ? env->access->tls : NULL;
 	r = auth_new(env->loop, &env->clock, env->store, &api->auth);
 	if (r < 0) {
 		free(api);

@@ -114,8 +114,11 @@ struct api_env_ops {
 };
 
 /* How programs get to this API. */
+struct http_tls;
 struct api_access {
 	char url[256]; /* "http://127.0.0.1:4280", also for links */
+	const struct http_tls *tls; /* NULL: no https */
+	bool self_made;             /* its certificate: clients must pin the key */
 };
 
 struct store_thread;

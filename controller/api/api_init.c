@@ -19,6 +19,7 @@ static const struct shape_field init_shape_fields[] = {
 	{ "controller_key", SHAPE_STR, 0, NULL, "of the control link, hex" },
 	{ "link", SHAPE_STR, 0, NULL, "where nodes find the controller" },
 	{ "region", SHAPE_OBJECT, SHAPE_MAYBE, &api_region_shape, "if one was asked for" },
+	{ "access", SHAPE_OBJECT, SHAPE_MAYBE, &api_access_shape, "how others get here" },
 	{ 0 },
 };
 static const struct shape init_shape = { "Init", false, init_shape_fields };
@@ -79,6 +80,14 @@ static int init(struct store *store, struct api_call *call)
 	return r;
 }
 
+static void add_access(struct api_call *call)
+{
+	json_t *access = api_access_json(api_get_env(call->api));
+
+	if (access)
+		json_object_set_new(call->reply, "access", access);
+}
+
 static const struct route_field fields[] = {
 	{ "region", FIELD_STR, 1, 3, false, "also make this region, from the built-in list" },
 	{ "name", FIELD_STR, 1, 63, false, "name of the token, for people" },
@@ -87,6 +96,7 @@ static const struct route_field fields[] = {
 
 const struct route api_init_routes[] = {
 	{ "POST", "/v1/init", ROUTE_LOCAL, .reply = &init_shape, .write = true, .secret = true, .success = 201, .fields = fields, .run = init,
+	  .finish = add_access,
 	  .help = "make the first operator token, once" },
 	{ 0 },
 };

@@ -13,7 +13,9 @@ extern const struct route api_status_routes[], api_init_routes[], api_region_rou
 	api_wire_guard_routes[];
 
 struct shape;
-extern const struct shape api_region_shape, api_peer_shape, api_peer_made_shape;
+extern const struct shape api_region_shape, api_peer_shape, api_peer_made_shape, api_access_shape;
+/* How to get here; NULL if this controller does not know. */
+json_t *api_access_json(const struct api_env *env);
 json_t *api_region_json(const struct store_region *region);
 json_t *api_peer_json(const struct store_peer *peer);
 /* A peer of the keys and names in `in` (the rest is filled in here), to be waited for. */

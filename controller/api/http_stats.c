@@ -2,6 +2,7 @@
 #include "controller/api/http_stats.h"
 
 #include "controller/api/route.h"
+#include "controller/http/http_tls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,4 +67,21 @@ void http_stats_write_times(const struct http_stats *s, struct metric_out *out)
 
 	for (size_t i = 0; (r = map_next(&s->routes, &i));)
 		metric_histogram(out, &r->times, METRIC_LABELS(r->route->method, r->route->pattern));
+}
+
+void http_stats_write_expiry(const struct http_stats *s, struct metric_out *out)
+{
+	if (s->tls)
+		metric_number(out, (double)http_tls_stats(s->tls).expires_ms / 1000, METRIC_NONE);
+}
+
+void http_stats_write_reloads(const struct http_stats *s, struct metric_out *out)
+{
+	struct http_tls_stats stats;
+
+	if (!s->tls)
+		return;
+	stats = http_tls_stats(s->tls);
+	metric_count(out, stats.reloads, METRIC_LABELS("good"));
+	metric_count(out, stats.failed_reloads, METRIC_LABELS("failed"));
 }

@@ -4,7 +4,9 @@
 #include "lib/base/metric.h"
 
 struct route;
+struct http_tls;
 struct http_stats {
+	const struct http_tls *tls; /* NULL: no https */
 	struct map routes; /* route -> struct http_stats_route */
 };
 
@@ -13,3 +15,5 @@ void http_stats_deinit(struct http_stats *s);
 void http_stats_note(struct http_stats *s, const struct route *route, unsigned status, uint64_t us);
 void http_stats_write_counts(const struct http_stats *s, struct metric_out *out); /* labels method, route, code */
 void http_stats_write_times(const struct http_stats *s, struct metric_out *out);  /* labels method, route */
+void http_stats_write_expiry(const struct http_stats *s, struct metric_out *out);
+void http_stats_write_reloads(const struct http_stats *s, struct metric_out *out); /* label result */

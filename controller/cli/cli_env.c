@@ -9,10 +9,13 @@
 #include "controller/cli/context.h"
 #include "controller/cli/request.h"
 #include "lib/base/crypto.h"
+#include "lib/base/file.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define TEXT_MAX (64u << 10)
+#define PEM_MAX (4u << 20)
 #define AGENT_SOCKET "/fly-agent.sock"
 #define SOCKET_PATH_MAX 103 /* of the system that allows least */
 
@@ -22,6 +25,7 @@ enum source {
 	FROM_HOST,   /* its host and port */
 	FROM_TOKEN,
 	FROM_FOLDER,
+	FROM_ROOTS,  /* the file of certificates that it trusts; not set where those of the machine will do */
 	FROM_ORG,
 	FROM_VALUE,
 	UNSET,
@@ -42,6 +46,7 @@ static const struct variable {
 	{ "FLY_TRACE_COLLECTOR_URL", FROM_VALUE, "127.0.0.1" }, /* nobody is there */
 	{ "FLY_CONFIG_DIR", FROM_FOLDER, "" },
 	{ "FLY_API_TOKEN", FROM_TOKEN, "" },
+	{ "SSL_CERT_FILE", FROM_ROOTS, "" },
 	{ "FLY_ORG", FROM_ORG, "" },
 	{ "FLY_SEND_METRICS", FROM_VALUE, "0" },
 	{ "FLY_NO_UPDATE_CHECK", FROM_VALUE, "1" },
@@ -71,7 +76,7 @@ static const struct variable {
 struct wanted {
 	struct context context; /* url is http(s) */
 	const char *org;
-	char folder[4096];
+	char folder[4096], roots[4096]; /* roots "": those of the machine */
 	bool show_token;
 };
 
@@ -134,6 +139,11 @@ static void add_variable(struct buf *text, const struct variable *v, const struc
 	case FROM_FOLDER:
 		buf_add_str(&value, w->folder);
 		break;
+	case FROM_ROOTS:
+		if (!w->roots[0])
+			return;
+		buf_add_str(&value, w->roots);
+		break;
 	case FROM_ORG:
 		buf_add_str(&value, w->org ? w->org : "");
 		break;
@@ -166,26 +176,37 @@ static void add_no_proxy(struct buf *text, const struct wanted *w)
 
 /* ---- where ---- */
 
+static int tell_no_url(struct cli *cli)
+{
+	return cli_fail(cli, EXIT_REFUSED, "url_unknown", "set external_url in the controller's configuration, or use a context with its address",
+			"the controller does not say at which address other programs reach it");
+}
+
 /* A context by the local socket knows no address that another program could use: the controller does. */
 static int ask_url(struct cli *cli, struct wanted *w)
 {
 	struct request_reply reply;
-	const char *url;
+	const char *url, *pin;
+	const json_t *certificate;
 	int r;
 
 	if (strncmp(w->context.url, "unix:", 5))
 		return 0;
 	r = request_send(cli, "GET", "/v1/access", NULL, true, &reply);
-	if (r && r != EXIT_NOT_FOUND)
+	if (r == EXIT_NOT_FOUND)
+		return tell_no_url(cli);
+	if (r)
 		return r;
-	url = r ? NULL : json_string_value(json_object_get(reply.body, "url"));
+	url = json_string_value(json_object_get(reply.body, "url"));
+	certificate = json_object_get(reply.body, "certificate");
+	pin = json_string_value(json_object_get(certificate, "pin"));
 	if (url && (!strncmp(url, "http://", 7) || !strncmp(url, "https://", 8)) && strlen(url) < sizeof w->context.url)
 		snprintf(w->context.url, sizeof w->context.url, "%s", url);
 	else
-		r = cli_fail(cli, EXIT_REFUSED, "url_unknown", "set external_url in the controller's configuration, or use a context with its address",
-			     "the controller does not say at which address other programs reach it");
-	if (url)
-		request_reply_deinit(&reply);
+		r = tell_no_url(cli);
+	if (r == 0 && pin && json_is_true(json_object_get(certificate, "self_made")))
+		r = context_set_pin(cli, &w->context, pin, "the controller's answer");
+	request_reply_deinit(&reply);
 	return r;
 }
 
@@ -211,6 +232,34 @@ static int find_folder(struct cli *cli, struct wanted *w)
 	return r;
 }
 
+/* flyctl knows no pins: it is given a file of trusted certificates in which the controller's stands beside the machine's own. It is
+ * fetched now, from whoever has the pinned key, and has power over no other name. */
+static int make_roots(struct cli *cli, struct wanted *w)
+{
+	static const char *const machine[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" };
+	CLEAN_BUF struct buf pem = BUF_INIT(PEM_MAX);
+	char host[256];
+	size_t own;
+	int r;
+
+	if (strncmp(w->context.url, "https://", 8) || !w->context.pin[0])
+		return 0;
+	r = request_certificate(cli, w->context.url, w->context.pin, TRUST_PIN, &pem);
+	if (r)
+		return r;
+	own = pem.len;
+	bare_host(w->context.url, host, sizeof host);
+	if (!pin_pem_is_for(buf_str(&pem), own, host))
+		cli_note(cli, "the controller's certificate is not for \"%s\", and flyctl will refuse it: add that to host_names of the controller", host);
+	for (size_t i = 0; i < ARRAY_LEN(machine); i++)
+		if (access(machine[i], R_OK) == 0 && file_read(machine[i], PEM_MAX, &pem) == 0)
+			break;
+	if ((size_t)snprintf(w->roots, sizeof w->roots, "%s/roots.pem", w->folder) >= sizeof w->roots)
+		return cli_fail(cli, EXIT_REFUSED, "path_too_long", NULL, "the path %.60s... is too long", w->folder);
+	r = buf_failed(&pem) ? -ENOMEM : file_replace(w->roots, pem.data, pem.len, 0600);
+	return r < 0 ? cli_fail(cli, EXIT_REFUSED, "file_unwritable", NULL, "cannot write %s: %s", w->roots, strerror(-r)) : 0;
+}
+
 static int find(struct cli *cli, struct wanted *w)
 {
 	int r = context_find(cli, &w->context);
@@ -233,7 +282,7 @@ static int print_unset(struct cli *cli, bool for_flyctl)
 		if (flyctl[i].source != UNSET)
 			buf_printf(&text, " %s", flyctl[i].name);
 	if (!for_flyctl)
-		buf_add_str(&text, " SIXPN_URL SIXPN_TOKEN");
+		buf_add_str(&text, " SIXPN_URL SIXPN_TOKEN SIXPN_PIN");
 	fprintf(cli->out, "%s\n", buf_str(&text));
 	return 0;
 }
@@ -241,6 +290,10 @@ static int print_unset(struct cli *cli, bool for_flyctl)
 static void add_sixpn(struct buf *text, const struct wanted *w)
 {
 	add_export(text, "SIXPN_URL", w->context.url);
+	if (w->context.pin[0])
+		add_export(text, "SIXPN_PIN", w->context.pin);
+	else
+		buf_add_str(text, "unset SIXPN_PIN\n");
 	if (!w->context.token[0])
 		buf_add_str(text, "unset SIXPN_TOKEN\n");
 	else if (w->show_token)
@@ -258,6 +311,8 @@ static int make_text(struct cli *cli, struct wanted *w, struct buf *text)
 	if (r || !cli_has(cli, "flyctl"))
 		return r;
 	r = find_folder(cli, w);
+	if (r == 0)
+		r = make_roots(cli, w);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(flyctl); i++)
 		add_variable(text, &flyctl[i], w);
 	if (r == 0)

@@ -19,11 +19,25 @@ static void tell_region(struct cli *cli, const json_t *region)
 		longitude < 0 ? 'W' : 'E');
 }
 
+/* How others get here: only with this line does a person elsewhere know that it is this controller. */
+static void tell_certificate(struct cli *cli, const json_t *access)
+{
+	const json_t *certificate = json_object_get(access, "certificate");
+	const char *pin = json_string_value(json_object_get(certificate, "pin"));
+
+	if (pin)
+		fprintf(cli->out, "certificate     %s %s   until %.10s\n", json_is_true(json_object_get(certificate, "self_made")) ? "self-made  " : "your files ",
+			pin, json_string_value(json_object_get(certificate, "not_after")));
+	if (pin && json_is_true(json_object_get(certificate, "self_made")))
+		cli_note(cli, "elsewhere:  sixpn context create NAME --url https://ADDRESS:PORT --pin %s --token-file FILE", pin);
+}
+
 static void tell(struct cli *cli, const json_t *body, const char *saved)
 {
 	const json_t *region = json_object_get(body, "region");
 
 	fprintf(cli->out, "controller key  %s\n", json_string_value(json_object_get(body, "controller_key")));
+	tell_certificate(cli, json_object_get(body, "access"));
 	if (json_is_object(region))
 		tell_region(cli, region);
 	fprintf(cli->out, "you are         operator    %s\n", saved);

@@ -60,7 +60,7 @@ static int set_token(struct cli *cli, struct context *context, const char *text,
 	return 0;
 }
 
-static int token_from_file(struct cli *cli, struct context *context, const char *path)
+int context_set_token_file(struct cli *cli, struct context *context, const char *path)
 {
 	CLEAN_BUF struct buf text = BUF_INIT(4096);
 	int r = read_private(cli, path, 4000, &text);
@@ -72,7 +72,7 @@ static int token_from_file(struct cli *cli, struct context *context, const char 
 	return r;
 }
 
-static int set_url(struct cli *cli, struct context *context, const char *url)
+int context_set_url(struct cli *cli, struct context *context, const char *url)
 {
 	size_t len = strlen(url);
 
@@ -84,6 +84,17 @@ static int set_url(struct cli *cli, struct context *context, const char *url)
 				"\"%.80s\" is no address of a controller", url);
 	memcpy(context->url, url, len);
 	context->url[len] = 0;
+	return 0;
+}
+
+int context_set_pin(struct cli *cli, struct context *context, const char *pin, const char *where)
+{
+	uint8_t bytes[PIN_LEN];
+
+	if (pin_parse(pin, bytes) < 0)
+		return cli_fail(cli, EXIT_USAGE, "pin_malformed", "it is sha256: and 64 hexadecimal digits, as sixpn init printed it",
+				"%s is no fingerprint of a key", where);
+	pin_text(bytes, context->pin);
 	return 0;
 }
 
@@ -106,7 +117,7 @@ static json_t *read_file(struct cli *cli, const char *path, int *ret_status)
 static int from_file(struct cli *cli, struct context *context, bool want_url, bool want_token)
 {
 	char path[4096];
-	const char *url, *token, *current;
+	const char *url, *token, *current, *pin;
 	int r = 0;
 
 	if (config_path(cli, path, sizeof path) < 0 || access(path, F_OK) < 0)
@@ -118,12 +129,15 @@ static int from_file(struct cli *cli, struct context *context, bool want_url, bo
 	const json_t *one = json_object_get(json_object_get(doc, "contexts"), current ? current : "");
 	url = json_string_value(json_object_get(one, "url"));
 	token = json_string_value(json_object_get(one, "token"));
+	pin = json_string_value(json_object_get(one, "pin"));
 	if (url && want_url) {
 		snprintf(context->name, sizeof context->name, "%s", current);
-		r = set_url(cli, context, url);
+		r = context_set_url(cli, context, url);
 	}
 	if (r == 0 && token && want_token)
 		r = set_token(cli, context, token, path);
+	if (r == 0 && pin)
+		r = context_set_pin(cli, context, pin, path);
 	return r;
 }
 
@@ -145,14 +159,16 @@ int context_find(struct cli *cli, struct context *ret_context)
 		token_file = token ? NULL : cli_env(cli, "SIXPN_TOKEN_FILE");
 	}
 	if (url)
-		r = set_url(cli, &context, url);
+		r = context_set_url(cli, &context, url);
 	if (r == 0 && token_file)
-		r = token_from_file(cli, &context, token_file);
+		r = context_set_token_file(cli, &context, token_file);
 	if (r == 0 && token)
 		r = set_token(cli, &context, token, "SIXPN_TOKEN");
 	/* the token of a context goes only where that context says, not to a URL from elsewhere */
 	if (r == 0 && !url && !cli_env(cli, "SIXPN_SOCKET"))
 		r = from_file(cli, &context, true, !context.token[0]);
+	if (r == 0 && cli_env(cli, "SIXPN_PIN"))
+		r = context_set_pin(cli, &context, cli_env(cli, "SIXPN_PIN"), "SIXPN_PIN");
 	if (r == 0 && !context.url[0])
 		snprintf(context.url, sizeof context.url, "unix:%s", context_socket(cli));
 	if (r == 0)
@@ -292,30 +308,65 @@ int secret_write(struct cli *cli, struct secret_place *place, const char *secret
 	return r;
 }
 
+static int write_document(struct cli *cli, struct secret_place *place, const json_t *doc)
+{
+	CLEAN_FREE char *text = json_dumps(doc, JSON_INDENT(2));
+	int r = text ? finish(cli, place, text) : cli_fail(cli, EXIT_REFUSED, "no_memory", NULL, "no memory");
+
+	if (text)
+		crypto_wipe(text, strlen(text));
+	return r;
+}
+
 int secret_write_context(struct cli *cli, struct secret_place *place, const char *name, const struct context *context)
 {
 	CLEAN_JSON json_t *doc = NULL;
-	CLEAN_FREE char *text = NULL;
-	json_t *contexts;
-	int r = 0;
+	json_t *contexts, *one;
+	int r = context_file_read(cli, &doc);
 
-	if (access(place->final_path, F_OK) == 0)
-		doc = read_file(cli, place->final_path, &r);
-	if (!json_is_object(doc)) {
-		json_decref(doc);
-		doc = json_object();
-	}
+	if (r)
+		doc = json_object(); /* what is there was told; the secret must not get lost */
 	contexts = json_object_get(doc, "contexts");
 	if (!json_is_object(contexts)) {
 		contexts = json_object();
 		json_object_set_new(doc, "contexts", contexts);
 	}
-	json_object_set_new(contexts, name, json_pack("{s:s,s:s}", "url", context->url, "token", context->token));
+	one = json_pack("{s:s}", "url", context->url);
+	if (context->token[0])
+		json_object_set_new(one, "token", json_string(context->token));
+	if (context->pin[0])
+		json_object_set_new(one, "pin", json_string(context->pin));
+	json_object_set_new(contexts, name, one);
 	json_object_set_new(doc, "current", json_string(name));
-	text = json_dumps(doc, JSON_INDENT(2));
-	if (!text)
-		return cli_fail(cli, EXIT_REFUSED, "no_memory", NULL, "no memory");
-	return finish(cli, place, text);
+	return write_document(cli, place, doc);
+}
+
+int context_file_read(struct cli *cli, json_t **ret_doc)
+{
+	char path[4096];
+	int r = 0;
+
+	*ret_doc = NULL;
+	if (config_path(cli, path, sizeof path) < 0)
+		return cli_fail(cli, EXIT_REFUSED, "no_home", NULL, "HOME is not set: there is no file of contexts");
+	if (access(path, F_OK) == 0)
+		*ret_doc = read_file(cli, path, &r);
+	if (r == 0 && !json_is_object(*ret_doc)) {
+		json_decref(*ret_doc);
+		*ret_doc = json_object();
+	}
+	return r;
+}
+
+int context_file_write(struct cli *cli, const json_t *doc)
+{
+	struct secret_place place;
+	int r = secret_prepare_context(cli, &place);
+
+	if (r == 0)
+		r = write_document(cli, &place, doc);
+	secret_abandon(&place);
+	return r;
 }
 
 void secret_abandon(struct secret_place *place)

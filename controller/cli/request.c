@@ -3,6 +3,7 @@
 
 #include "controller/cli/context.h"
 #include "controller/cli/output.h"
+#include "controller/cli/pin.h"
 #include "lib/base/crypto.h"
 
 #include <curl/curl.h>
@@ -108,6 +109,28 @@ static bool may_have_acted(struct cli *cli, CURLcode code, const struct request_
 	return sent > 0;
 }
 
+void request_set_trust(const struct cli *cli, void *curl, const char *pin, enum request_trust trust)
+{
+	const char *roots = cli_env(cli, "SSL_CERT_FILE");
+	char base64[64], text[80];
+	uint8_t bytes[PIN_LEN];
+
+	curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (trust == TRUST_PIN) { /* the key is what is trusted, whatever the certificate says of names and years */
+		if (pin_parse(pin, bytes) < 0)
+			memset(bytes, 0, sizeof bytes); /* nobody's */
+		crypto_base64(bytes, sizeof bytes, base64);
+		snprintf(text, sizeof text, "sha256//%s", base64);
+		curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, text);
+	}
+	if (trust != TRUST_AUTHORITIES) {
+		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+	} else if (roots) {
+		curl_easy_setopt(curl, CURLOPT_CAINFO, roots);
+	}
+}
+
 static CURLcode perform(struct cli *cli, const char *method, const char *path, const char *body, struct buf *ret_body,
 			long *ret_status)
 {
@@ -125,6 +148,7 @@ static CURLcode perform(struct cli *cli, const char *method, const char *path, c
 		curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->context.url + 5);
 	/* the token must not wander off to where an environment variable or a reply points */
 	curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
+	request_set_trust(cli, c->curl, c->context.pin, c->context.pin[0] ? TRUST_PIN : TRUST_AUTHORITIES);
 	curl_easy_setopt(c->curl, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
@@ -194,19 +218,25 @@ static int tell_refusal(struct cli *cli, long status, const json_t *body)
 	return exit_of_status(status);
 }
 
-static int tell_unreachable(struct cli *cli, CURLcode code)
+int request_tell_unreachable(struct cli *cli, int code, const char *url)
 {
-	const char *url = cli->connection->context.url;
-
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return cli_fail(cli, EXIT_INTERRUPTED, "interrupted", NULL, "interrupted");
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return cli_fail(cli, EXIT_UNREACHABLE, "controller_unreachable", "is the address right, and does a firewall drop it?",
 				"the controller at %s gave no answer in time", url);
+	if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
+		return cli_fail(cli, EXIT_NOT_ALLOWED, "pin_mismatch",
+				"somebody may be in between. If its key was replaced on purpose: sixpn context create again, with the new --pin",
+				"what answers at %s has another key than the one that is pinned: nothing was sent", url);
+	if (code == CURLE_PEER_FAILED_VERIFICATION)
+		return cli_fail(cli, EXIT_NOT_ALLOWED, "certificate_untrusted",
+				"a self-made one is pinned: SIXPN_PIN, or sixpn context create NAME --url URL --pin sha256:... as `sixpn init` printed it",
+				"no authority that this machine trusts vouches for %s: nothing was sent", url);
 	return cli_fail(cli, EXIT_UNREACHABLE, "controller_unreachable",
 			!strncmp(url, "unix:", 5) ? "is sixpn-controller running here? Else set SIXPN_URL and SIXPN_TOKEN_FILE" :
 						    "is it running, and is SIXPN_URL (or --url) right?",
-			"cannot reach the controller at %s: %s", url, curl_easy_strerror(code));
+			"cannot reach the controller at %s: %s", url, curl_easy_strerror((CURLcode)code));
 }
 
 int request_send(struct cli *cli, const char *method, const char *path, json_t *body, bool quiet_404, struct request_reply *ret_reply)
@@ -225,7 +255,7 @@ int request_send(struct cli *cli, const char *method, const char *path, json_t *
 	reply.body = code == CURLE_OK && in.len ? json_loadb((const char *)in.data, in.len, 0, NULL) : NULL;
 	cli->unanswered = may_have_acted(cli, code, &reply);
 	if (code != CURLE_OK)
-		return tell_unreachable(cli, code);
+		return request_tell_unreachable(cli, (int)code, cli->connection->context.url);
 	if (reply.status >= 200 && reply.status < 300 && json_is_object(reply.body)) {
 		*ret_reply = reply;
 		return 0;

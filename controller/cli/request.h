@@ -18,3 +18,16 @@ void request_add_query(struct buf *path, const char *name, const char *value);
 /* Unix time by the clock of who answered last; -1 = not known. */
 int64_t request_date(const struct cli *cli);
 void request_disconnect(struct cli *cli);
+
+/* ---- https ---- */
+
+enum request_trust {
+	TRUST_AUTHORITIES, /* those of this machine, or of SSL_CERT_FILE */
+	TRUST_PIN,         /* whoever has that key */
+	TRUST_ANYBODY,     /* only to look at the certificate */
+};
+/* curl: a CURL handle. */
+void request_set_trust(const struct cli *cli, void *curl, const char *pin, enum request_trust trust);
+/* The certificate (PEM) that https://... shows; no token is sent. 0 or an exit status after the error was told. */
+int request_certificate(struct cli *cli, const char *url, const char *pin, enum request_trust trust, struct buf *ret_pem);
+int request_tell_unreachable(struct cli *cli, int code, const char *url); /* code: a CURLcode */

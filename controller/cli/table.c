@@ -9,7 +9,7 @@ const struct cli_flag cli_flags_all[] = {
 	{ "json", NULL, false, "JSON on standard output" },
 	{ "tsv", NULL, false, "tab-separated values, no header" },
 	{ "q", NULL, false, "names only" },
-	{ "url", "URL", false, "the controller: http://ADDRESS:4280 or unix:/PATH" },
+	{ "url", "URL", false, "the controller: https://ADDRESS:4283, http://ADDRESS:4280 or unix:/PATH" },
 	{ "token-file", "FILE", false, "file that holds the token (mode 0600)" },
 	{ "help", NULL, false, "this text" },
 	{ 0 },
@@ -93,11 +93,15 @@ static const struct cli_noun backup = {
 	COLUMNS({ "NAME", "name" }, { "V", "v" }, { "MADE", "made" }, { "SIZE", "size" }, { "VERIFIED", "verified" }, { "PROBLEM", "problem" }),
 	"name v",
 };
+static const struct cli_noun context = {
+	"context", NULL, "name", "controllers that you use: address, token, and the key of a self-made certificate",
+	COLUMNS({ "NAME", "name" }, { "CURRENT", "current" }, { "URL", "url" }, { "TOKEN", "token" }, { "PIN", "pin" }), "",
+};
 static const struct cli_noun store = { "store", NULL, NULL, "the controller's database", NULL, "" };
 static const struct cli_noun doctor = { "doctor", NULL, NULL, "what is wrong, and what to do next", NULL, "" };
 static const struct cli_noun dns = { "dns", NULL, NULL, "names in .internal", NULL, "" };
 
-const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &app, &instance, &peer, &token, &backup, &store, &dns, &doctor, NULL };
+const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &app, &instance, &peer, &token, &backup, &store, &dns, &doctor, &context, NULL };
 
 const struct cli_command cli_commands[] = {
 	{ NULL, "init", "", CLI_HERE,
@@ -117,6 +121,15 @@ const struct cli_command cli_commands[] = {
 	  "completion for bash", "source <(sixpn completion)", cli_completion },
 	{ NULL, "version", "", CLI_HERE, NULL, "version of this program", "sixpn version", cli_version },
 	{ NULL, "help", "[TOPIC] [TOPIC] [TOPIC]", CLI_HERE, NULL, "help about a noun or a verb", "sixpn help node token create", help_run },
+
+	{ &context, "create", "NAME", CLI_HERE,
+	  FLAGS({ "pin", "PIN", false, "key of its self-made certificate: sha256:..., as sixpn init printed it" },
+		{ "trust-first-use", NULL, false, "instead: pin the key that it shows now, whoever that is" }),
+	  "remember a controller (--url, --token-file) and use it from now on",
+	  "sixpn context create prod --url https://192.0.2.10:4283 --pin sha256:... --token-file token", cli_context_create },
+	{ &context, "list", "", CLI_HERE, NULL, "list contexts", "sixpn context list", cli_context_list },
+	{ &context, "use", "NAME", CLI_HERE, NULL, "make a context the current one", "sixpn context use prod", cli_context_use },
+	{ &context, "delete", "NAME", CLI_DESTROY, NULL, "forget a context", "sixpn context delete prod --yes", cli_context_delete },
 
 	{ &region, "create", "NAME", CLI_WRITE,
 	  FLAGS({ "city", "TEXT", false, "for people" }, { "latitude", "DEGREES", false, "north; from the built-in list if absent" },

@@ -10,11 +10,13 @@
 #include "controller/http/http.h"
 
 #include "controller/http/http_listen.h"
+#include "controller/http/http_tls.h"
 #include "lib/base/crypto.h"
 #include "lib/base/log.h"
 #include "lib/sixpn/name.h"
 
 #include <arpa/inet.h>
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* TLS 1.2 and 1.3, and no key exchange without forward secrecy */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA"
 #define POOL_BYTES (16u << 10)
 #define WRITE_MS 60000u
 #define SILENCE_S 60u
@@ -36,7 +40,7 @@ struct listener {
 	struct MHD_Daemon *daemon;
 	struct loop_io io;
 	uint16_t port;
-	bool local;
+	bool local, tls;
 };
 
 struct connection {
@@ -47,6 +51,7 @@ struct connection {
 	bool local_operator;
 	uid_t uid;
 	uint8_t source[16];
+	struct certificate *certificate; /* of https: the one that it began with */
 };
 
 struct exchange {
@@ -477,6 +482,21 @@ static void take_source(struct connection *c, const struct sockaddr *address)
 	}
 }
 
+/* Before its first byte is read: the library knows only the certificate of the start. */
+static void give_certificate(struct connection *c, struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	struct certificate *certificate = certificate_ref(http_tls_current(c->listener->server->config.tls));
+
+	if (info && info->tls_session &&
+	    gnutls_credentials_set(info->tls_session, GNUTLS_CRD_CERTIFICATE, certificate_credentials(certificate)) >= 0) {
+		c->certificate = certificate;
+		return;
+	}
+	certificate_unref(certificate);
+	shutdown(c->fd, SHUT_RDWR);
+}
+
 static void connection_started(struct listener *listener, struct MHD_Connection *mhd, void **socket_context)
 {
 	struct http_server *server = listener->server;
@@ -493,6 +513,8 @@ static void connection_started(struct listener *listener, struct MHD_Connection 
 		c->local_operator = http_peer_is_operator(c->fd, server->group, &c->uid);
 	else if (info && info->client_addr)
 		take_source(c, info->client_addr);
+	if (listener->tls)
+		give_certificate(c, mhd);
 	c->next = server->connections;
 	c->link = &server->connections;
 	if (c->next)
@@ -520,6 +542,7 @@ static void connection_changed(void *cls, struct MHD_Connection *mhd, void **soc
 	if (c->next)
 		c->next->link = c->link;
 	listener->server->n_connections--;
+	certificate_unref(c->certificate);
 	free(c);
 }
 
@@ -600,13 +623,24 @@ static void log_from_library(void *cls, const char *fmt, va_list ap)
 	log_limited(LOG_L_DEBUG, "http", "%s", text);
 }
 
-/* Takes the socket over. */
-static int start_listener(struct http_server *server, int fd, uint16_t port, bool local)
-{
-	struct listener *l = &server->listeners[server->n_listeners];
+enum kind { LISTEN_PLAIN, LISTEN_TLS, LISTEN_LOCAL };
 
-	*l = (struct listener){ .server = server, .port = port, .local = local };
-	l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, access_handler, l,
+/* Takes the socket over. */
+static int start_listener(struct http_server *server, int fd, uint16_t port, enum kind kind)
+{
+	const struct certificate *certificate = kind == LISTEN_TLS ? http_tls_current(server->config.tls) : NULL;
+	struct listener *l = &server->listeners[server->n_listeners];
+	/* these of the start are replaced in each connection, see give_certificate */
+	struct MHD_OptionItem tls[] = {
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, certificate ? (void *)(uintptr_t)certificate_pem(certificate) : NULL },
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0, certificate ? (void *)(uintptr_t)certificate_key_pem(certificate) : NULL },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+
+	*l = (struct listener){ .server = server, .port = port, .local = kind == LISTEN_LOCAL, .tls = kind == LISTEN_TLS };
+	l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (certificate ? MHD_USE_TLS : 0), 0, NULL,
+				     NULL, access_handler, l,
 				     MHD_OPTION_EXTERNAL_LOGGER, log_from_library, NULL,
 				     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, server->config.connections,
 				     MHD_OPTION_PER_IP_CONNECTION_LIMIT, server->config.connections_per_address,
@@ -614,7 +648,8 @@ static int start_listener(struct http_server *server, int fd, uint16_t port, boo
 				     MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_S, MHD_OPTION_STRICT_FOR_CLIENT, 1,
 				     MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, l,
 				     MHD_OPTION_NOTIFY_CONNECTION, connection_changed, l,
-				     MHD_OPTION_URI_LOG_CALLBACK, exchange_new, l, MHD_OPTION_END);
+				     MHD_OPTION_URI_LOG_CALLBACK, exchange_new, l,
+				     MHD_OPTION_ARRAY, certificate ? tls : &tls[ARRAY_LEN(tls) - 1], MHD_OPTION_END);
 	if (!l->daemon) {
 		close(fd);
 		return -ENOMEM;
@@ -625,23 +660,30 @@ static int start_listener(struct http_server *server, int fd, uint16_t port, boo
 	return loop_add_io(server->loop, &l->io);
 }
 
+static int start_list(struct http_server *server, const char *const *listen, size_t n, enum kind kind, struct why *why)
+{
+	uint16_t port = 0;
+	int fd, r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = http_listen_tcp(listen[i], &fd, &port, why);
+		if (r == 0)
+			r = start_listener(server, fd, port, kind);
+	}
+	return r;
+}
+
 static int start_all(struct http_server *server, struct why *why)
 {
 	const struct http_config *config = &server->config;
-	uint16_t port = 0;
-	int fd, r;
+	int fd, r = start_list(server, config->listen, config->n_listen, LISTEN_PLAIN, why);
 
-	for (size_t i = 0; i < config->n_listen; i++) {
-		r = http_listen_tcp(config->listen[i], &fd, &port, why);
-		if (r == 0)
-			r = start_listener(server, fd, port, false);
-		if (r)
-			return r;
-	}
-	if (!config->socket_path)
-		return 0;
+	if (r == 0)
+		r = start_list(server, config->tls_listen, config->n_tls_listen, LISTEN_TLS, why);
+	if (r || !config->socket_path)
+		return r;
 	r = http_listen_unix(config->socket_path, server->group, &fd, why);
-	return r ? r : start_listener(server, fd, 0, true);
+	return r ? r : start_listener(server, fd, 0, LISTEN_LOCAL);
 }
 
 static void set_defaults(struct http_config *c)
@@ -675,7 +717,7 @@ int http_server_new(struct loop *loop, const struct clock *clock, const struct h
 	server->after.round = round_ends;
 	loop_add_after(loop, &server->after);
 	server->sweep.expired = sweep;
-	server->listeners = calloc(config->n_listen + 1, sizeof *server->listeners);
+	server->listeners = calloc(config->n_listen + config->n_tls_listen + 1, sizeof *server->listeners);
 	r = server->listeners ? start_all(server, why) : -ENOMEM;
 	if (r) {
 		http_server_free(server);
@@ -708,7 +750,7 @@ struct http_server *http_server_free(struct http_server *server)
 		x->link = NULL;
 		x->server = NULL;
 	}
-	if (server->config.socket_path && server->n_listeners > server->config.n_listen)
+	if (server->config.socket_path && server->n_listeners > server->config.n_listen + server->config.n_tls_listen)
 		unlink(server->config.socket_path);
 	free(server->listeners);
 	free(server);

@@ -18,6 +18,9 @@
 struct http_config {
 	const char *const *listen; /* "192.0.2.1:4280", "[::1]:4280"; port 0 = any free one, see http_server_port */
 	size_t n_listen;
+	const char *const *tls_listen; /* the same, for https; behind those of `listen` in http_server_port's order */
+	size_t n_tls_listen;
+	struct http_tls *tls;     /* for them; outlives the server */
 	const char *socket_path;  /* UNIX socket; NULL = none. Made 0660, replaced if a stale one is there */
 	const char *socket_group; /* its group, whose members count as local operators; NULL or unknown = root only */
 	const char *const *host_names; /* accepted in Host besides address literals and "localhost" */
@@ -31,6 +34,8 @@ struct http_config {
 	size_t body_max;                  /* [HTTP_BODY_MAX] */
 	size_t bodies_max;                /* of all requests being read together [64 MiB] */
 };
+
+struct http_tls;
 
 struct http_request {
 	char id[HTTP_REQUEST_ID_SIZE];

@@ -1,4 +1,4 @@
-# Connections, requests, replies: the only room with microhttpd.h. Knows nothing of what is asked.
+# Connections, TLS, requests, replies: the only room with microhttpd.h and gnutls. Knows nothing of what is asked.
 ROOMS += controller/http
 DEPS_controller/http := lib/sixpn lib/base
-LIBS_controller/http := -lmicrohttpd
+LIBS_controller/http := -lmicrohttpd -lgnutls

@@ -236,6 +236,24 @@ static void read_request_times(void *ctx, const struct metric *row, struct metri
 		http_stats_write_times(s->http, out);
 }
 
+static void read_expiry(void *ctx, const struct metric *row, struct metric_out *out)
+{
+	const struct source *s = ctx;
+
+	(void)row;
+	if (s->http)
+		http_stats_write_expiry(s->http, out);
+}
+
+static void read_reloads(void *ctx, const struct metric *row, struct metric_out *out)
+{
+	const struct source *s = ctx;
+
+	(void)row;
+	if (s->http)
+		http_stats_write_reloads(s->http, out);
+}
+
 #define STAT(field) read_stat, offsetof(struct controller_stats, field)
 #define LINK_STAT(field) read_link_stat, offsetof(struct link_server_stats, field)
 
@@ -293,6 +311,9 @@ static const struct metric table[] = {
 	{ "sixpn_http_requests_total", METRIC_COUNTER, "method route code", "HTTP requests.", read_requests, 0 },
 	{ "sixpn_http_request_seconds", METRIC_HISTOGRAM, "method route", "From the complete headers to the reply; a wait for nodes counts.",
 	  read_request_times, 0 },
+	{ "sixpn_api_certificate_expiry_timestamp_seconds", METRIC_GAUGE, "", "Unix time at which the certificate of https ends.", read_expiry, 0 },
+	{ "sixpn_api_certificate_reloads_total", METRIC_COUNTER, "result",
+	  "Times that the certificate was read again; failed: the one before stayed.", read_reloads, 0 },
 #define HEALTH_ROW(number, NAME, metric, type, labels, help) { metric, type, "node " labels, help, read_health, number },
 	HEALTH_FAMILIES(HEALTH_ROW)
 #undef HEALTH_ROW

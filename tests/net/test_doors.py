@@ -1,0 +1,175 @@
+"""How people and programs get in: https with a pinned key, files that are read again, and clients that mean no good. One controller in
+a namespace of its own; nothing here needs a node."""
+import atexit
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import ssl
+import threading
+import time
+
+from fixture.cell import BIN, BUILD, Cell
+from fixture.cluster import wait_until
+
+PORT, TLS_PORT = 4280, 4283
+URL = f"https://127.0.0.1:{TLS_PORT}"
+PATIENCE = 30
+
+
+class House:
+    """A cell with a controller."""
+
+    def __init__(self):
+        logs = pathlib.Path(BUILD / "tests/net/logs" / f"doors-{os.getpid()}")
+        logs.mkdir(parents=True, exist_ok=True)
+        self.logs, self.cell = logs, Cell("controller", logs)
+        atexit.register(self.cell.stop)
+        self.cell.out("ip", "link", "set", "lo", "up")
+
+    def start(self, *args):
+        self.cell.path("/run/sixpn/controller.sock").unlink(missing_ok=True)
+        self.cell.spawn("controller", BIN / "sixpn-controller", "--tls_listen", f"[::]:{TLS_PORT}", "--link_listen", "127.0.0.1:4281", *args)
+        wait_until(self.is_there, PATIENCE, "the controller")
+
+    def is_there(self):
+        return self.cell.run(BIN / "sixpn", "whoami", "--url", "unix:/run/sixpn/controller.sock").returncode == 0
+
+    def stop(self):
+        self.cell.signal("sixpn-controller", signal.SIGTERM)
+        assert self.cell.daemons["controller"].wait(PATIENCE) == 0
+
+    def pid(self):
+        return self.cell.pids_of("sixpn-controller")[0]
+
+    def log(self):
+        return (self.logs / "controller-controller.log").read_text()
+
+    def sixpn(self, *args, env=None):
+        return self.cell.run(BIN / "sixpn", *args, env={"HOME": "/run/home", "SIXPN_SOCKET": "", **(env or {})})
+
+    def good(self, *args, **kw):
+        done = self.sixpn(*args, **kw)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def connect(self, port=PORT, timeout=PATIENCE):
+        def open_it():
+            return socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        return self.cell.call(open_it)
+
+    def connect_tls(self):
+        context = ssl._create_unverified_context()
+        return context.wrap_socket(self.connect(TLS_PORT), server_hostname="localhost")
+
+    def metric(self, name):
+        with self.connect() as s:
+            s.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            page = read_all(s).decode()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith(name))
+
+
+def read_all(s):
+    data = b""
+    while chunk := s.recv(65536):
+        data += chunk
+    return data
+
+
+def ask(s, path, token):
+    s.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+
+
+def answer(s):
+    reply = http.client.HTTPResponse(s)
+    reply.begin()
+    return reply.status, json.loads(reply.read())
+
+
+house = House()
+state = {}
+
+
+def test_a_self_made_certificate_is_pinned_and_another_key_is_refused():
+    house.start()
+    house.cell.path("/run/home").mkdir(0o700)
+    said = house.cell.out(BIN / "sixpn", "init", "-o", "/run/home/token", "--region", "ord", env={"HOME": "/run/home"})
+    state["token"] = house.cell.path("/run/home/token").read_text().strip()
+    pin = next(word for word in said.split() if word.startswith("sha256:"))
+    assert house.cell.path("/var/lib/sixpn/controller/keys/api.key").stat().st_mode & 0o7777 == 0o600
+    house.good("context", "create", "prod", "--url", URL, "--pin", pin, "--token-file", "/run/home/token")
+    assert "operator" in house.good("whoami")
+    wrong = "sha256:" + "0" * 64
+    for args, env, code in (
+            (("context", "create", "evil", "--url", URL, "--pin", wrong), {}, "pin_mismatch"),
+            (("whoami",), {"SIXPN_URL": URL, "SIXPN_TOKEN": state["token"], "SIXPN_PIN": wrong}, "pin_mismatch"),
+            (("whoami",), {"SIXPN_URL": URL, "SIXPN_TOKEN": state["token"]}, "certificate_untrusted")):
+        done = house.sixpn(*args, env=env)
+        assert done.returncode == 4 and f"code: {code}" in done.stderr, (done.returncode, done.stderr)
+        assert state["token"] not in done.stderr
+    assert [c["name"] for c in json.loads(house.good("context", "list", "--json"))["items"]] == ["prod"]
+    house.good("context", "create", "first-use", "--url", f"https://[::1]:{TLS_PORT}", "--trust-first-use")
+    kept = {c["name"]: c["pin"] for c in json.loads(house.good("context", "list", "--json"))["items"]}
+    assert kept["first-use"] == kept["prod"] == pin
+    house.good("context", "use", "prod")
+    state["pin"] = pin
+
+
+def test_flyctl_is_given_the_certificate_to_trust():
+    """A program that knows only authorities gets in with what `sixpn env` sets, and finds the certificate good for that name only."""
+    script = 'eval "$(%s env --flyctl --org acme)"; curl -sS --noproxy "*" --cacert "$SSL_CERT_FILE" "$FLY_API_BASE_URL/v1/access" -H "Authorization: Bearer $FLY_API_TOKEN"' % (BIN / "sixpn")
+    done = house.cell.run("sh", "-ec", script, env={"HOME": "/run/home"})
+    assert json.loads(done.stdout)["certificate"]["pin"] == state["pin"], done.stderr
+    done = house.cell.run("sh", "-ec", script.replace("$FLY_API_BASE_URL", f"https://elsewhere.example:{TLS_PORT}")
+                          .replace("curl", f"curl --connect-to elsewhere.example:{TLS_PORT}:127.0.0.1:{TLS_PORT}"), env={"HOME": "/run/home"})
+    assert done.returncode == 60, done
+
+
+def test_new_files_are_for_new_connections_and_an_old_one_that_waits_goes_on():
+    old = house.connect_tls()
+    ask(old, "/v1/events", state["token"])
+    newest = answer(old)[1]["newest"]
+    ask(old, f"/v1/events?after={newest}&timeout=120s", state["token"])  # parked until there is news
+    before = old.getpeercert(True)
+    keys = "/var/lib/sixpn/controller/keys"
+    house.cell.out("sh", "-c", f"mkdir -m 700 /run/other && mv {keys}/api.key {keys}/api.crt /run/other")
+    house.cell.signal("sixpn-controller", signal.SIGHUP)
+
+    def shown():
+        with house.connect_tls() as s:
+            return s.getpeercert(True)
+
+    wait_until(lambda: shown() != before, PATIENCE, "the new certificate")
+    done = house.sixpn("whoami")
+    assert done.returncode == 4 and "pin_mismatch" in done.stderr, done.stderr
+    house.cell.out("sh", "-c", f"cp {keys}/api.crt /run/other/new.crt && echo broken > {keys}/api.key")
+    failed = 'sixpn_api_certificate_reloads_total{result="failed"}'
+    assert house.metric(failed) == 0
+    house.cell.signal("sixpn-controller", signal.SIGHUP)
+    wait_until(lambda: house.metric(failed) == 1, PATIENCE, "the reload that failed")
+    assert "the certificate was not changed: " in house.log()
+    assert shown() != before
+    ends = house.metric("sixpn_api_certificate_expiry_timestamp_seconds")
+    assert 390 < (ends - time.time()) / 86400 < 400, ends
+    house.good("region", "create", "nrt", "--url", "unix:/run/sixpn/controller.sock", "--no-wait")
+    status, body = answer(old)
+    assert status == 200 and body["newest"] > newest, (status, body)
+    ask(old, "/v1/whoami", state["token"])
+    assert answer(old)[0] == 200
+    old.close()
+    house.cell.out("sh", "-c", f"mv /run/other/api.key /run/other/api.crt {keys}")
+    house.cell.signal("sixpn-controller", signal.SIGHUP)
+    wait_until(lambda: shown() == before, PATIENCE, "the first certificate again")
+    assert "operator" in house.good("whoami")
+    house.stop()
+
+
+def test_a_key_that_others_can_read_is_no_key():
+    house.cell.out("sh", "-c", "cp /var/lib/sixpn/controller/keys/api.crt /var/lib/sixpn/controller/keys/api.key /run/ && chmod 644 /run/api.key")
+    done = house.cell.run(BIN / "sixpn-controller", "--tls_listen", f"[::]:{TLS_PORT}", "--tls_cert", "/run/api.crt", "--tls_key", "/run/api.key")
+    assert done.returncode == 1 and "/run/api.key is a private key and others can read it" in done.stderr, done.stderr
+    house.cell.out("chmod", "600", "/run/api.key")
+    house.start("--tls_cert", "/run/api.crt", "--tls_key", "/run/api.key")
+    assert "operator" in house.good("whoami")
