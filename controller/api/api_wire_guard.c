@@ -2,6 +2,7 @@
  * token touches only the peers that were made with it, and a request is answered once the peer's gateway has it. */
 #include "controller/api/api_graphql.h"
 #include "controller/api/api_nouns.h"
+#include "controller/api/shape.h"
 
 #include <string.h>
 
@@ -13,6 +14,17 @@ static json_t *reply_json(const char *us, const char *them, const char *key, con
 {
 	return json_pack("{s:s,s:s,s:s,s:s,s:s}", "us", us, "them", them, "key", key, "pubkey", key, "error", error);
 }
+
+static const struct shape_field reply_fields[] = {
+	{ "us", SHAPE_STR, 0, NULL, "the peer's address" },
+	{ "them", SHAPE_STR, 0, NULL, "its gateway's: an IPv4 address or a name; the port is 51820" },
+	{ "key", SHAPE_STR, 0, NULL, "the gateway's public key" },
+	{ "pubkey", SHAPE_STR, 0, NULL, "the same" },
+	{ "error", SHAPE_STR, 0, NULL, "a sentence, or empty" },
+	{ "code", SHAPE_STR, SHAPE_MAYBE, NULL, "of the error" },
+	{ 0 },
+};
+static const struct shape reply_shape = { "WireGuardPeerReply", false, reply_fields };
 
 static json_t *refusal(struct api_call *call, const struct why *why, unsigned *status)
 {
@@ -123,9 +135,9 @@ static const struct route_field update_fields[] = {
 };
 
 const struct route api_wire_guard_routes[] = {
-	{ "POST", "/api/v3/wire_guard_peers", ROUTE_TOKEN, .write = true, .query = "org", .manner = &manner, .fields = create_fields,
+	{ "POST", "/api/v3/wire_guard_peers", ROUTE_TOKEN, .write = true, .query = "org", .reply = &reply_shape, .manner = &manner, .fields = create_fields,
 	  .check = check, .run = create, .again = api_peer_make_again, .help = "create a WireGuard peer, as holders of delegated tokens do" },
-	{ "PUT", "/api/v3/wire_guard_peers/{peer}", ROUTE_TOKEN, .write = true, .query = "org", .manner = &manner, .fields = update_fields,
+	{ "PUT", "/api/v3/wire_guard_peers/{peer}", ROUTE_TOKEN, .write = true, .query = "org", .reply = &reply_shape, .manner = &manner, .fields = update_fields,
 	  .check = check, .run = update, .help = "give a peer another key" },
 	{ 0 },
 };

@@ -129,8 +129,9 @@ static inline bool openapi_reply_fits(const json_t *doc, const struct route *rou
 	json_t *content;
 	const char *key;
 
-	for (size_t i = 0; i < sizeof name; i++)
-		name[i] = route->method[i] ? (char)(route->method[i] | 0x20) : 0;
+	memset(name, 0, sizeof name);
+	for (size_t i = 0; i < sizeof name - 1 && route->method[i]; i++)
+		name[i] = (char)(route->method[i] | 0x20);
 	method = json_object_get(json_object_get(json_object_get(doc, "paths"), route->pattern), name);
 	snprintf(name, sizeof name, "%d", r->status);
 	response = json_object_get(json_object_get(method, "responses"), name);
