@@ -1,8 +1,9 @@
 /* offline - see offline.h. */
 #include "controller/offline.h"
 
-#include "controller/api/api.h"
+#include "controller/api/api_nouns.h"
 #include "controller/store/restore.h"
+#include "controller/store/store_audit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,7 +124,48 @@ static int check_store(const struct config *config, char *const *args, json_t *r
 	return r;
 }
 
+/* A backup, taken out for the time of it, or a store that a controller may be writing. */
+static int check_audit(const char *file, struct store_audit_check *check, struct why *why)
+{
+	char dir[PATH_MAX - 16], scratch[PATH_MAX];
+	struct backup_header h;
+	int r = backup_peek(file, &h, &(uint64_t){ 0 }, why);
+
+	if (r == E_REFUSED && !strcmp(why->code, "backup_foreign"))
+		return store_audit_check_file(file, false, check, why);
+	if (r == 0)
+		r = make_scratch(dir, sizeof dir);
+	if (r != 0)
+		return r;
+	snprintf(scratch, sizeof scratch, "%s/store", dir);
+	r = backup_unpack(file, scratch, &h, why);
+	crypto_wipe(&h, sizeof h);
+	if (r == 0)
+		r = store_audit_check_file(scratch, true, check, why);
+	unlink(scratch);
+	rmdir(dir);
+	return r;
+}
+
+static int verify_audit(const struct config *config, char *const *args, json_t *ret, struct why *why)
+{
+	const char *path = args[0] ? args[0] : config_str(config, "path");
+	struct audit_place known;
+	struct store_audit_check check = { .known = args[0] && args[1] ? &known : NULL };
+	int r = check.known ? audit_place_parse("head", args[1], &known, why) : 0;
+	CLEAN_JSON json_t *found = NULL;
+
+	if (r == 0)
+		r = check_audit(path, &check, why);
+	if (r != 0)
+		return r;
+	json_object_set_new(ret, "file", json_string(path));
+	found = api_audit_check_json(&check);
+	return json_object_update(ret, found) == 0 ? 0 : -ENOMEM;
+}
+
 static const struct verb verbs[] = {
+	{ "verify-audit", 0, 2, verify_audit },
 	{ "verify-backup", 1, 1, verify_backup },
 	{ "restore-backup", 1, 2, restore_backup },
 	{ "check-store", 0, 1, check_store },
@@ -152,7 +194,7 @@ int offline_run(const struct config *config, const char *name, int n_args, char 
 
 	if (n_args < verb->min_args || n_args > verb->max_args) {
 		fprintf(stderr, "usage: sixpn-controller %s%s\n", name,
-			!strcmp(name, "check-store") ? " [FILE]" : !strcmp(name, "verify-backup") ? " FILE" : " FILE [ABOVE-EPOCH]");
+			!strcmp(name, "check-store") ? " [FILE]" : !strcmp(name, "verify-audit") ? " [FILE] [HEAD]" : !strcmp(name, "verify-backup") ? " FILE" : " FILE [ABOVE-EPOCH]");
 		return EXIT_USAGE;
 	}
 	for (int i = 0; i < n_args; i++)

@@ -3,7 +3,7 @@
 #pragma once
 #include "lib/base/config.h"
 
-/* Is it one of "verify-backup", "restore-backup", "check-store"? */
+/* Is it one of "verify-backup", "restore-backup", "check-store", "verify-audit"? */
 bool offline_is_verb(const char *verb);
 /* args: the words after the verb. Returns the exit status. */
 int offline_run(const struct config *config, const char *verb, int n_args, char *const *args);

@@ -5,6 +5,7 @@
 #include "controller/graphql/graphql.h"
 
 #include "controller/store/error.h"
+#include "controller/store/store_audit.h"
 #include "controller/api/http_stats.h"
 #include "lib/base/log.h"
 #include "lib/base/map.h"
@@ -398,6 +399,15 @@ static int take_live(struct api_call *call)
 	return 0;
 }
 
+static void begin_op(struct api_call *call, int (*run)(struct store *store, struct op *op), void (*done)(struct op *op))
+{
+	op_init(&call->op, run, done, &call->question.principal, call->request->id);
+	op_from(&call->op, call->request->local ? NULL : call->request->source, call->question.by_token ? call->question.token_id : NULL);
+	call->op.write = call->writes;
+	call->op.frees = call->frees;
+	store_thread_put(call->api->env.store, &call->op);
+}
+
 static void put_to_store(struct api_call *call)
 {
 	if (!call->tries && store_thread_waiting(call->api->env.store) >= API_STORE_QUEUE_MAX) {
@@ -408,11 +418,7 @@ static void put_to_store(struct api_call *call)
 		refuse_error(call, -ENOMEM);
 		return;
 	}
-	op_init(&call->op, run_on_store, ran_on_store, &call->question.principal, call->request->id);
-	op_from(&call->op, call->request->local ? NULL : call->request->source, call->question.by_token ? call->question.token_id : NULL);
-	call->op.write = call->writes;
-	call->op.frees = call->frees;
-	store_thread_put(call->api->env.store, &call->op);
+	begin_op(call, run_on_store, ran_on_store);
 }
 
 /* ---- the door ---- */
@@ -483,6 +489,53 @@ static bool begin_retry(struct api_call *call)
 	return true;
 }
 
+/* What is not answered by the store. */
+static void go_on(struct api_call *call)
+{
+	struct why why;
+
+	if (call->route->start) {
+		start_long(call);
+		return;
+	}
+	if (call->route->watch && api_query(call, "after")) {
+		start_watch(call);
+		return;
+	}
+	if (call->route->answer(call, &why))
+		refuse(call, &why);
+	else if (call->want_wait)
+		start_wait(call);
+	else {
+		if (call->dry_run)
+			json_object_set_new(call->reply, "dry_run", json_true());
+		succeed(call, api_success_status(call));
+	}
+}
+
+/* An act that the store knows nothing of: it is told before it is done, and what cannot be told is not done. */
+static int run_note(struct store *store, struct op *op)
+{
+	const struct api_call *call = container_of(op, struct api_call, op);
+	const char *noun = call->route->act ? strchr(call->route->act, ' ') : NULL;
+	char verb[32];
+
+	if (!noun)
+		return -EINVAL; /* the table has a write that nobody would be told of */
+	snprintf(verb, sizeof verb, "%.*s", (int)(noun - call->route->act), call->route->act);
+	return store_audit_note(store, op, &(struct store_act){ .verb = verb, .noun = noun + 1, .name = call->params[0] });
+}
+
+static void noted(struct op *op)
+{
+	struct api_call *call = container_of(op, struct api_call, op);
+
+	if (op->result)
+		refuse_error(call, op->result < 0 ? op->result : -EINVAL);
+	else
+		go_on(call);
+}
+
 static void authenticated(struct api_call *call)
 {
 	struct why why;
@@ -511,24 +564,10 @@ static void authenticated(struct api_call *call)
 	}
 	if (call->route->run) {
 		put_to_store(call);
-		return;
-	}
-	if (call->route->start) {
-		start_long(call);
-		return;
-	}
-	if (call->route->watch && api_query(call, "after")) {
-		start_watch(call);
-		return;
-	}
-	if (call->route->answer(call, &why))
-		refuse(call, &why);
-	else if (call->want_wait)
-		start_wait(call);
-	else {
-		if (call->dry_run)
-			json_object_set_new(call->reply, "dry_run", json_true());
-		succeed(call, api_success_status(call));
+	} else if (call->writes && !call->dry_run) {
+		begin_op(call, run_note, noted);
+	} else {
+		go_on(call);
 	}
 }
 

@@ -248,7 +248,7 @@ const struct route api_node_routes[] = {
 	  .help = "give a node no new work" },
 	{ "POST", "/v1/nodes/{node}/undrain", ROUTE_OPERATOR, .reply = &node_shape, .write = true, .run = undrain, .finish = finish_one,
 	  .help = "give a node new work again" },
-	{ "POST", "/v1/nodes/{node}/release-held", ROUTE_OPERATOR, .reply = &released_shape, .write = true, .answer = release_held,
+	{ "POST", "/v1/nodes/{node}/release-held", ROUTE_OPERATOR, .reply = &released_shape, .write = true, .act = "release_held node", .answer = release_held,
 	  .help = "let a node make the deletes that it holds back" },
 	{ "DELETE", "/v1/nodes/{node}", ROUTE_OPERATOR, .reply = &node_shape, .write = true, .frees = true, .query = "force", .run = delete,
 	  .help = "revoke a node for ever" },

@@ -10,7 +10,12 @@
 extern const struct route api_status_routes[], api_init_routes[], api_region_routes[], api_node_routes[], api_node_token_routes[],
 	api_org_routes[], api_network_routes[], api_app_routes[], api_instance_routes[], api_token_routes[], api_wait_routes[],
 	api_backup_routes[], api_peer_routes[], api_peer_move_routes[], api_graphql_routes[], api_access_routes[],
-	api_wire_guard_routes[];
+	api_wire_guard_routes[],
+	api_audit_routes[];
+
+/* What `sixpn audit verify` tells. */
+struct store_audit_check;
+json_t *api_audit_check_json(const struct store_audit_check *check);
 
 struct shape;
 extern const struct shape api_region_shape, api_peer_shape, api_peer_made_shape, api_access_shape;

@@ -61,6 +61,7 @@ struct route {
 	bool drops;   /* any body is taken (its size is the server's business) and not looked at */
 	bool graphql; /* the body decides whether it writes and waits */
 	const struct route_manner *manner; /* NULL: as /v1 does */
+	const char *act;  /* of a write without `run`, which changes memory or files: what it is for the audit, "verb noun" */
 	unsigned success;  /* HTTP status of success, 0 = 200 */
 	const char *query; /* further query parameters, separated by spaces */
 	const struct route_field *fields; /* of the body, ended by a NULL name; NULL = no body */

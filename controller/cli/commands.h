@@ -47,6 +47,8 @@ int cli_backup_create(struct cli *cli);
 int cli_backup_verify(struct cli *cli);
 int cli_backup_restore(struct cli *cli);
 int cli_store_check(struct cli *cli);
+int cli_audit_head(struct cli *cli);
+int cli_audit_verify(struct cli *cli);
 
 /* A line per event of an array. */
 void events_print(struct cli *cli, const json_t *events);

@@ -97,11 +97,17 @@ static const struct cli_noun context = {
 	"context", NULL, "name", "controllers that you use: address, token, and the key of a self-made certificate",
 	COLUMNS({ "NAME", "name" }, { "CURRENT", "current" }, { "URL", "url" }, { "TOKEN", "token" }, { "PIN", "pin" }), "",
 };
+static const struct cli_noun audit = {
+	"audit", "/v1/audit", "n", "who changed what, in a chain of hashes",
+	COLUMNS({ "N", "n" }, { "TIME", "time" }, { "V", "v" }, { "WHO", "principal" }, { "FROM", "address" }, { "DID", "verb" }, { "WHAT", "noun" },
+		{ "NAME", "name" }, { "ID", "id" }, { "ORG", "org" }),
+	"n",
+};
 static const struct cli_noun store = { "store", NULL, NULL, "the controller's database", NULL, "" };
 static const struct cli_noun doctor = { "doctor", NULL, NULL, "what is wrong, and what to do next", NULL, "" };
 static const struct cli_noun dns = { "dns", NULL, NULL, "names in .internal", NULL, "" };
 
-const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &app, &instance, &peer, &token, &backup, &store, &dns, &doctor, &context, NULL };
+const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &app, &instance, &peer, &token, &backup, &store, &audit, &dns, &doctor, &context, NULL };
 
 const struct cli_command cli_commands[] = {
 	{ NULL, "init", "", CLI_HERE,
@@ -279,6 +285,15 @@ const struct cli_command cli_commands[] = {
 	  "sixpn backup restore /mnt/sixpn.backup --yes", cli_backup_restore },
 	{ &store, "check", "[FILE] [-- FLAGS...]", CLI_HERE, NULL, "is the store on this machine whole, as a backup would have to be",
 	  "sixpn store check", cli_store_check },
+
+	{ &audit, "list", "", CLI_READ,
+	  FLAGS(FLAG_ORG, { "since", "TIME", false, "only rows since then: 30m, 12h, 7d, or a date such as 2030-01-31T00:00:00Z" }),
+	  "who changed what, newest first; --json has what was before and after", "sixpn audit list --org acme --since 24h", cli_list },
+	{ &audit, "head", "", CLI_READ, NULL, "number and hash of the newest row, to be kept on another machine", "sixpn audit head", cli_audit_head },
+	{ &audit, "verify", "[FILE] [-- FLAGS...]", CLI_READ,
+	  FLAGS({ "head", "HEAD", false, "what sixpn audit head printed before: finds a tail that was cut off or written anew, too" }),
+	  "is the chain whole: of the controller, or of a store or backup in FILE, which needs none; exit 1 names the first bad row",
+	  "sixpn audit verify --head 1042:9f0c... /mnt/sixpn.backup", cli_audit_verify },
 
 	{ &dns, "query", "NAME [TYPE]", CLI_HERE,
 	  FLAGS({ "server", "ADDRESS", false, "the name server (fdaa::3)" }, { "port", "N", false, "its port (53)" },

@@ -10,7 +10,7 @@
 
 #define PAGES_MAX 1000
 
-static const char *const filters[] = { "org", "app", "region", "host", "network", "gateway", "state", "revoked" };
+static const char *const filters[] = { "org", "app", "region", "host", "network", "gateway", "state", "revoked", "since" };
 
 static bool has_flag(const struct cli_command *command, const char *name)
 {
@@ -55,6 +55,8 @@ static int fetch_all(struct cli *cli, const char *base, json_t **ret_items)
 		if (!after.len)
 			break;
 	}
+	if (after.len)
+		cli_note(cli, "only the first %zu are shown", json_array_size(items));
 	*ret_items = TAKE(items);
 	return 0;
 }

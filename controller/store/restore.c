@@ -1,6 +1,7 @@
 /* restore - see restore.h. The order of the steps is the promise: the new store is whole beside the old one before the old one is
  * touched; the old one has a second name before it loses its first; PATH.restored keeps controllers from starting in between. */
 #include "controller/store/restore.h"
+#include "controller/store/store_audit.h"
 
 #include "controller/store/link_key.h"
 #include "controller/store/store_driver.h"
@@ -52,6 +53,24 @@ static uint64_t find_epoch(const struct restoring *r, uint64_t above)
 	return above + 1;
 }
 
+/* So that whoever reads the audit sees where the log was set back, and to what. */
+static int run_note(struct store *store, struct op *op)
+{
+	return store_audit_note(store, op, &(struct store_act){ .verb = "restore", .noun = "backup" });
+}
+
+static int tell_audit(struct store *store)
+{
+	struct principal who = principal_local("restore");
+	struct op op;
+	int r;
+
+	op_init(&op, run_note, NULL, &who, NULL);
+	r = store_run_now(store, &op);
+	op_deinit(&op);
+	return r > 0 ? -EIO : r;
+}
+
 static int take_identity(const struct restoring *r, uint64_t above_epoch, const struct clock *clock, struct why *why)
 {
 	struct store_options options = { .path = r->work, .clock = *clock };
@@ -64,6 +83,8 @@ static int take_identity(const struct restoring *r, uint64_t above_epoch, const 
 	e = store_new_log(store, find_epoch(r, above_epoch), &identity);
 	if (e == 0)
 		r->report->epoch = identity.epoch;
+	if (e == 0)
+		e = tell_audit(store);
 	crypto_wipe(&identity, sizeof identity);
 	store_close(store);
 	return e;

@@ -272,21 +272,28 @@ int store_audit_check_step(struct store *store, const struct principal *who, str
 	return r ? r : step(store, check, rows ? rows : UINT32_MAX, ret_done);
 }
 
+int audit_check_whole(struct store *store, struct store_audit_check *check, bool *ret_there)
+{
+	int64_t there = 0;
+	bool done;
+	int r = sql_get_int(store, &there, "SELECT count(*) FROM sqlite_master WHERE name = 'audit_chain'", "");
+
+	*ret_there = there;
+	return r || !there ? r : step(store, check, UINT32_MAX, &done);
+}
+
 int store_audit_check_file(const char *path, bool still, struct store_audit_check *check, struct why *why)
 {
 	struct store store = { .path = (char *)(uintptr_t)path };
-	int64_t there = 0;
-	bool done = false;
+	bool there = false;
 	int r = driver_open_reader(path, still, &store.driver, why);
 
 	if (r == 0)
 		r = driver_exec(store.driver, "BEGIN");
 	if (r == 0)
-		r = sql_get_int(&store, &there, "SELECT count(*) FROM sqlite_master WHERE name = 'audit_chain'", "");
+		r = audit_check_whole(&store, check, &there);
 	if (r == 0 && !there)
 		r = why_set(why, "audit_missing", "", "%s is of a version that kept no audit yet", path);
-	if (r == 0)
-		r = step(&store, check, UINT32_MAX, &done);
 	driver_close(store.driver);
 	if (r == -EBADMSG)
 		return why_set(why, "store_corrupt", "", "%s is damaged: a page cannot be read; restore a backup: sixpn backup restore FILE", path);

@@ -1,6 +1,7 @@
 /* store_check - see store_check.h. */
 #include "controller/store/store_check.h"
 
+#include "controller/store/store_audit_internal.h"
 #include "controller/store/store_internal.h"
 #include "controller/store/store_migration.h"
 
@@ -39,6 +40,18 @@ static int apply_rule(struct store *store, size_t i, struct why *why)
 	if (r == 0 && wrong)
 		return why_set(why, "store_corrupt", "", "%s is damaged: %s; restore a backup: sixpn backup restore FILE", store->path,
 			       rules[i].finding);
+	return r;
+}
+
+static int check_audit(struct store *store, struct why *why)
+{
+	struct store_audit_check check = { .known = NULL };
+	bool there;
+	int r = audit_check_whole(store, &check, &there);
+
+	if (r == 0 && check.bad)
+		return why_set(why, "store_corrupt", "", "%s is damaged: its audit is not whole: %.150s; restore a backup: sixpn backup restore FILE",
+			       store->path, check.finding);
 	return r;
 }
 
@@ -112,6 +125,8 @@ static int look(const char *path, bool still, bool deep, struct store_summary *r
 		r = driver_check_all(store.driver, why);
 	for (size_t i = 0; r == 0 && deep && i < ARRAY_LEN(rules); i++)
 		r = apply_rule(&store, i, why);
+	if (r == 0 && deep)
+		r = check_audit(&store, why);
 	driver_close(store.driver);
 	if (r == -EBADMSG)
 		return why_set(why, "store_corrupt", "", "%s is damaged: a page cannot be read; restore a backup: sixpn backup restore FILE", path);
