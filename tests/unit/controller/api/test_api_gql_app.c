@@ -259,6 +259,8 @@ static void an_app_is_made_with_its_network_and_deleted(void **state)
 	expect_error(f, f->acme, CREATE, "{\"input\":{\"organizationId\":\"acme\",\"name\":\"\"}}", "INVALID", "name_invalid");
 	expect_error(f, f->acme, CREATE, "{\"input\":{\"organizationId\":\"acme\",\"name\":\"c\",\"network\":\"globex/default\"}}", "NOT_FOUND",
 		     "org_not_found");
+	expect_error(f, f->acme, CREATE, "{\"input\":{\"organizationId\":\"acme\",\"name\":\"c\",\"network\":\"acme/blue\"}}", "NOT_FOUND",
+		     "network_not_found");
 	expect(f, "GET", "/v1/networks/blue", f->acme, NULL, 404, NULL); /* of an app that was not made no network stays */
 	r = gql(f, f->acme, DELETE, id);
 	expect_fields(&r, "deleteApp.organization", "id", "s");

@@ -285,6 +285,33 @@ static void every_refusal_is_json_with_a_sentence(void **state)
 	client_reply_deinit(&r);
 }
 
+/* The client writes port 51820 and what it is told as "them", unbracketed, into a file: one that opens nothing is not handed out. */
+static void a_gateway_that_does_not_fit_the_clients_file_is_refused(void **state)
+{
+	static const struct {
+		const char *set;
+		int status;
+		const char *code;
+	} rows[] = {
+		{ "gateway_port = 51999", 409, "gateway_unfit" },
+		{ "gateway_port = 51820, gateway_host = '2001:db8::7'", 409, "gateway_unfit" },
+		{ "gateway_host = ''", 409, "no_gateway" },
+		{ "gateway_host = '192.0.2.7', gateway_key = NULL", 409, "no_gateway" },
+		{ "gateway_key = x'0707070707070707070707070707070707070707070707070707070707070707'", 200, "" },
+	};
+	struct api_fixture *f = *state;
+	char k8s[TOKEN_TEXT_SIZE], sql[160];
+
+	make_delegated(f, "k8s", k8s);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(sql, sizeof sql, "UPDATE node SET %s", rows[i].set);
+		assert_int_equal(driver_exec(f->base->store->driver, sql), 0);
+		refused(f, "POST", PEERS, k8s, "{\"name\":\"node-1\",\"pubkey\":\"" KEY_A "\"}", rows[i].status, rows[i].code);
+		refused(f, "PUT", PEERS "/node-1", k8s, "{\"pubkey\":\"" KEY_A "\"}", rows[i].status == 200 ? 200 : 404,
+			rows[i].status == 200 ? "" : "peer_not_found"); /* and nothing was left */
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +321,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_person_logs_out_for_good_and_a_programs_token_stays, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(its_holder_makes_a_peer_and_gives_it_another_key, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(a_delegated_token_touches_only_what_was_made_with_it, api_setup, api_teardown),
+		cmocka_unit_test_setup_teardown(a_gateway_that_does_not_fit_the_clients_file_is_refused, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(every_refusal_is_json_with_a_sentence, api_setup, api_teardown),
 	};
 
