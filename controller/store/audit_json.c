@@ -146,6 +146,17 @@ static json_t *of_peer_key(const struct record *r)
 	return j;
 }
 
+/* Of one end: the other is named by the rule itself (peering), which has a row too. */
+static json_t *of_rule(const struct record *r)
+{
+	struct rule_record in;
+
+	if (rule_decode(r, &in, NULL) != 0)
+		return NULL;
+	return json_pack("{s:o,s:o,s:b,s:o,s:s}", "rule", hex_json(in.id, sizeof in.id), "network", host_json(in.network), "opens", in.outgoing, "app",
+			 in.every_app ? json_null() : hex_json(in.app, sizeof in.app), "as", in.alias);
+}
+
 /* The kinds that stay in the controller have JSON for a body, made without secrets: the text of a token and its hash are in no record. */
 static json_t *of_json(const struct record *r)
 {
@@ -165,6 +176,7 @@ json_t *audit_json_of(const struct record *r, const uint8_t secret[CRYPTO_KEY_LE
 	case RECORD_WORKLOAD: j = of_workload(r, secret); break;
 	case RECORD_PEER: j = of_peer(r); break;
 	case RECORD_PEER_KEY: j = of_peer_key(r); break;
+	case RECORD_RULE: j = of_rule(r); break;
 	default: j = r->kind >= RECORD_ORG ? of_json(r) : NULL; break;
 	}
 	return j ? j : digest_json(r->body, r->body_len, secret);

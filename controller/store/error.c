@@ -28,6 +28,7 @@ static const struct error_code table[] = {
 	{ "node_token_not_found", NOT_FOUND, "sixpn node token list" },
 	{ "user_not_found", NOT_FOUND, "" },
 	{ "peer_not_found", NOT_FOUND, "sixpn peer list" },
+	{ "rule_not_found", NOT_FOUND, "sixpn rule list" },
 	{ "gateway_not_found", NOT_FOUND, "leave it out: the controller finds one" },
 	/* what stands in the way */
 	{ "ambiguous_app", CONFLICT, "write org/name" },
@@ -37,6 +38,9 @@ static const struct error_code table[] = {
 	{ "name_taken", CONFLICT, "choose another name" },
 	{ "key_taken", CONFLICT, "make a new key pair: wg genkey" },
 	{ "preshared_key_missing", CONFLICT, "say it: --preshared makes another, --no-preshared goes without (preshared_key: a key, or null)" },
+	{ "rule_exists", CONFLICT, "sixpn rule list" },
+	{ "rule_agreed", CONFLICT, "" },
+	{ "rule_leads_nowhere", CONFLICT, "delete it and propose another" },
 	{ "locator_taken", CONFLICT, "leave the locator out to get the nearest free one" },
 	{ "locators_used_up", CONFLICT, "" },
 	{ "quota_exceeded", CONFLICT, "delete some or ask the operator: sixpn org update --limit" },

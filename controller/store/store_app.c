@@ -4,6 +4,7 @@
 #include "controller/store/store_finish.h"
 #include "controller/store/store_internal.h"
 #include "controller/store/store_network.h"
+#include "controller/store/store_rule_internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -55,6 +56,8 @@ static int check_create(struct store *store, struct op *op, const struct store_o
 		r = why_set(&op->why, "network_not_found", "network", "network \"%.63s\" does not exist in org \"%s\"", network, org->name);
 	if (r == 0 && ret_network->deleting)
 		r = why_set(&op->why, "network_deleting", "network", "network \"%s\" is being deleted", ret_network->name);
+	if (r == 0)
+		r = rule_check_name(store, ret_network->id, name, &op->why);
 	return r ? r : store_org_check_quota(store, op, org, QUOTA_APPS);
 }
 

@@ -188,8 +188,10 @@ int audit_change(struct store *store, struct op *op, const struct record *r, con
 	struct audit_row row = { .v = r->v, .has_org = org, .org_name = of, .noun = record_kind_name(r->kind), .object = object };
 	int e;
 
-	if (op->quiet && ((!r->deleted && (r->kind == RECORD_INSTANCE || r->kind == RECORD_PEER)) || r->kind == RECORD_FAR_INSTANCE))
+	if (op->quiet && !r->deleted && (r->kind == RECORD_INSTANCE || r->kind == RECORD_PEER))
 		return 0; /* what a node sees is no act of anybody */
+	if (r->kind == RECORD_FAR_INSTANCE)
+		return 0; /* follows from a rule and an instance, which have rows */
 	e = read_before(store, r, &before);
 	if (e == 0 && !r->deleted)
 		e = (after = audit_json_of(r, store->identity.secret)) ? 0 : -ENOMEM;

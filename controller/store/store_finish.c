@@ -5,6 +5,7 @@
 #include "controller/store/store_internal.h"
 #include "controller/store/store_network.h"
 #include "controller/store/store_peer_internal.h"
+#include "controller/store/store_rule_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +139,8 @@ int finish_instance(struct store *store, struct op *op, const struct store_insta
 			    "ON CONFLICT (network, instance) DO UPDATE SET until_ms = excluded.until_ms",
 			    "uui", rec->network, rec->instance, until);
 	if (r == 0)
+		r = rule_forget_instance(store, op, instance);
+	if (r == 0)
 		r = sql_run(store, "DELETE FROM instance WHERE id = ?1", "t", rec->id); /* its workload goes with it */
 	if (r == 0)
 		r = change_remove(store, op, instance_envelope(rec), intent, instance->org);
@@ -207,6 +210,8 @@ int finish_delete_app(struct store *store, struct op *op, const uint8_t app[ID_L
 	int r = sql_run(store, "UPDATE app SET deleting = 1 WHERE id = ?1", "d", app);
 
 	if (r == 0)
+		r = rule_end_of_app(store, op, app);
+	if (r == 0)
 		r = want_destroyed_of(store, op, "SELECT id FROM instance WHERE app = ?1 AND desired <> 3 ORDER BY id", "d", app);
 	if (r == 0)
 		r = finish_app(store, op, app);
@@ -240,6 +245,8 @@ int finish_delete_network(struct store *store, struct op *op, uint32_t network, 
 	int64_t left = 0, exists = 0;
 	int r = sql_run(store, "UPDATE network SET deleting = 1 WHERE id = ?1", "u", network);
 
+	if (r == 0)
+		r = rule_end_of_network(store, op, network);
 	if (r == 0)
 		r = sql_run(store, "UPDATE app SET deleting = 1 WHERE network = ?1", "u", network);
 	if (r == 0)

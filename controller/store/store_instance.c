@@ -4,6 +4,7 @@
 #include "controller/store/store_app.h"
 #include "controller/store/store_finish.h"
 #include "controller/store/store_internal.h"
+#include "controller/store/store_rule_internal.h"
 #include "lib/base/json.h"
 
 #include <stdio.h>
@@ -115,7 +116,9 @@ int instance_emit(struct store *store, struct op *op, struct store_instance *ins
 	CLEAN_BUF struct buf body = BUF_INIT(RECORD_MAX);
 	int r = instance_encode(&instance->record, &body);
 
-	return r ? r : change_put(store, op, instance_envelope(&instance->record), &body, instance->org, &instance->v);
+	if (r == 0)
+		r = change_put(store, op, instance_envelope(&instance->record), &body, instance->org, &instance->v);
+	return r ? r : rule_note_instance(store, op, instance);
 }
 
 int store_instance_find(struct store *store, const struct principal *who, const char *id, struct store_instance *ret_instance,

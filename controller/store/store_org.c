@@ -4,6 +4,7 @@
 #include "controller/store/store_finish.h"
 #include "controller/store/store_internal.h"
 #include "controller/store/store_network.h"
+#include "controller/store/store_rule_internal.h"
 #include "lib/base/json.h"
 
 #include <stdio.h>
@@ -263,6 +264,8 @@ int store_org_update(struct store *store, struct op *op, const char *ref, const 
 		r = emit(store, op, &org);
 	if (r == 0 && org.suspended != was_suspended)
 		r = network_emit_all(store, op, org.id);
+	if (r == 0 && org.suspended != was_suspended)
+		r = rule_note_org(store, op, org.id);
 	if (r == 0)
 		*ret_org = org;
 	return r;
