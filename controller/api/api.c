@@ -1,6 +1,7 @@
 /* api - see api.h. */
 #include "controller/api/api.h"
 #include "controller/api/api_list.h"
+#include "controller/api/api_match.h"
 #include "controller/api/api_retry.h"
 #include "controller/graphql/graphql.h"
 
@@ -82,6 +83,7 @@ static void call_free(struct api_call *call)
 	json_decref(call->body);
 	json_decref(call->reply);
 	json_decref(call->items);
+	json_decref(call->detail);
 	buf_deinit(&call->text);
 	free(call->live);
 	free(call);
@@ -97,6 +99,7 @@ static void note(struct api *api, const struct route *route, const struct http_r
 static void refuse_like(struct api_call *call, unsigned status, const struct why *why, struct http_reply like)
 {
 	like.v = head(call->api);
+	like.detail = call->detail;
 	note(call->api, call->route, call->request, status);
 	if (call->route->manner) {
 		json_t *body = call->route->manner->refusal(call, why, &status);
@@ -153,20 +156,28 @@ static void refuse_error(struct api_call *call, int error)
 
 static void succeed(struct api_call *call, unsigned status)
 {
-	json_t *reply = TAKE(call->reply);
-	uint64_t v = head(call->api);
+	struct http_reply like = { .v = head(call->api), .replayed = call->retry.replayed };
+	char tag[MATCH_TAG_SIZE];
+	bool same;
 
-	note(call->api, call->route, call->request, status);
 	if (call->text_type) {
-		json_decref(reply);
-		http_reply(call->request, &(struct http_reply){ .status = status, .content_type = call->text_type, .v = v,
+		note(call->api, call->route, call->request, status);
+		http_reply(call->request, &(struct http_reply){ .status = status, .content_type = call->text_type, .v = like.v,
 								.body = call->text.data, .body_len = call->text.len });
 		call_free(call);
 		return;
 	}
-	http_reply_document(call->request,
-			    &(struct http_reply){ .status = status, .v = call->op.v > v ? call->op.v : v, .replayed = call->retry.replayed },
-			    reply ? reply : json_object());
+	if (!call->reply)
+		call->reply = json_object();
+	api_match_reply(call, tag, &same);
+	like.status = same ? 304 : status;
+	like.etag = tag[0] ? tag : NULL;
+	like.v = call->op.v > like.v ? call->op.v : like.v;
+	note(call->api, call->route, call->request, like.status);
+	if (same)
+		http_reply(call->request, &like);
+	else
+		http_reply_document(call->request, &like, TAKE(call->reply));
 	call_free(call);
 }
 
@@ -321,7 +332,9 @@ static int run_route(struct store *store, struct api_call *call)
 		r = api_retry_find(store, call);
 	if (r || call->retry.replayed)
 		return r;
-	if (call->route->list)
+	if (!call->tries)
+		r = api_match_judge(store, call);
+	if (r == 0 && call->route->list)
 		r = api_list_open(store, call);
 	if (r == 0)
 		r = call->route->run(store, call);
@@ -337,7 +350,8 @@ static int run_on_store(struct store *store, struct op *op)
 
 	json_decref(call->reply); /* a batch may be run a second time */
 	json_decref(call->items);
-	call->reply = call->items = NULL;
+	json_decref(call->detail);
+	call->reply = call->items = call->detail = NULL;
 	call->dry_run_worked = false;
 	r = run_route(store, call);
 	if (r == 0 && call->dry_run) { /* refused now, so that its savepoint is rolled back */
@@ -546,7 +560,7 @@ static void authenticated(struct api_call *call)
 		refuse(call, &why);
 		return;
 	}
-	if (route_check_query(call->route, &call->request->target, &why) || parse_body(call, &why) || parse_wait(call, &why) ||
+	if (route_check_query(call->route, &call->request->target, &why) || api_match_check(call, &why) || parse_body(call, &why) || parse_wait(call, &why) ||
 	    (call->route->check && call->route->check(call, &why))) {
 		refuse(call, &why);
 		return;

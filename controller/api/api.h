@@ -31,6 +31,7 @@ struct api_call {
 	json_t *reply;
 	struct buf text;        /* instead of reply, if text_type is set */
 	const char *text_type;
+	json_t *detail; /* of a refusal: further members of the error */
 	json_t *items; /* of a list: what the row callback fills */
 	char after[STORE_CURSOR_SIZE]; /* of a list: where it goes on, "" = from the start; see cursor.h */
 	struct api_wait wait; /* set by check or run: instance, desired, generation if they are to be waited for; v if it wrote nothing */

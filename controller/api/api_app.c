@@ -107,9 +107,9 @@ static const struct route_field fields[] = {
 const struct route api_app_routes[] = {
 	{ "GET", "/v1/apps", ROUTE_TOKEN, .reply = &app_shape, .list = true, .query = "org network region state", .check = check_list, .run = list,
 	  .help = "list apps" },
-	{ "POST", "/v1/apps", ROUTE_TOKEN, .reply = &app_shape, .write = true, .success = 201, .fields = fields, .run = create, .help = "create an app" },
-	{ "GET", "/v1/apps/{app}", ROUTE_TOKEN, .reply = &app_shape, .query = "org", .run = show, .help = "show an app: name, org/name or id" },
-	{ "DELETE", "/v1/apps/{app}", ROUTE_TOKEN, .reply = &shape_deletion, .write = true, .frees = true, .query = "org", .run = delete,
+	{ "POST", "/v1/apps", ROUTE_TOKEN, .object = &app_shape, .reply = &app_shape, .write = true, .success = 201, .fields = fields, .run = create, .help = "create an app" },
+	{ "GET", "/v1/apps/{app}", ROUTE_TOKEN, .object = &app_shape, .current = show, .reply = &app_shape, .query = "org", .run = show, .help = "show an app: name, org/name or id" },
+	{ "DELETE", "/v1/apps/{app}", ROUTE_TOKEN, .object = &app_shape, .current = show, .reply = &shape_deletion, .write = true, .frees = true, .query = "org", .run = delete,
 	  .help = "delete an app with all its instances" },
 	{ 0 },
 };

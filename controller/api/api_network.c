@@ -84,9 +84,9 @@ static const struct route_field fields[] = {
 
 const struct route api_network_routes[] = {
 	{ "GET", "/v1/networks", ROUTE_TOKEN, .reply = &network_shape, .list = true, .query = "org", .run = list, .help = "list networks" },
-	{ "POST", "/v1/networks", ROUTE_TOKEN, .reply = &network_shape, .write = true, .success = 201, .fields = fields, .run = create, .help = "create a network" },
-	{ "GET", "/v1/networks/{network}", ROUTE_TOKEN, .reply = &network_shape, .query = "org", .run = show, .help = "show a network: name, org/name or id" },
-	{ "DELETE", "/v1/networks/{network}", ROUTE_TOKEN, .reply = &shape_deletion, .write = true, .frees = true, .query = "org", .run = delete,
+	{ "POST", "/v1/networks", ROUTE_TOKEN, .object = &network_shape, .reply = &network_shape, .write = true, .success = 201, .fields = fields, .run = create, .help = "create a network" },
+	{ "GET", "/v1/networks/{network}", ROUTE_TOKEN, .object = &network_shape, .current = show, .reply = &network_shape, .query = "org", .run = show, .help = "show a network: name, org/name or id" },
+	{ "DELETE", "/v1/networks/{network}", ROUTE_TOKEN, .object = &network_shape, .current = show, .reply = &shape_deletion, .write = true, .frees = true, .query = "org", .run = delete,
 	  .help = "delete a network with all that is in it" },
 	{ 0 },
 };

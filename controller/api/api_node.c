@@ -243,14 +243,14 @@ static int release_held(struct api_call *call, struct why *why)
 const struct route api_node_routes[] = {
 	{ "GET", "/v1/nodes", ROUTE_OPERATOR, .reply = &node_shape, .list = true, .query = "region revoked", .run = list, .finish = finish_list,
 	  .help = "list nodes" },
-	{ "GET", "/v1/nodes/{node}", ROUTE_OPERATOR, .reply = &node_shape, .run = show, .finish = finish_one, .help = "show a node" },
-	{ "POST", "/v1/nodes/{node}/drain", ROUTE_OPERATOR, .reply = &node_shape, .write = true, .run = drain, .finish = finish_one,
+	{ "GET", "/v1/nodes/{node}", ROUTE_OPERATOR, .object = &node_shape, .current = show, .reply = &node_shape, .run = show, .finish = finish_one, .help = "show a node" },
+	{ "POST", "/v1/nodes/{node}/drain", ROUTE_OPERATOR, .object = &node_shape, .current = show, .reply = &node_shape, .write = true, .run = drain, .finish = finish_one,
 	  .help = "give a node no new work" },
-	{ "POST", "/v1/nodes/{node}/undrain", ROUTE_OPERATOR, .reply = &node_shape, .write = true, .run = undrain, .finish = finish_one,
+	{ "POST", "/v1/nodes/{node}/undrain", ROUTE_OPERATOR, .object = &node_shape, .current = show, .reply = &node_shape, .write = true, .run = undrain, .finish = finish_one,
 	  .help = "give a node new work again" },
 	{ "POST", "/v1/nodes/{node}/release-held", ROUTE_OPERATOR, .reply = &released_shape, .write = true, .act = "release_held node", .answer = release_held,
 	  .help = "let a node make the deletes that it holds back" },
-	{ "DELETE", "/v1/nodes/{node}", ROUTE_OPERATOR, .reply = &node_shape, .write = true, .frees = true, .query = "force", .run = delete,
+	{ "DELETE", "/v1/nodes/{node}", ROUTE_OPERATOR, .object = &node_shape, .current = show, .reply = &node_shape, .write = true, .frees = true, .query = "force", .run = delete,
 	  .help = "revoke a node for ever" },
 	{ 0 },
 };

@@ -123,12 +123,12 @@ static const struct route_field update_fields[] = {
 
 const struct route api_region_routes[] = {
 	{ "GET", "/v1/regions", ROUTE_TOKEN, .reply = &api_region_shape, .list = true, .run = list, .help = "list regions" },
-	{ "POST", "/v1/regions", ROUTE_OPERATOR, .reply = &api_region_shape, .write = true, .success = 201, .fields = create_fields, .check = check_place,
+	{ "POST", "/v1/regions", ROUTE_OPERATOR, .object = &api_region_shape, .reply = &api_region_shape, .write = true, .success = 201, .fields = create_fields, .check = check_place,
 	  .run = create, .help = "create a region" },
-	{ "GET", "/v1/regions/{region}", ROUTE_TOKEN, .reply = &api_region_shape, .run = show, .help = "show a region" },
-	{ "PATCH", "/v1/regions/{region}", ROUTE_OPERATOR, .reply = &api_region_shape, .write = true, .fields = update_fields, .check = check_place, .run = update,
+	{ "GET", "/v1/regions/{region}", ROUTE_TOKEN, .object = &api_region_shape, .current = show, .reply = &api_region_shape, .run = show, .help = "show a region" },
+	{ "PATCH", "/v1/regions/{region}", ROUTE_OPERATOR, .object = &api_region_shape, .current = show, .reply = &api_region_shape, .write = true, .fields = update_fields, .check = check_place, .run = update,
 	  .help = "change the city or place of a region" },
-	{ "DELETE", "/v1/regions/{region}", ROUTE_OPERATOR, .reply = &gone_shape, .write = true, .frees = true, .run = delete,
+	{ "DELETE", "/v1/regions/{region}", ROUTE_OPERATOR, .object = &api_region_shape, .current = show, .reply = &gone_shape, .write = true, .frees = true, .run = delete,
 	  .help = "delete a region that has no nodes" },
 	{ 0 },
 };

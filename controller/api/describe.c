@@ -101,6 +101,12 @@ static json_t *describe_parameters(const struct route *r)
 		describe_words(parameters, "after timeout");
 	if (r->write && r->run && !r->graphql)
 		describe_header(parameters, "Idempotency-Key", "1 to 255 visible ASCII characters; the same request with the same key is done once in 24 h");
+	if (r->write && r->current)
+		describe_header(parameters, "If-Match", "ETag of the version that this is about: another one there is refused with 412");
+	if (r->write && r->current && !strcmp(r->method, "PUT"))
+		describe_header(parameters, "If-None-Match", "* = only if there is none");
+	if (!r->write && r->object)
+		describe_header(parameters, "If-None-Match", "ETag of the version that you have: 304 if it is still that one");
 	return parameters;
 }
 
@@ -153,6 +159,8 @@ static json_t *describe_responses(const struct route *r, json_t *schemas)
 	if (schema && (r->write || r->waits))
 		json_object_set_new(responses, "202", described("done, but not applied everywhere when the time was up", "application/json",
 								json_incref(schema)));
+	if (!r->write && r->object)
+		json_object_set_new(responses, "304", json_pack("{s:s}", "description", "it is as If-None-Match says"));
 	if (error) {
 		shape_collect(error, schemas);
 		json_object_set_new(responses, "default", described("an error", "application/json", shape_reference(error)));

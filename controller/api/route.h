@@ -69,6 +69,10 @@ struct route {
 	const struct shape *error; /* of a route with a manner: what a refusal looks like; NULL: as a good reply */
 	const char *text_type;     /* instead: the reply is text of this type */
 	const char *help;
+	/* Of a route about one object: its shape, and the function that shows it (store thread, sets call->reply): for ETag, If-Match and
+	 * If-None-Match. Both NULL: it takes none of them. */
+	const struct shape *object;
+	int (*current)(struct store *store, struct api_call *call);
 	/* Loop thread. Judges what the table cannot say; may be NULL. E_REFUSED with why. */
 	int (*check)(struct api_call *call, struct why *why);
 	/* Store thread; sets call->reply. As op->run. NULL = answered by `answer` or `start`. */
