@@ -1,6 +1,7 @@
 """What becomes of people's tunnels when peers, keys, gateways and daemons come and go. (Who may send what to whom: test_pairs. What a
 gateway makes of strange packets and records: test_gateway.) STORM=n changes how many peers the storm makes, SECONDS=n how long at most."""
 import base64
+import http.client
 import json
 import os
 import signal
@@ -9,10 +10,10 @@ import time
 
 from fixture.api import Api
 from fixture.attack import Attack
-from fixture.cell import BUILD
-from fixture.cluster import Instance, wait_until
+from fixture.cell import BUILD, Place
+from fixture.cluster import API_NAME, API_PORT, Instance, wait_until
 from fixture.judge import Judge
-from fixture.visitor import Refused, Visitor
+from fixture.visitor import Refused, Visitor, keys
 
 NODES = [("ord-1", "ord"), ("nrt-1", "nrt"), ("gw-ord", "ord"), ("dev-1", "dev")]
 GATEWAYS = {"gw-ord": "gateway", "dev-1": "host,gateway"}
@@ -65,9 +66,58 @@ class Pings:
         return result["sent"], result["lost"]
 
 
+class Holder(Visitor):
+    """What has a delegated token and nothing else makes its peer by two requests, and writes its file of what they answer."""
+
+    def __init__(self, lab, cell, token, name, region):
+        Place.__init__(self, f"holder/{name}", cell.pid, cell.namespaces)
+        self.cluster, self.cell, self.token, self.name_there = lab, cell, token, name
+        self.take("POST", "", {"name": name, "group": "k8s", "region": region})
+
+    def ask(self, method, path, body):
+        api = http.client.HTTPConnection(self.cluster.internet.address_of(API_NAME), API_PORT, timeout=60)
+        self.call(api.connect)
+        api.request(method, path, json.dumps(body), {"Authorization": f"Bearer {self.token}", "Host": API_NAME, "Content-Type": "application/json"})
+        reply = api.getresponse()
+        return reply.status, json.loads(reply.read())
+
+    def take(self, method, path, body):
+        self.private, self.public = keys()
+        status, reply = self.ask(method, f"/api/v3/wire_guard_peers{path}", {**body, "pubkey": self.public})
+        assert (status, reply["error"]) == (200, ""), (status, reply)
+        self.address = reply["us"]
+        self.record = {"gateway_public_key": reply["key"], "endpoint": f"{reply['them']}:51820"}
+
+
+def graphql(lab, query, **fields):
+    _, _, reply = Api(lab).ask("POST", "/graphql", {"query": query, "variables": {"input": fields}})
+    assert "errors" not in reply, reply
+    return reply["data"]
+
+
 def children(pid):
     with open(f"/proc/{pid}/task/{pid}/children") as f:
         return [int(p) for p in f.read().split()] or [pid]
+
+
+def test_a_peer_made_with_a_delegated_token_carries_traffic_and_outlives_it(lab):
+    cell = lab.internet.customer("holder")
+    make = "mutation($input: CreateDelegatedWireGuardTokenInput!) { createDelegatedWireGuardToken(input: $input) { token } }"
+    end = "mutation($input: DeleteDelegatedWireGuardTokenInput!) { deleteDelegatedWireGuardToken(input: $input) { token } }"
+    token = graphql(lab, make, organizationId="acme", name="k8s")["createDelegatedWireGuardToken"]["token"]
+    peer = Holder(lab, cell, token, "k8s-1", "ord").up()
+    inside = Instance(lab, lab.instances("acme")[0]).address
+    reached(peer, inside, "by what the reply says")
+    address = peer.address
+    peer.take("PUT", "/k8s-1", {"name": "", "group": "", "region": ""})
+    assert peer.address == address
+    reached(peer.up(), inside, "with another key")
+    status, reply = peer.ask("PUT", "/api/v3/wire_guard_peers/laptop", {"pubkey": keys()[1]})
+    assert status == 403 and reply["error"], reply  # which was made by somebody else
+    graphql(lab, end, organizationId="acme", name="k8s")
+    assert peer.ask("PUT", "/api/v3/wire_guard_peers/k8s-1", {"pubkey": keys()[1]})[0] == 401
+    reached(peer, inside, "after its token")
+    peer.down()
 
 
 def test_a_peer_reaches_its_network_from_either_gateway_and_is_reached(lab):
