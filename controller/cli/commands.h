@@ -28,6 +28,8 @@ int cli_org_update(struct cli *cli);
 int cli_org_suspend(struct cli *cli);
 int cli_org_resume(struct cli *cli);
 int cli_network_create(struct cli *cli);
+int cli_rule_create(struct cli *cli);
+int cli_rule_accept(struct cli *cli);
 int cli_app_create(struct cli *cli);
 int cli_instance_create(struct cli *cli);
 int cli_instance_update(struct cli *cli);

@@ -65,6 +65,12 @@ static const struct cli_noun network = {
 	COLUMNS({ "NAME", "name" }, { "ORG", "org" }, { "ID", "id" }, { "PREFIX", "prefix" }),
 	"name org prefix",
 };
+static const struct cli_noun rule = {
+	"rule", "/v1/rules", "id", "peering rules: an app of one network that may reach an app of another",
+	COLUMNS({ "ID", "id" }, { "STATE", "state" }, { "FROM ORG", "from_org" }, { "NETWORK", "from_network" }, { "APP", "from_app" },
+		{ "TO ORG", "to_org" }, { "APP", "to_app" }, { "AS", "as" }, { "PROPOSED BY", "proposed_by" }),
+	"id state",
+};
 static const struct cli_noun app = {
 	"app", "/v1/apps", "name", "apps: what gets a name in .internal",
 	COLUMNS({ "NAME", "name" }, { "ORG", "org" }, { "NETWORK", "network" }, { "INSTANCES", "instances" }, { "CREATED", "created" }),
@@ -107,7 +113,7 @@ static const struct cli_noun store = { "store", NULL, NULL, "the controller's da
 static const struct cli_noun doctor = { "doctor", NULL, NULL, "what is wrong, and what to do next", NULL, "" };
 static const struct cli_noun dns = { "dns", NULL, NULL, "names in .internal", NULL, "" };
 
-const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &app, &instance, &peer, &token, &backup, &store, &audit, &dns, &doctor, &context, NULL };
+const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &rule, &app, &instance, &peer, &token, &backup, &store, &audit, &dns, &doctor, &context, NULL };
 
 const struct cli_command cli_commands[] = {
 	{ NULL, "init", "", CLI_HERE,
@@ -191,6 +197,18 @@ const struct cli_command cli_commands[] = {
 	{ &network, "show", "NAME", CLI_READ, FLAGS(FLAG_ORG), "show a network", "sixpn network show acme/default", cli_show },
 	{ &network, "delete", "NAME", CLI_DESTROY, FLAGS(FLAG_ORG), "delete a network with all that is in it",
 	  "sixpn network delete acme/staging --yes", cli_delete },
+
+	{ &rule, "create", "", CLI_WRITE,
+	  FLAGS({ "from", "APP", false, "who may open: an app, [ORG/]APP" }, { "from-network", "NETWORK", false, "instead: every app of [ORG/]NETWORK" },
+		{ "to", "APP", false, "what it reaches, and what can only answer: [ORG/]APP" },
+		{ "as", "NAME", false, "what it is called in the network that opens: NAME.internal (as the app)" }),
+	  "let an app reach an app of another network; of another organization: propose it", "sixpn rule create --from acme/web --to globex/db --as db",
+	  cli_rule_create },
+	{ &rule, "list", "", CLI_READ, FLAGS(FLAG_ORG), "list rules and proposals, one's own and those of others to one", "sixpn rule list --org acme", cli_list },
+	{ &rule, "show", "ID", CLI_READ, NULL, "show a rule", "sixpn rule show 3f0c9a11d2e4b586", cli_show },
+	{ &rule, "accept", "ID", CLI_WRITE, FLAGS({ "as", "NAME", false, "by the side that opens: the other's name in its network" }),
+	  "agree to what another organization proposed", "sixpn rule accept 3f0c9a11d2e4b586", cli_rule_accept },
+	{ &rule, "delete", "ID", CLI_DESTROY, NULL, "end a rule, or decline or withdraw a proposal", "sixpn rule delete 3f0c9a11d2e4b586 --yes", cli_delete },
 
 	{ &app, "create", "NAME", CLI_WRITE, FLAGS(FLAG_ORG, { "network", "NETWORK", false, "where it lives, for ever (default)" }), "make an app",
 	  "sixpn app create --org acme my-database", cli_app_create },

@@ -4,6 +4,7 @@
 #include "tests/unit/controller/store/store_fixture.h"
 
 #include "controller/api/api.h"
+#include "controller/store/store_rule.h"
 #include "tests/unit/controller/api/openapi.h"
 #include "tests/unit/controller/client.h"
 
@@ -30,7 +31,7 @@ struct api_fixture {
 	struct api_peer_state peer_state;
 	int held; /* what the node holds back; -EOPNOTSUPP: it is too old for that */
 	char operator_token[TOKEN_TEXT_SIZE], acme[TOKEN_TEXT_SIZE], acme_read[TOKEN_TEXT_SIZE], globex[TOKEN_TEXT_SIZE];
-	char acme_token_id[ID_TEXT_SIZE], instance[NAME_INSTANCE_ID_SIZE], app_id[ID_TEXT_SIZE], peer_id[ID_TEXT_SIZE], org_id[ID_TEXT_SIZE], network_id[16];
+	char acme_token_id[ID_TEXT_SIZE], instance[NAME_INSTANCE_ID_SIZE], app_id[ID_TEXT_SIZE], peer_id[ID_TEXT_SIZE], rule_id[ID_TEXT_SIZE], org_id[ID_TEXT_SIZE], network_id[16];
 };
 
 static inline void fake_committed(void *arg, struct record *record, uint64_t committed_ms)
@@ -133,6 +134,16 @@ static inline void make_tokens(struct api_fixture *f)
 	}
 }
 
+/* acme has asked somebody who is not there. */
+static inline void make_rule(struct api_fixture *f)
+{
+	struct store_rule_new in = { .from_org = "acme", .from_app = "web", .to_org = "initech", .to_app = "printer" };
+	struct store_rule rule;
+
+	assert_good(f->base, DO(f->base, &f->base->root, store_rule_create(store, op, &in, &rule)));
+	id_text(rule.id, f->rule_id);
+}
+
 static inline void make_world(struct api_fixture *f)
 {
 	struct store_instance instance;
@@ -150,6 +161,7 @@ static inline void make_world(struct api_fixture *f)
 	instance = make_instance(f->base, "acme/web", "ord", &f->host, 1);
 	strcpy(f->instance, instance.record.id);
 	id_text(make_peer(f->base, "acme", "laptop", 1, &f->host, 1).record.id, f->peer_id);
+	make_rule(f);
 	make_tokens(f);
 }
 

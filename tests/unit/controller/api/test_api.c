@@ -223,6 +223,9 @@ static void wait_applied_tells_where_a_change_is(void **state)
 static const struct {
 	const char *method, *pattern, *target, *body;
 } writes[] = {
+	{ "POST", "/v1/rules/{rule}/accept", "/v1/rules/$/accept", "{}" }, /* of what acme proposed before */
+	{ "DELETE", "/v1/rules/{rule}", "/v1/rules/$", NULL },
+	{ "POST", "/v1/rules", "/v1/rules", "{\"from_org\":\"globex\",\"from_network\":\"default\",\"to_org\":\"acme\",\"to_app\":\"web\"}" },
 	{ "POST", "/v1/regions", "/v1/regions", "{\"name\":\"nrt\"}" },
 	{ "PATCH", "/v1/regions/{region}", "/v1/regions/nrt", "{\"city\":\"Tokyo\"}" },
 	{ "DELETE", "/v1/regions/{region}", "/v1/regions/nrt", NULL },
@@ -270,7 +273,12 @@ static void g16_every_write_can_wait_and_says_where_it_is(void **state)
 	static const char *const fields[] = { "v", "applied", "nodes", "unknown", "laggards", "held", "errors", "counts" };
 	struct api_fixture *f = *state;
 	char id[64] = "";
+	struct client_reply proposal;
 
+	expect(f, "POST", "/v1/apps", f->globex, "{\"name\":\"db\"}", 201, NULL);
+	proposal = ask(f, "POST", "/v1/rules", f->acme, "{\"from_app\":\"web\",\"to_org\":\"globex\",\"to_app\":\"db\"}");
+	snprintf(id, sizeof id, "%s", text_of(&proposal, "id"));
+	client_reply_deinit(&proposal);
 	/* start: changes no record; manner: waits, but says it in its own way */
 	for (const struct route *route = route_next(NULL); route; route = route_next(route))
 		if (route->write && !route->start && !route->manner && route->auth != ROUTE_LOCAL && !is_in_writes(route))

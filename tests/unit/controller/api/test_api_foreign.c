@@ -25,6 +25,7 @@ static size_t namings(const struct api_fixture *f, const char *param, struct nam
 		{ "peer", "laptop", "laptox", true },
 		{ "peer", f->peer_id, "00000000000000aa", true },
 		{ "token", f->acme_token_id, "00000000000000aa", true },
+		{ "rule", f->rule_id, "00000000000000aa", true },
 		{ "region", "ord", "nrt", false },
 		{ "node", "ord-1", "ord-9", true },
 	};
@@ -44,8 +45,10 @@ static char *make_body(const struct route *r, const char *org, const char *app)
 	if (!r->fields)
 		return NULL;
 	for (const struct route_field *field = r->fields; field->name; field++) {
-		if (!strcmp(field->name, "org"))
-			json_object_set_new(body, "org", json_string(org));
+		if (!strcmp(field->name, "org") || !strcmp(field->name, "from_org") || !strcmp(field->name, "to_org"))
+			json_object_set_new(body, field->name, json_string(org));
+		else if (!strcmp(field->name, "from_app"))
+			json_object_set_new(body, "from_app", json_string("web"));
 		else if (!strcmp(field->name, "app"))
 			json_object_set_new(body, "app", json_string(app));
 		else if (!strcmp(field->name, "region"))
@@ -179,7 +182,7 @@ static void the_owner_sees_on_every_reading_route_what_the_walk_asked_for(void *
 static bool names_an_org(const struct route *r)
 {
 	for (const struct route_field *field = r->fields; field && field->name; field++)
-		if (!strcmp(field->name, "org") || !strcmp(field->name, "app"))
+		if (!strcmp(field->name, "org") || !strcmp(field->name, "from_org") || !strcmp(field->name, "app"))
 			return true;
 	return false;
 }

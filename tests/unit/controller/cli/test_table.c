@@ -20,7 +20,7 @@ static bool in_list(const char *const *list, const char *word)
 static void verbs_come_from_one_list(void **state)
 {
 	static const char *const common[] = { "create", "list", "show", "update", "delete", NULL };
-	static const char *const extra[] = { "node join", "node errors", "node release-held", "node drain", "node undrain", "node move-peers", "node token revoke", "org suspend", "org resume",
+	static const char *const extra[] = { "node join", "node errors", "node release-held", "node drain", "node undrain", "node move-peers", "node token revoke", "org suspend", "org resume", "rule accept",
 					     "instance start", "instance stop", "instance restart", "peer status", "peer rekey", "peer move", "peer config", "peer prune", "token revoke", "backup verify", "backup restore", "store check", "audit head", "audit verify",
 					     "dns query", "doctor peer", "context use", NULL };
 
