@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MACHINES_MAX 10000u
 #define PRIVATE_BITS 112 /* every instance has its own prefix */
 
 /* Words of Fly's: what it is on its way to, or what it is. */
@@ -77,7 +78,10 @@ static int machines(void *ctx, const json_t *parent, const json_t *args, json_t 
 		next = (struct store_next){ "" };
 		if (r == 0)
 			r = store_instance_list(gql->store, api_who(gql->call), &filter, &page, add, &l, &next, why);
-	} while (r == 0 && next.cursor[0] && json_array_size(l.nodes) < GQL_STEPS_MAX);
+	} while (r == 0 && next.cursor[0] && json_array_size(l.nodes) < MACHINES_MAX);
+	if (r == 0 && next.cursor[0]) /* a part would look like all of it */
+		r = why_set(why, "query_too_large", "machines", "app \"%s\" has more than %u machines: list them by the Machines API, page by page",
+			    gql_str(parent, "name"), MACHINES_MAX);
 	if (r)
 		json_decref(l.nodes);
 	else
