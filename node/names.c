@@ -62,7 +62,7 @@ struct found {
 static int add_found(void *ctx, const struct record *record)
 {
 	struct found *f = ctx;
-	bool named = record->kind == RECORD_APP || record->kind == RECORD_INSTANCE || record->kind == RECORD_PEER ||
+	bool named = record->kind == RECORD_APP || record->kind == RECORD_INSTANCE || record->kind == RECORD_PEER || record->kind == RECORD_FLYCAST ||
 		     record->kind == RECORD_RULE || record->kind == RECORD_FAR_INSTANCE;
 
 	if (named && !record->node && (!f->network || record->network == f->network))
@@ -80,7 +80,7 @@ static int by_network(const void *a, const void *b)
 static int find_records(const struct replica *replica, uint32_t network, struct found *ret)
 {
 	size_t most = replica->n_by_kind[RECORD_APP] + replica->n_by_kind[RECORD_INSTANCE] + replica->n_by_kind[RECORD_PEER] +
-		      replica->n_by_kind[RECORD_RULE] + replica->n_by_kind[RECORD_FAR_INSTANCE];
+		      replica->n_by_kind[RECORD_FLYCAST] + replica->n_by_kind[RECORD_RULE] + replica->n_by_kind[RECORD_FAR_INSTANCE];
 
 	*ret = (struct found){ .items = calloc(most + 1, sizeof(struct record *)), .network = network };
 	if (!ret->items)
@@ -126,6 +126,8 @@ struct gather {
 	struct rule_record *rules; /* that have a name here */
 	const char **aliases;
 	size_t n_rules;
+	struct dns_flycast *flycasts;
+	size_t n_flycasts;
 	uint64_t v;
 };
 
@@ -238,6 +240,18 @@ static void add_far_instance(struct gather *g, const struct record *record)
 		g->n_instances++;
 }
 
+static void add_flycast(struct gather *g, const struct record *record)
+{
+	struct dns_flycast *out = &g->flycasts[g->n_flycasts];
+	struct flycast_record f;
+
+	if (flycast_decode(record, &f, NULL) != 0)
+		return;
+	out->address = addr_flycast(f.network, f.number);
+	memcpy(out->app, f.app, sizeof out->app);
+	g->n_flycasts++;
+}
+
 /* The entry of a network, new if need be; NULL = no memory. */
 static struct shown *show(struct names *names, uint32_t network)
 {
@@ -283,6 +297,7 @@ static int build(struct gather *g, const struct found *f, struct dns_zone **ret_
 	add_each(g, f, RECORD_PEER, add_peer);
 	add_each(g, f, RECORD_RULE, add_rule); /* far instances are named after them */
 	add_each(g, f, RECORD_FAR_INSTANCE, add_far_instance);
+	add_each(g, f, RECORD_FLYCAST, add_flycast);
 	in = (struct dns_zone_input){ .network = g->network,
 				      .v = g->v,
 				      .apps = g->apps,
@@ -292,7 +307,9 @@ static int build(struct gather *g, const struct found *f, struct dns_zone **ret_
 				      .aliases = g->aliases,
 				      .n_aliases = g->n_rules,
 				      .peers = g->peers,
-				      .n_peers = g->n_peers };
+				      .n_peers = g->n_peers,
+				      .flycasts = g->flycasts,
+				      .n_flycasts = g->n_flycasts };
 	return dns_zone_build(&in, &here, ret_zone);
 }
 
@@ -317,7 +334,8 @@ static int show_zone(struct gather *g, const struct found *f)
 	g->peers = calloc(count(f, RECORD_PEER) + 1, sizeof *g->peers);
 	g->rules = calloc(count(f, RECORD_RULE) + 1, sizeof *g->rules);
 	g->aliases = calloc(count(f, RECORD_RULE) + 1, sizeof *g->aliases);
-	if (g->apps && g->app_records && g->instances && g->peers && g->rules && g->aliases)
+	g->flycasts = calloc(count(f, RECORD_FLYCAST) + 1, sizeof *g->flycasts);
+	if (g->apps && g->app_records && g->instances && g->peers && g->rules && g->aliases && g->flycasts)
 		e = build(g, f, &zone);
 	if (e == 0)
 		e = dns_views_replace(names->views, zone);
@@ -329,6 +347,7 @@ static int show_zone(struct gather *g, const struct found *f)
 	free(g->peers);
 	free(g->rules);
 	free(g->aliases);
+	free(g->flycasts);
 	return e;
 }
 

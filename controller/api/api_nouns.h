@@ -1,6 +1,7 @@
 /* api_nouns - the routes of each noun, and JSON forms that one noun shows inside another. */
 #pragma once
 #include "controller/api/api.h"
+#include "controller/store/store_flycast.h"
 #include "controller/store/store_instance.h"
 #include "controller/store/store_node_token.h"
 #include "controller/store/store_peer.h"
@@ -9,7 +10,8 @@
 
 extern const struct route api_status_routes[], api_init_routes[], api_region_routes[], api_node_routes[], api_node_token_routes[],
 	api_org_routes[], api_network_routes[], api_app_routes[], api_instance_routes[], api_token_routes[], api_wait_routes[],
-	api_backup_routes[], api_peer_routes[], api_peer_move_routes[], api_graphql_routes[], api_rule_routes[], api_access_routes[],
+	api_backup_routes[], api_peer_routes[], api_peer_move_routes[], api_ip_routes[], api_graphql_routes[], api_rule_routes[],
+	api_access_routes[],
 	api_wire_guard_routes[],
 	api_audit_routes[];
 
@@ -22,6 +24,7 @@ extern const struct shape api_region_shape, api_peer_shape, api_peer_made_shape,
 /* How to get here; NULL if this controller does not know. */
 json_t *api_access_json(const struct api_env *env);
 json_t *api_region_json(const struct store_region *region);
+json_t *api_ip_json(const struct store_flycast *flycast);
 json_t *api_peer_json(const struct store_peer *peer);
 /* A peer of the keys and names in `in` (the rest is filled in here), to be waited for. */
 int api_peer_make(struct store *store, struct api_call *call, struct store_peer_new *in, struct store_peer *ret_peer,

@@ -31,6 +31,7 @@ int cli_network_create(struct cli *cli);
 int cli_rule_create(struct cli *cli);
 int cli_rule_accept(struct cli *cli);
 int cli_app_create(struct cli *cli);
+int cli_ip_create(struct cli *cli);
 int cli_instance_create(struct cli *cli);
 int cli_instance_update(struct cli *cli);
 int cli_instance_start(struct cli *cli);

@@ -76,6 +76,11 @@ static const struct cli_noun app = {
 	COLUMNS({ "NAME", "name" }, { "ORG", "org" }, { "NETWORK", "network" }, { "INSTANCES", "instances" }, { "CREATED", "created" }),
 	"name org network",
 };
+static const struct cli_noun ip = {
+	"ip", "/v1/ips", "address", "private addresses of apps (flycast): reserved, and nothing answers there yet",
+	COLUMNS({ "ADDRESS", "address" }, { "NAME", "name" }, { "APP", "app" }, { "ORG", "org" }, { "NETWORK", "network" }, { "NOTE", "note" }),
+	"address",
+};
 static const struct cli_noun instance = {
 	"instance", "/v1/instances", "id", "what runs: machines, VMs or containers of an app",
 	COLUMNS({ "ID", "id" }, { "APP", "app" }, { "ORG", "org" }, { "HOST", "host" }, { "REGION", "region" }, { "ADDRESS", "address" },
@@ -113,7 +118,7 @@ static const struct cli_noun store = { "store", NULL, NULL, "the controller's da
 static const struct cli_noun doctor = { "doctor", NULL, NULL, "what is wrong, and what to do next", NULL, "" };
 static const struct cli_noun dns = { "dns", NULL, NULL, "names in .internal", NULL, "" };
 
-const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &rule, &app, &instance, &peer, &token, &backup, &store, &audit, &dns, &doctor, &context, NULL };
+const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &rule, &app, &ip, &instance, &peer, &token, &backup, &store, &audit, &dns, &doctor, &context, NULL };
 
 const struct cli_command cli_commands[] = {
 	{ NULL, "init", "", CLI_HERE,
@@ -219,6 +224,14 @@ const struct cli_command cli_commands[] = {
 	{ &app, "show", "NAME", CLI_READ, FLAGS(FLAG_ORG), "show an app", "sixpn app show acme/my-database", cli_show },
 	{ &app, "delete", "NAME", CLI_DESTROY, FLAGS(FLAG_ORG), "delete an app with all its instances", "sixpn app delete acme/web --yes",
 	  cli_delete },
+
+	{ &ip, "create", "", CLI_WRITE,
+	  FLAGS(FLAG_ORG, { "app", "APP", false, "for which app: name or org/name" }, { "network", "NETWORK", false, "in which network (the app's own)" }),
+	  "reserve a private address for an app; nothing answers there yet", "sixpn ip create --app acme/web", cli_ip_create },
+	{ &ip, "list", "", CLI_READ, FLAGS(FLAG_ORG, { "app", "APP", false, "only of this app" }, { "network", "NETWORK", false, "only in this network" }),
+	  "list private addresses", "sixpn ip list --app acme/web", cli_list },
+	{ &ip, "show", "NAME", CLI_READ, FLAGS(FLAG_ORG), "show a private address", "sixpn ip show fdaa:18:a7b:0:1::2", cli_show },
+	{ &ip, "delete", "NAME", CLI_DESTROY, FLAGS(FLAG_ORG), "release a private address", "sixpn ip delete fdaa:18:a7b:0:1::2 --yes", cli_delete },
 
 	{ &instance, "create", "[-- COMMAND...]", CLI_WRITE,
 	  FLAGS(FLAG_ORG, { "app", "APP", false, "its app: name or org/name" }, { "region", "REGION", false, "where; the least loaded host is taken" },

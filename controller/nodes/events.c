@@ -154,6 +154,7 @@ static bool name_of(const struct controller *c, const struct record *record, cha
 {
 	struct region_record region;
 	struct network_record network;
+	struct flycast_record flycast;
 	struct app_record app;
 	char text[2 * NAME_SIZE];
 
@@ -164,6 +165,8 @@ static bool name_of(const struct controller *c, const struct record *record, cha
 	} else if (record->kind == RECORD_APP && app_decode(record, &app, NULL) == 0) {
 		app_text(c, app.id, app.network, text, sizeof text);
 		snprintf(ret, size, "app %.40s/%.60s", text[0] == '/' ? "" : strtok(text, "/"), app.name);
+	} else if (record->kind == RECORD_FLYCAST && flycast_decode(record, &flycast, NULL) == 0) {
+		snprintf(ret, size, "ip %.63s.flycast", flycast.app);
 	} else {
 		return false;
 	}

@@ -87,6 +87,18 @@ static json_t *of_network(const struct record *r)
 	return json_pack("{s:s,s:s,s:o,s:b}", "name", in.name, "org", in.org, "id", host_json(in.id), "suspended", in.suspended);
 }
 
+static json_t *of_flycast(const struct record *r)
+{
+	struct flycast_record in;
+	struct in6_addr address;
+	char text[ADDR_TEXT_LEN];
+
+	if (flycast_decode(r, &in, NULL) != 0)
+		return NULL;
+	address = addr_flycast(in.network, in.number);
+	return json_pack("{s:s,s:s}", "address", addr_text(&address, text), "app", in.app);
+}
+
 static json_t *of_app(const struct record *r)
 {
 	struct app_record in;
@@ -175,6 +187,7 @@ json_t *audit_json_of(const struct record *r, const uint8_t secret[CRYPTO_KEY_LE
 	case RECORD_INSTANCE: j = of_instance(r); break;
 	case RECORD_WORKLOAD: j = of_workload(r, secret); break;
 	case RECORD_PEER: j = of_peer(r); break;
+	case RECORD_FLYCAST: j = of_flycast(r); break;
 	case RECORD_PEER_KEY: j = of_peer_key(r); break;
 	case RECORD_RULE: j = of_rule(r); break;
 	default: j = r->kind >= RECORD_ORG ? of_json(r) : NULL; break;

@@ -29,6 +29,7 @@ static const struct error_code table[] = {
 	{ "user_not_found", NOT_FOUND, "" },
 	{ "peer_not_found", NOT_FOUND, "sixpn peer list" },
 	{ "rule_not_found", NOT_FOUND, "sixpn rule list" },
+	{ "ip_not_found", NOT_FOUND, "sixpn ip list" },
 	{ "gateway_not_found", NOT_FOUND, "leave it out: the controller finds one" },
 	/* what stands in the way */
 	{ "ambiguous_app", CONFLICT, "write org/name" },
@@ -44,6 +45,7 @@ static const struct error_code table[] = {
 	{ "locator_taken", CONFLICT, "leave the locator out to get the nearest free one" },
 	{ "locators_used_up", CONFLICT, "" },
 	{ "quota_exceeded", CONFLICT, "delete some or ask the operator: sixpn org update --limit" },
+	{ "flycast_used_up", CONFLICT, "wait until released ones have rested, or use another network" },
 	{ "region_in_use", CONFLICT, "delete its nodes first" },
 	{ "region_full", CONFLICT, "" },
 	{ "no_host", CONFLICT, "join a host: sixpn node token create" },

@@ -26,6 +26,8 @@ static const struct {
 	{ "SELECT count(*) FROM (SELECT v FROM record EXCEPT SELECT max(v) FROM log GROUP BY kind, key)", "a record is not the newest of the log" },
 	/* the tables and the records speak of the same things */
 	{ "SELECT count(*) FROM instance i WHERE NOT EXISTS (SELECT 1 FROM record r WHERE r.v = i.v)", "an instance has no record" },
+	{ "SELECT (SELECT count(*) FROM flycast) <> (SELECT count(*) FROM record WHERE kind = 11) OR EXISTS (SELECT 1 FROM flycast f "
+	  "WHERE NOT EXISTS (SELECT 1 FROM record r WHERE r.kind = 11 AND r.key = f.id))", "addresses and their records differ" },
 	{ "SELECT count(*) FROM peer p WHERE NOT EXISTS (SELECT 1 FROM record r WHERE r.kind = 7 AND r.key = p.id)", "a peer has no record" },
 	{ "SELECT count(*) FROM peer p WHERE NOT EXISTS (SELECT 1 FROM peer_key k WHERE k.peer = p.id)", "a peer has no key" },
 	{ "SELECT count(*) FROM record r WHERE r.kind IN (7, 8) AND NOT EXISTS (SELECT 1 FROM peer p WHERE p.id = substr(r.key, 1, 8))",

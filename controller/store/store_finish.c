@@ -1,7 +1,8 @@
-/* store_finish - see store_finish.h. The order of tombstones is always from below: instance, workload, app, network, tokens, org;
+/* store_finish - see store_finish.h. The order of tombstones is always from below: instance, workload, flycast, app, network, tokens, org;
  * so a reader of the log never sees a thing whose parent is gone. */
 #include "controller/store/store_finish.h"
 
+#include "controller/store/store_flycast.h"
 #include "controller/store/store_internal.h"
 #include "controller/store/store_network.h"
 #include "controller/store/store_peer_internal.h"
@@ -121,6 +122,8 @@ static int finish_app(struct store *store, struct op *op, const uint8_t app[ID_L
 	st = NULL;
 	r = find_intent(store, app, &intent);
 	if (r == 0)
+		r = flycast_remove_of_app(store, op, app, intent);
+	if (r == 0)
 		r = sql_run(store, "DELETE FROM app WHERE id = ?1", "d", app);
 	if (r == 0)
 		r = change_remove(store, op, app_envelope(&rec), intent == INTENT_APP ? INTENT_DELETE : intent, org);
@@ -224,6 +227,15 @@ int finish_delete_app(struct store *store, struct op *op, const uint8_t app[ID_L
 	return r;
 }
 
+/* Those of apps that live in other networks too: their own go with them. */
+static int remove_flycasts_of(struct store *store, struct op *op, uint32_t network)
+{
+	int64_t of_org = 0;
+	int r = sql_get_int(store, &of_org, "SELECT o.deleting FROM network n JOIN org o ON o.id = n.org WHERE n.id = ?1", "u", network);
+
+	return r == SQL_E_NONE ? 0 : r ? r : flycast_remove_of_network(store, op, network, of_org ? INTENT_ORG : INTENT_NETWORK);
+}
+
 /* Peers have nothing to be drained. More than fit into one change: the rest goes at the next try (store_peer_sweep). */
 static int remove_peers_of(struct store *store, struct op *op, uint32_t network)
 {
@@ -257,6 +269,8 @@ int finish_delete_network(struct store *store, struct op *op, uint32_t network, 
 		r = finish_apps_of(store, op, "SELECT id FROM app WHERE network = ?1 ORDER BY id", network);
 	if (r == 0)
 		r = remove_peers_of(store, op, network);
+	if (r == 0)
+		r = remove_flycasts_of(store, op, network);
 	if (r == 0)
 		r = finish_network(store, op, network);
 	if (r == 0)

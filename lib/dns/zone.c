@@ -142,6 +142,7 @@ static void negative(const struct dns_zone *z, enum dns_tree tree, uint16_t rcod
 
 static const struct dns_hint hint_ipv6 = { DNS_HINT_OTHER, "6PN is IPv6-only: ask for AAAA" },
 			     hint_idle = { DNS_HINT_OTHER, "the name exists, but nothing of it is running now" },
+			     hint_reserved = { DNS_HINT_OTHER, "reserved: nothing answers at this address yet" },
 			     hint_no_region = { DNS_HINT_OTHER, "there is no such region" };
 
 /* The name is there, what was asked for is not. */
@@ -407,7 +408,9 @@ void dns_zone_answer(const struct dns_zone *z, enum dns_tree tree, struct dns_re
 		answer_apex(z, tree, r);
 	} else if (tree == DNS_TREE_REVERSE) {
 		answer_reverse(z, r);
-	} else if (tree == DNS_TREE_INTERNAL && (n = find_node(z, key, key_len))) {
+	} else if ((n = find_node(z, key, key_len))) {
+		if (tree == DNS_TREE_FLYCAST && r->query->type == DNS_TYPE_AAAA)
+			r->hint = &hint_reserved;
 		answer_node(z, tree, n, r);
 	} else if (tree == DNS_TREE_INTERNAL && (n = find_nearest(z, key, key_len, &top))) {
 		answer_nearest(z, n, top, r);

@@ -13,6 +13,8 @@
  * rotation with the asker's own host among them), cut to what fits, never TC. top<N>.nearest.of is no sample: the N nearest (1 to 999), all
  * there are if there are fewer, by TCP where they do not fit; equal ones take turns.
  *
+ *   Of an app's reserved addresses: <app>.flycast (AAAA); a name without one is NXDOMAIN.
+ *
  * The SOA serial is v: give the version up to which all changes of this network are in it, raised by its own changes alone, or orgs
  * could see each other's activity. */
 #pragma once
@@ -44,6 +46,12 @@ struct dns_peer {
 	bool answers;            /* not suspended */
 };
 
+/* An address that an app has reserved in this network. */
+struct dns_flycast {
+	char app[NAME_SIZE];
+	struct in6_addr address;
+};
+
 struct dns_region {
 	char name[NAME_REGION_SIZE];
 	double km; /* from this node */
@@ -68,6 +76,8 @@ struct dns_zone_input {
 	size_t n_aliases;
 	const struct dns_peer *peers; /* all that may be seen; in any order */
 	size_t n_peers;
+	const struct dns_flycast *flycasts; /* all; in any order */
+	size_t n_flycasts;
 };
 
 struct dns_zone;

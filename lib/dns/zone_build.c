@@ -97,14 +97,11 @@ static uint32_t add_bytes(struct dns_zone *z, const void *bytes, size_t n)
 }
 
 /* Grows the tables as needed. */
-int zone_add_node(struct dns_zone *z, const char *prefix, const char *app, struct zone_node **ret_node)
+int zone_add_name(struct dns_zone *z, const char *text, struct zone_node **ret_node)
 {
 	uint8_t key[DNS_NAME_MAX];
-	char text[DNS_NAME_MAX + 1];
-	size_t key_len = 0, slot;
+	size_t key_len = dns_name_from_text(text, key), slot;
 
-	if (snprintf(text, sizeof text, "%s%s%sinternal", prefix, app, *app ? "." : "") < (int)sizeof text)
-		key_len = dns_name_from_text(text, key);
 	if (!key_len)
 		return -EINVAL;
 	if ((z->n_nodes + 1) * 2 > z->n_slots && grow_slots(z) < 0)
@@ -120,6 +117,15 @@ int zone_add_node(struct dns_zone *z, const char *prefix, const char *app, struc
 	}
 	*ret_node = &z->nodes[z->slots[slot] - 1];
 	return 0;
+}
+
+int zone_add_node(struct dns_zone *z, const char *prefix, const char *app, struct zone_node **ret_node)
+{
+	char text[DNS_NAME_MAX + 1];
+
+	if (snprintf(text, sizeof text, "%s%s%sinternal", prefix, app, *app ? "." : "") >= (int)sizeof text)
+		return -EINVAL;
+	return zone_add_name(z, text, ret_node);
 }
 
 /* -- AAAA -- */
@@ -354,6 +360,8 @@ static int add_names(struct zone_build *b)
 	if (r == 0)
 		r = zone_add_peers(b);
 	if (r == 0)
+		r = zone_add_flycasts(b);
+	if (r == 0)
 		r = add_own_names(b->z);
 	if (r == 0)
 		r = zone_add_instances_list(b, "_instances.", by_id, false);
@@ -445,7 +453,7 @@ static void collect_regions(struct zone_build *b)
 static int build_all(struct zone_build *b)
 {
 	struct dns_zone *z = b->z;
-	size_t n = b->in->n_instances, n_names = n + b->in->n_peers;
+	size_t n = b->in->n_instances, n_names = n + b->in->n_peers + b->in->n_flycasts;
 	int r;
 
 	b->all = calloc(n + 1, sizeof *b->all);

@@ -28,6 +28,8 @@ int zone_compare_regions(const void *a, const void *b); /* for qsort over char[N
 
 /* The node of "<prefix><app>.internal" (or "<prefix>internal" without an app), new or as it was. It may move with the next one. */
 int zone_add_node(struct dns_zone *z, const char *prefix, const char *app, struct zone_node **ret_node);
+/* The same of any whole name. */
+int zone_add_name(struct dns_zone *z, const char *text, struct zone_node **ret_node);
 
 /* The answering ones of c[0, n) become records in the same order: regions one after the other, the nearest first, and in each the own
  * host's first. */
@@ -44,6 +46,8 @@ void zone_fill_record(uint8_t record[ZONE_AAAA_LEN], const struct in6_addr *addr
 /* The address backwards; the node is that of its name. There is room for one per instance and peer. */
 void zone_add_reverse(struct dns_zone *z, const struct in6_addr *address, const struct zone_node *node);
 
+/* <app>.flycast; -EINVAL as below. */
+int zone_add_flycasts(struct zone_build *b);
 /* <label>._peer and _peer; -EINVAL: a label that is none, or an address of another network. */
 int zone_add_peers(struct zone_build *b);
 

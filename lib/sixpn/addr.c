@@ -72,6 +72,11 @@ struct in6_addr addr_network_resolver(uint32_t network)
 	return from_words(network, 0, 0, 3);
 }
 
+struct in6_addr addr_flycast(uint32_t network, uint32_t number)
+{
+	return from_words(network, ADDR_HOST_FLYCAST, 0, (uint16_t)number);
+}
+
 struct in6_addr addr_all_prefix(void)
 {
 	return from_words(0, 0, 0, 0);

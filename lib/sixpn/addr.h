@@ -24,6 +24,8 @@
 #define ADDR_PEER_INSTANCE_MIN 0x0au
 #define ADDR_HOST_RESOLVER 0u
 #define ADDR_HOST_FLYCAST 1u
+#define ADDR_FLYCAST_MIN 2u
+#define ADDR_FLYCAST_MAX 0xffffu
 
 struct addr_parts {
 	uint32_t network, host, instance;
@@ -52,6 +54,7 @@ int addr_split(const struct in6_addr *a, struct addr_parts *ret_parts) MUST_CHEC
 struct in6_addr addr_sender(const struct in6_addr *a);
 /* Exchanges network and host word: natural <-> mesh. */
 struct in6_addr addr_swap(const struct in6_addr *a);
+struct in6_addr addr_flycast(uint32_t network, uint32_t number); /* fdaa:<network>:0:1::<number>, of 16 bits */
 struct in6_addr addr_resolver(void);                    /* fdaa::3 */
 struct in6_addr addr_network_resolver(uint32_t network); /* fdaa:<network>::3 */
 /* Prefixes, as address + length. */

@@ -26,6 +26,7 @@ static const struct kind_rule {
 	[RECORD_PEER_KEY] = { "peer_key", RECORD_PEER_KEY_KEY_LEN, RECORD_PEER_KEY_KEY_LEN, true, true },
 	[RECORD_RULE] = { "rule", RECORD_RULE_KEY_LEN, RECORD_RULE_KEY_LEN, true, false },
 	[RECORD_FAR_INSTANCE] = { "far_instance", RECORD_FAR_INSTANCE_KEY_LEN, RECORD_FAR_INSTANCE_KEY_LEN, true, false },
+	[RECORD_FLYCAST] = { "flycast", 8, 8, true, false },
 	[RECORD_ORG] = { "org", 1, 32, false, false },
 	[RECORD_USER] = { "user", 1, 32, false, false },
 	[RECORD_MEMBERSHIP] = { "membership", 1, 32, false, false },
@@ -248,6 +249,11 @@ struct record peer_key_envelope(const struct peer_key_record *in, uint32_t netwo
 
 	peer_key_record_key(in->peer, gateway, key);
 	return envelope(RECORD_PEER_KEY, key, sizeof key, network, gateway);
+}
+
+struct record flycast_envelope(const struct flycast_record *in)
+{
+	return envelope(RECORD_FLYCAST, in->id, sizeof in->id, in->network, 0);
 }
 
 struct record rule_envelope(const uint8_t rule[RECORD_RULE_ID_LEN], uint32_t network)

@@ -25,6 +25,7 @@ enum record_kind {
 	RECORD_PEER_KEY = 8,
 	RECORD_RULE = 9,
 	RECORD_FAR_INSTANCE = 10,
+	RECORD_FLYCAST = 11,
 	RECORD_ORG = 16, /* 16 and above stay in the controller */
 	RECORD_USER = 17,
 	RECORD_MEMBERSHIP = 18,
@@ -33,7 +34,7 @@ enum record_kind {
 	RECORD_PEERING = 23,
 };
 #define RECORD_KIND_MAX 32
-#define RECORD_SENDABLE_LAST RECORD_FAR_INSTANCE
+#define RECORD_SENDABLE_LAST RECORD_FLYCAST
 #define RECORD_SENDABLE(kind) ((kind) >= RECORD_REGION && (kind) <= RECORD_SENDABLE_LAST)
 
 /* Values of proto Intent. */
@@ -227,6 +228,13 @@ static inline struct in6_addr far_instance_address(const struct far_instance_rec
 	return addr_instance(i->far_network, i->home_host, i->field);
 }
 
+/* An address that an app has reserved (addr_flycast). */
+struct flycast_record {
+	uint8_t id[8];
+	uint32_t network, number;
+	char app[NAME_SIZE];
+};
+
 /* Body codecs. encode: the whole body message. decode: E_REFUSED with why; all names pass lib/sixpn/name. Body and envelope must
  * agree (key, network, node): decode takes the record. */
 int region_encode(const struct region_record *in, struct buf *ret) MUST_CHECK;
@@ -245,6 +253,8 @@ int peer_encode(const struct peer_record *in, struct buf *ret) MUST_CHECK;
 int peer_decode(const struct record *r, struct peer_record *ret, struct why *why) MUST_CHECK;
 int peer_key_encode(const struct peer_key_record *in, struct buf *ret) MUST_CHECK;
 int peer_key_decode(const struct record *r, struct peer_key_record *ret, struct why *why) MUST_CHECK;
+int flycast_encode(const struct flycast_record *in, struct buf *ret) MUST_CHECK;
+int flycast_decode(const struct record *r, struct flycast_record *ret, struct why *why) MUST_CHECK;
 int rule_encode(const struct rule_record *in, struct buf *ret) MUST_CHECK;
 int rule_decode(const struct record *r, struct rule_record *ret, struct why *why) MUST_CHECK;
 int far_instance_encode(const struct far_instance_record *in, struct buf *ret) MUST_CHECK;
@@ -259,5 +269,6 @@ struct record instance_envelope(const struct instance_record *in);
 struct record workload_envelope(const char *instance_id, uint32_t network, uint32_t host);
 struct record peer_envelope(const struct peer_record *in);
 struct record peer_key_envelope(const struct peer_key_record *in, uint32_t network, uint32_t gateway);
+struct record flycast_envelope(const struct flycast_record *in);
 struct record rule_envelope(const uint8_t rule[RECORD_RULE_ID_LEN], uint32_t network);
 struct record far_instance_envelope(const uint8_t rule[RECORD_RULE_ID_LEN], const char *instance_id, uint32_t network);

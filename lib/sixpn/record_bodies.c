@@ -672,3 +672,45 @@ int far_instance_decode(const struct record *r, struct far_instance_record *ret,
 		*ret = out;
 	return body_close(&b, e);
 }
+
+/* ---- flycast ---- */
+
+int flycast_encode(const struct flycast_record *in, struct buf *ret)
+{
+	Sixpn__Flycast m = SIXPN__FLYCAST__INIT;
+
+	m.id = pb_bytes(in->id, sizeof in->id);
+	m.network = in->network;
+	m.number = in->number;
+	m.app = text(in->app);
+	return pb_pack(&m, ret);
+}
+
+static int flycast_read(const struct record *r, const Sixpn__Flycast *m, struct flycast_record *out, struct why *why)
+{
+	int e;
+
+	if ((e = fixed(&m->id, "id", out->id, sizeof out->id, why)) || (e = same_key(r, out->id, sizeof out->id, why)) ||
+	    (e = pb_text(&m->app, "app", out->app, sizeof out->app, why)) || (e = name_check_app(out->app, why)))
+		return e;
+	if (m->network != r->network)
+		return bad(why, "network", "the envelope names another network");
+	if (m->number < ADDR_FLYCAST_MIN || m->number > ADDR_FLYCAST_MAX)
+		return bad(why, "number", "no number of a flycast address");
+	out->network = m->network;
+	out->number = m->number;
+	return 0;
+}
+
+int flycast_decode(const struct record *r, struct flycast_record *ret, struct why *why)
+{
+	struct flycast_record out = { .network = 0 };
+	struct body b;
+	int e = body_open(&b, r, RECORD_FLYCAST, &sixpn__flycast__descriptor, why);
+
+	if (e == 0)
+		e = flycast_read(r, b.message, &out, why);
+	if (e == 0)
+		*ret = out;
+	return body_close(&b, e);
+}

@@ -202,6 +202,24 @@ def test_g17_a_version_is_that_of_ones_own_network(lab):
     assert version(acme) > raised
 
 
+def test_a_reserved_address_has_a_name_in_its_network_and_nothing_answers_there(lab):
+    here, there, stranger = lab.instance("acme", "web", "ord-1"), lab.instance("acme", "web", "nrt-1"), lab.instance("globex", "web")
+    reserved = lab.json("ip", "create", "--app", "acme/web")
+    address = reserved["address"]
+    assert re.fullmatch(r"fdaa:[0-9a-f]+:[0-9a-f]+:0:1::2", address) and "nothing answers there yet" in reserved["note"], reserved
+    assert "nothing answers there yet" in lab.sixpn("ip", "list", "--app", "acme/web")
+    for place in (here, there):
+        assert place.dig("web.flycast", "AAAA") == [address] and place.dig("-x", address) == ["web.flycast."]
+        assert place.rcode("web.flycast", "A") == ("NOERROR", 0) and place.rcode("nobody.flycast", "AAAA")[0] == "NXDOMAIN"
+    assert stranger.rcode("web.flycast", "AAAA")[0] == "NXDOMAIN"
+    before = lab.drops("ord-1").get("destination_host", 0)
+    wait_until(lambda: here.run("ping", "-6", "-c1", "-W1", "-n", address).returncode and lab.drops("ord-1").get("destination_host", 0) > before,
+               30, "a ping is dropped and counted")
+    lab.sixpn("ip", "delete", address, "--yes")
+    for place in (here, there):
+        assert place.rcode("web.flycast", "AAAA")[0] == "NXDOMAIN"
+
+
 def test_a_daemon_that_lost_its_state_says_so_and_denies_nothing(lab):
     here = lab.instance("acme", "web", "ord-1")
     asker = Asker(here)

@@ -218,6 +218,14 @@ static inline void made_peer(struct made *m, uint64_t v, const struct peer_recor
 	made_add(m, peer_envelope(in), v, body);
 }
 
+static inline void made_flycast(struct made *m, uint64_t v, const struct flycast_record *in)
+{
+	struct buf body = BUF_INIT(0);
+
+	assert_int_equal(flycast_encode(in, &body), 0);
+	made_add(m, flycast_envelope(in), v, body);
+}
+
 static inline void made_peer_key(struct made *m, uint64_t v, const struct peer_record *of, uint8_t first_byte)
 {
 	struct peer_key_record in = { .public_key = { first_byte } };

@@ -229,6 +229,25 @@ static void peers_are_named_on_every_node_of_their_network(void **state)
 	rig_end(rig);
 }
 
+static void reserved_addresses_are_named_in_their_network_and_nowhere_else(void **state)
+{
+	struct rig *rig = rig_new();
+	struct flycast_record f = { { 7 }, MADE_NET2, 2, "elsewhere" };
+	struct made *m = made_delta(rig->replica.v, rig->replica.v + 1);
+
+	(void)state;
+	assert_string_equal(aaaa(rig, MADE_NET2, "elsewhere.flycast"), "nx");
+	made_flycast(m, rig->replica.v + 1, &f);
+	take(rig, m);
+	assert_string_equal(aaaa(rig, MADE_NET2, "elsewhere.flycast"), "ok 1.0");
+	assert_string_equal(aaaa(rig, MADE_NET, "elsewhere.flycast"), "nx");
+	m = made_delta(rig->replica.v, rig->replica.v + 1);
+	made_tombstone_of(m, flycast_envelope(&f), rig->replica.v + 1, INTENT_DELETE);
+	take(rig, m);
+	assert_string_equal(aaaa(rig, MADE_NET2, "elsewhere.flycast"), "nx");
+	rig_end(rig);
+}
+
 /* flyctl-contract 3.1: those that flyctl makes for one command. The label is derived, and may be another. */
 static void interactive_peers_are_seen_nowhere(void **state)
 {
@@ -788,6 +807,7 @@ int main(void)
 		cmocka_unit_test(the_near_region_comes_first),
 		cmocka_unit_test(an_instance_that_is_not_started_has_no_address),
 		cmocka_unit_test(peers_are_named_on_every_node_of_their_network),
+		cmocka_unit_test(reserved_addresses_are_named_in_their_network_and_nowhere_else),
 		cmocka_unit_test(interactive_peers_are_seen_nowhere),
 		cmocka_unit_test(our_own_truth_comes_before_the_record),
 		cmocka_unit_test(our_own_started_shows_before_the_record_says_so),

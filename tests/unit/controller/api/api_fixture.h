@@ -4,6 +4,7 @@
 #include "tests/unit/controller/store/store_fixture.h"
 
 #include "controller/api/api.h"
+#include "controller/store/store_flycast.h"
 #include "controller/store/store_rule.h"
 #include "tests/unit/controller/api/openapi.h"
 #include "tests/unit/controller/client.h"
@@ -32,6 +33,7 @@ struct api_fixture {
 	int held; /* what the node holds back; -EOPNOTSUPP: it is too old for that */
 	char operator_token[TOKEN_TEXT_SIZE], acme[TOKEN_TEXT_SIZE], acme_read[TOKEN_TEXT_SIZE], globex[TOKEN_TEXT_SIZE];
 	char acme_token_id[ID_TEXT_SIZE], instance[NAME_INSTANCE_ID_SIZE], app_id[ID_TEXT_SIZE], peer_id[ID_TEXT_SIZE], rule_id[ID_TEXT_SIZE], org_id[ID_TEXT_SIZE], network_id[16];
+	char ip[ADDR_TEXT_LEN], ip_id[ID_TEXT_SIZE];
 };
 
 static inline void fake_committed(void *arg, struct record *record, uint64_t committed_ms)
@@ -147,6 +149,8 @@ static inline void make_rule(struct api_fixture *f)
 static inline void make_world(struct api_fixture *f)
 {
 	struct store_instance instance;
+	struct store_flycast flycast;
+	struct in6_addr address;
 	struct store_org org;
 	struct store_app app;
 
@@ -160,6 +164,10 @@ static inline void make_world(struct api_fixture *f)
 	snprintf(f->network_id, sizeof f->network_id, "%08x", app.network);
 	instance = make_instance(f->base, "acme/web", "ord", &f->host, 1);
 	strcpy(f->instance, instance.record.id);
+	assert_good(f->base, DO(f->base, &f->base->root, store_flycast_create(store, op, "acme", "web", NULL, &flycast)));
+	id_text(flycast.id, f->ip_id);
+	address = store_flycast_address(&flycast);
+	addr_text(&address, f->ip);
 	id_text(make_peer(f->base, "acme", "laptop", 1, &f->host, 1).record.id, f->peer_id);
 	make_rule(f);
 	make_tokens(f);

@@ -125,6 +125,15 @@ static void bodies_are_checked_against_the_table(void **state)
 		{ "POST", "/v1/instances", "{\"app\":\"acme/web\",\"region\":\"nrt\",\"command\":[\"x\"]}", 404, "region_not_found" },
 		{ "PATCH", "/v1/orgs/acme", "{\"limits\":{\"cars\":1}}", 400, "quota_unknown" },
 		{ "PATCH", "/v1/orgs/acme", "{\"limits\":{\"apps\":-1}}", 400, "out_of_range" },
+		{ "POST", "/v1/ips", "{}", 400, "field_missing" },
+		{ "POST", "/v1/ips", "{\"app\":7}", 400, "type_invalid" },
+		{ "POST", "/v1/ips", "{\"app\":\"acme/web\",\"region\":\"ord\"}", 400, "field_unknown" },
+		{ "POST", "/v1/ips", "{\"app\":\"acme/nosuch\"}", 404, "app_not_found" },
+		{ "POST", "/v1/ips", "{\"app\":\"acme/web\",\"network\":\"nosuch\"}", 404, "network_not_found" },
+		{ "POST", "/v1/ips", "{\"app\":\"acme/web\",\"network\":\"globex/default\"}", 400, "field_invalid" },
+		{ "GET", "/v1/ips?app=nosuch", NULL, 404, "app_not_found" },
+		{ "GET", "/v1/ips/fdaa::zz", NULL, 404, "ip_not_found" },
+		{ "DELETE", "/v1/ips/%00", NULL, 400, "path_invalid" },
 		{ "GET", "/v1/apps/web", NULL, 200, NULL },
 	};
 	struct api_fixture *f = *state;
@@ -134,6 +143,34 @@ static void bodies_are_checked_against_the_table(void **state)
 			assert_string_equal(error_find(rows[i].code)->code, rows[i].code);
 		expect(f, rows[i].method, rows[i].target, f->operator_token, rows[i].body, rows[i].status, rows[i].code);
 	}
+}
+
+/* Whoever sees one is told that nothing answers there. */
+static void a_private_address_is_reserved_listed_and_released(void **state)
+{
+	struct api_fixture *f = *state;
+	struct client_reply r = ask(f, "POST", "/v1/ips", f->acme, "{\"app\":\"web\"}"), list;
+	char target[160], address[ADDR_TEXT_LEN];
+
+	assert_int_equal(r.status, 201);
+	assert_string_equal(json_string_value(json_object_get(r.json, "name")), "web.flycast");
+	assert_string_equal(json_string_value(json_object_get(r.json, "type")), "private_v6");
+	assert_string_equal(json_string_value(json_object_get(r.json, "network")), "default");
+	assert_non_null(strstr(json_string_value(json_object_get(r.json, "note")), "nothing answers there yet"));
+	snprintf(address, sizeof address, "%s", json_string_value(json_object_get(r.json, "address")));
+	assert_non_null(strstr(address, ":0:1::3")); /* the fixture has the first */
+	list = ask(f, "GET", "/v1/ips?app=web", f->acme, NULL);
+	assert_int_equal(json_array_size(json_object_get(list.json, "items")), 2);
+	client_reply_deinit(&list);
+	list = ask(f, "GET", "/v1/ips", f->globex, NULL);
+	assert_int_equal(json_array_size(json_object_get(list.json, "items")), 0);
+	client_reply_deinit(&list);
+	snprintf(target, sizeof target, "/v1/ips/%s?app=web", address);
+	expect(f, "GET", target, f->acme, NULL, 200, NULL);
+	expect(f, "DELETE", target, f->globex, NULL, 404, "app_not_found");
+	expect(f, "DELETE", target, f->acme, NULL, 200, NULL);
+	expect(f, "GET", target, f->acme, NULL, 404, "ip_not_found");
+	client_reply_deinit(&r);
 }
 
 static void an_instance_lives_through_its_verbs(void **state)
@@ -235,6 +272,8 @@ static const struct {
 	{ "POST", "/v1/networks", "/v1/networks", "{\"org\":\"acme\",\"name\":\"staging\"}" },
 	{ "DELETE", "/v1/networks/{network}", "/v1/networks/staging?org=acme", NULL },
 	{ "POST", "/v1/apps", "/v1/apps", "{\"org\":\"acme\",\"name\":\"shop\"}" },
+	{ "POST", "/v1/ips", "/v1/ips", "{\"app\":\"acme/shop\"}" },
+	{ "DELETE", "/v1/ips/{ip}", "/v1/ips/$", NULL },
 	{ "DELETE", "/v1/apps/{app}", "/v1/apps/shop?org=acme", NULL },
 	{ "POST", "/v1/tokens", "/v1/tokens", "{\"org\":\"acme\"}" },
 	{ "DELETE", "/v1/tokens/{token}", "/v1/tokens/$", NULL },
@@ -599,6 +638,7 @@ int main(void)
 		T(metrics_are_for_operators_and_for_this_machine_itself),
 		T(paths_and_methods_that_are_not_there_are_told),
 		T(bodies_are_checked_against_the_table),
+		T(a_private_address_is_reserved_listed_and_released),
 		T(an_instance_lives_through_its_verbs),
 		T(wait_applied_tells_where_a_change_is),
 		T(g16_every_write_can_wait_and_says_where_it_is),

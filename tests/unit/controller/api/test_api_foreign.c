@@ -24,6 +24,8 @@ static size_t namings(const struct api_fixture *f, const char *param, struct nam
 		{ "peer", "acme%2Flaptop", "acme%2Fnosuch", true },
 		{ "peer", "laptop", "laptox", true },
 		{ "peer", f->peer_id, "00000000000000aa", true },
+		{ "ip", f->ip, "fdaa::1", true },
+		{ "ip", f->ip_id, "00000000000000aa", true },
 		{ "token", f->acme_token_id, "00000000000000aa", true },
 		{ "rule", f->rule_id, "00000000000000aa", true },
 		{ "region", "ord", "nrt", false },

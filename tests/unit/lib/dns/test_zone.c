@@ -265,6 +265,61 @@ static void a_peer_that_cannot_be_is_refused(void **state)
 	}
 }
 
+static struct dns_flycast flycast(const char *app, uint32_t number)
+{
+	struct dns_flycast f = { .address = addr_flycast(NET, number) };
+
+	snprintf(f.app, sizeof f.app, "%s", app);
+	return f;
+}
+
+static void reserved_addresses_have_names_below_flycast_alone(void **state)
+{
+	static const struct row flycast_rows[] = {
+		{ "shop.flycast", DNS_TYPE_AAAA, "NOERROR AAAA fdaa:1234:5678:0:1::2" },
+		{ "Shop.FlyCast", DNS_TYPE_AAAA, "NOERROR AAAA fdaa:1234:5678:0:1::2" },
+		{ "elsewhere.flycast", DNS_TYPE_AAAA, "NOERROR AAAA fdaa:1234:5678:0:1::7" }, /* of an app of another network */
+		{ "shop.flycast", DNS_TYPE_A, "NOERROR / flycast." },
+		{ "shop.flycast", DNS_TYPE_TXT, "NOERROR / flycast." },
+		{ "shop.flycast", DNS_TYPE_ANY, "NOERROR HINFO \"RFC8482\" \"\"" },
+		{ "resting.flycast", DNS_TYPE_AAAA, "NXDOMAIN / flycast." }, /* an app without one */
+		{ "ord.shop.flycast", DNS_TYPE_AAAA, "NXDOMAIN / flycast." },
+		{ "shop.internal", DNS_TYPE_AAAA, "NOERROR AAAA " SHOP_ORD },
+		{ "elsewhere.internal", DNS_TYPE_AAAA, NEVER },
+		{ "2.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.0.0.8.7.6.5.4.3.2.1.a.a.d.f.ip6.arpa", DNS_TYPE_PTR, "NOERROR PTR shop.flycast." },
+		{ "3.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.0.0.8.7.6.5.4.3.2.1.a.a.d.f.ip6.arpa", DNS_TYPE_PTR, "NXDOMAIN / a.a.d.f.ip6.arpa." },
+	};
+	struct dns_flycast list[] = { flycast("shop", 2), flycast("elsewhere", 7), flycast("two", 9), flycast("two", 8) };
+	struct dns_instance shop = instance(1, "shop", "ord", 0xA1110002, true, false);
+	const char *const idle[] = { "resting" };
+	struct dns_zone_input in = { .network = NET, .v = 1, .instances = &shop, .n_instances = 1, .apps = idle, .n_apps = 1, .flycasts = list,
+				     .n_flycasts = ARRAY_LEN(list) };
+	struct dns_zone *z = NULL;
+	char text[4096], again[4096];
+
+	(void)state;
+	assert_int_equal(dns_zone_build(&in, &fixture_here, &z), 0);
+	for (size_t i = 0; i < ARRAY_LEN(flycast_rows); i++)
+		if (strcmp(ask_zone(z, flycast_rows[i].name, flycast_rows[i].type, text, sizeof text), flycast_rows[i].answer))
+			fail_msg("%s type %u:\n  is     %s\n  should %s", flycast_rows[i].name, flycast_rows[i].type, text, flycast_rows[i].answer);
+	/* both, taking turns */
+	ask_zone(z, "two.flycast", DNS_TYPE_AAAA, text, sizeof text);
+	ask_zone(z, "two.flycast", DNS_TYPE_AAAA, again, sizeof again);
+	assert_non_null(strstr(text, "0:1::8"));
+	assert_non_null(strstr(text, "0:1::9"));
+	assert_string_not_equal(text, again);
+	dns_zone_free(z);
+	for (int i = 0; i < 3; i++) {
+		struct dns_flycast bad = flycast(i == 0 ? "" : i == 1 ? "a.b" : "shop", 2);
+
+		if (i == 2)
+			bad.address = addr_instance(NET, 0xA1110002, 0x10000);
+		in.flycasts = &bad;
+		in.n_flycasts = 1;
+		assert_int_equal(dns_zone_build(&in, &fixture_here, &z), -EINVAL);
+	}
+}
+
 static void the_tree_of_a_name_is_found_by_labels(void **state)
 {
 	uint8_t key[DNS_NAME_MAX];
@@ -671,6 +726,7 @@ int main(void)
 		cmocka_unit_test(an_alias_has_the_names_of_an_app_and_tells_nothing_of_single_instances),
 		cmocka_unit_test(a_peer_that_cannot_be_is_refused),
 		cmocka_unit_test(the_list_of_peers_has_each_once),
+		cmocka_unit_test(reserved_addresses_have_names_below_flycast_alone),
 		cmocka_unit_test(the_tree_of_a_name_is_found_by_labels),
 		cmocka_unit_test(up_to_three_in_the_nearest_region_gives_everybody_nearest_first),
 		cmocka_unit_test(everybody_means_at_most_sixteen),

@@ -185,6 +185,43 @@ static void a_peering_rule_that_cannot_be_is_refused(void **state)
 	}
 }
 
+static int decode_flycast(const struct record *r, void *room, struct why *why)
+{
+	return flycast_decode(r, room, why);
+}
+
+static void a_reserved_address_survives_the_wire_and_one_that_cannot_be_is_refused(void **state)
+{
+	static const struct {
+		struct flycast_record in;
+		const char *field;
+	} rows[] = {
+		{ { { 9 }, FAR, 2, "web" }, "network" },
+		{ { { 8 }, NET, 2, "web" }, "key" },
+		{ { { 9 }, NET, 1, "web" }, "number" },
+		{ { { 9 }, NET, 0x10000, "web" }, "number" },
+		{ { { 9 }, NET, 2, "" }, "name" },
+		{ { { 9 }, NET, 2, "we b" }, "name" },
+	};
+	struct flycast_record in = { { 9 }, NET, 0xffff, "web" }, out;
+	CLEAN_BUF struct buf body = BUF_INIT(0);
+	struct record *r;
+
+	(void)state;
+	memset(&out, 0xff, sizeof out);
+	assert_int_equal(flycast_encode(&in, &body), 0);
+	r = through_the_wire(flycast_envelope(&in), &body);
+	assert_int_equal(flycast_decode(r, &out, NULL), 0);
+	assert_memory_equal(&out, &in, sizeof out);
+	free(r);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEAN_BUF struct buf bad = BUF_INIT(0);
+
+		assert_int_equal(flycast_encode(&rows[i].in, &bad), 0);
+		refused(flycast_envelope(&in), &bad, decode_flycast, rows[i].field);
+	}
+}
+
 static void a_peers_key_is_another_record_at_each_gateway(void **state)
 {
 	struct peer_key_record in = { { 2 }, { 7 }, { 0 }, false }, out;
@@ -362,6 +399,7 @@ int main(void)
 		cmocka_unit_test(a_peers_key_is_another_record_at_each_gateway),
 		cmocka_unit_test(a_peering_rule_survives_the_wire),
 		cmocka_unit_test(a_peering_rule_that_cannot_be_is_refused),
+		cmocka_unit_test(a_reserved_address_survives_the_wire_and_one_that_cannot_be_is_refused),
 		cmocka_unit_test(a_workload_keeps_its_text_to_the_byte),
 		cmocka_unit_test(the_envelope_refuses_what_cannot_be),
 		cmocka_unit_test(a_body_that_contradicts_its_envelope_is_refused),
