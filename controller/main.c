@@ -319,6 +319,10 @@ static int start_http(struct daemon *d, const struct config *config, struct why 
 	http.tls_listen = d->tls_listen.items;
 	http.n_tls_listen = d->tls_listen.n;
 	http.tls = d->tls;
+	http.connections = (unsigned)config_int(config, "connections");
+	http.connections_per_address = (unsigned)config_int(config, "connections_per_address");
+	http.requests_per_address = (unsigned)config_int(config, "requests_per_address");
+	env.requests_per_token = (uint32_t)config_int(config, "requests_per_token");
 	d->access.tls = d->tls;
 	env.access = &d->access;
 	snprintf(folder, sizeof folder, "%s", socket_path);
@@ -333,8 +337,10 @@ static int start_http(struct daemon *d, const struct config *config, struct why 
 		r = api_new(&env, &d->api);
 	if (r == 0)
 		r = http_server_new(d->loop, &clock, &http, api_handle, d->api, &d->http, why);
-	if (r == 0)
+	if (r == 0) {
 		find_url(d);
+		api_set_server(d->api, d->http);
+	}
 	return r;
 }
 
@@ -343,6 +349,8 @@ static void stop(struct daemon *d)
 {
 	if (d->controller)
 		controller_stop(d->controller);
+	if (d->api)
+		api_set_server(d->api, NULL);
 	d->http = http_server_free(d->http);
 	d->api = api_free(d->api);
 	d->tls = http_tls_free(d->tls);

@@ -8,6 +8,7 @@
 #include "controller/store/error.h"
 #include "controller/store/store_audit.h"
 #include "controller/api/http_stats.h"
+#include "controller/api/shares.h"
 #include "lib/base/log.h"
 #include "lib/base/map.h"
 
@@ -20,6 +21,7 @@ struct api {
 	struct auth *auth;
 	size_t n_waits;
 	struct map retries; /* calls with an Idempotency-Key that are under way, by retry.id */
+	struct shares shares;
 	struct http_stats stats;
 };
 
@@ -32,7 +34,7 @@ int api_new(const struct api_env *env, struct api **ret_api)
 		return -ENOMEM;
 	api->env = *env;
 	api->stats.tls = env->access ? env->access->tls : NULL;
-	r = auth_new(env->loop, &env->clock, env->store, &api->auth);
+	r = auth_new(env->loop, &env->clock, env->store, env->requests_per_token, &api->auth);
 	if (r < 0) {
 		free(api);
 		return r;
@@ -45,6 +47,7 @@ struct api *api_free(struct api *api)
 {
 	if (api) {
 		auth_free(api->auth);
+		shares_deinit(&api->shares);
 		http_stats_deinit(&api->stats);
 		map_deinit(&api->retries);
 		free(api);
@@ -60,6 +63,11 @@ const struct api_env *api_get_env(const struct api *api)
 const struct http_stats *api_http_stats(const struct api *api)
 {
 	return &api->stats;
+}
+
+void api_set_server(struct api *api, const struct http_server *server)
+{
+	api->stats.server = server;
 }
 
 void api_note_record(struct api *api, const struct record *record)
@@ -78,6 +86,8 @@ static void call_free(struct api_call *call)
 {
 	if (call->retry.on)
 		map_remove(&call->api->retries, call->retry.id, sizeof call->retry.id);
+	if (call->has_share)
+		shares_give(&call->api->shares, &call->question.principal);
 	op_deinit(&call->op);
 	gql_request_free(call->graphql);
 	json_decref(call->body);
@@ -585,6 +595,26 @@ static void authenticated(struct api_call *call)
 	}
 }
 
+/* One token that asks in a loop, or one organization that lets everything wait, must not be all that others see of this controller. */
+static void admit(struct api_call *call)
+{
+	unsigned wait_s = auth_pace(call->api->auth, &call->question);
+	struct why why;
+
+	if (wait_s)
+		why_set(&why, "rate_limited", "", "this token asks more than %u times a second", call->api->env.requests_per_token);
+	else if (!shares_take(&call->api->shares, &call->question.principal, API_CALLS_PER_ORG))
+		why_set(&why, "rate_limited", "", "this organization has %d requests under way", API_CALLS_PER_ORG);
+	else
+		call->has_share = true;
+	call->api->stats.limited_tokens = auth_limited(call->api->auth);
+	call->api->stats.limited_shares = call->api->shares.refusals;
+	if (call->has_share)
+		authenticated(call);
+	else
+		refuse_like(call, 429, &why, (struct http_reply){ .retry_after_s = wait_s ? wait_s : 1 });
+}
+
 static void auth_answered(struct auth_question *question)
 {
 	struct api_call *call = container_of(question, struct api_call, question);
@@ -592,7 +622,7 @@ static void auth_answered(struct auth_question *question)
 
 	switch (question->result) {
 	case AUTH_GOOD:
-		authenticated(call);
+		admit(call);
 		return;
 	case AUTH_WRONG:
 		why_set(&why, "unauthorized", "", "there is no valid token in the header Authorization");

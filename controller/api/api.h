@@ -12,6 +12,7 @@
 
 #define API_LIVE_MAX 8192
 #define API_WAITS_MAX 256      /* parked at the same time */
+#define API_CALLS_PER_ORG 128  /* under way at the same time: less than each of these two */
 #define API_STORE_QUEUE_MAX 2048
 #define API_WAIT_MAX_MS 120000u
 #define API_WAIT_DEFAULT_MS 10000u
@@ -45,6 +46,7 @@ struct api_call {
 	/* private */
 	struct gql_request *graphql; /* of /graphql; with the next two set by its check */
 	bool writes, frees;          /* as the route's, or as the operation asks */
+	bool has_share;
 	bool want_wait, dry_run, dry_run_worked;
 	uint32_t *live;
 	size_t n_live;
@@ -62,6 +64,7 @@ void api_note_record(struct api *api, const struct record *record);
 struct api *api_free(struct api *api);
 const struct api_env *api_get_env(const struct api *api);
 const struct http_stats *api_http_stats(const struct api *api);
+void api_set_server(struct api *api, const struct http_server *server); /* for its numbers; NULL when it goes */
 
 /* ---- for the nouns ---- */
 

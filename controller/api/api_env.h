@@ -135,4 +135,5 @@ struct api_env {
 	const char *advertise;       /* "address:port[,address:port]" of the control link, put into join tokens */
 	uint8_t link_public_key[32]; /* the controller's Noise key, put into join tokens */
 	uint64_t started_ms;         /* Unix ms */
+	uint32_t requests_per_token; /* a second, of one that is no operator's; 0 = no limit */
 };

@@ -1,6 +1,7 @@
 /* auth - see auth.h. */
 #include "controller/api/auth.h"
 
+#include "controller/http/limiter.h"
 #include "controller/store/store_org.h"
 #include "lib/base/log.h"
 #include "lib/base/map.h"
@@ -39,6 +40,7 @@ struct touch {
 
 struct auth {
 	struct loop *loop;
+	struct limiter *limiter; /* by token */
 	struct clock clock;
 	struct store_thread *thread;
 	struct map cache;
@@ -95,6 +97,21 @@ bool auth_may_write(struct auth *auth, const struct auth_question *question)
 		return true;
 	return bucket_take(bucket_of(auth, auth->writes, org, ID_LEN), clock_mono_ms(&auth->clock), question->writes_per_s,
 			   question->writes_per_s, 1000);
+}
+
+unsigned auth_pace(struct auth *auth, const struct auth_question *question)
+{
+	uint8_t key[LIMITER_KEY_LEN] = { 0 };
+
+	if (principal_is_operator(&question->principal))
+		return 0;
+	memcpy(key, question->token_id, ID_LEN);
+	return limiter_take(auth->limiter, key);
+}
+
+uint64_t auth_limited(const struct auth *auth)
+{
+	return limiter_refusals(auth->limiter);
 }
 
 /* ---- cache ---- */
@@ -316,12 +333,14 @@ static void touch_expired(struct loop_timer *timer)
 	store_thread_put(auth->thread, &t->op);
 }
 
-int auth_new(struct loop *loop, const struct clock *clock, struct store_thread *thread, struct auth **ret_auth)
+int auth_new(struct loop *loop, const struct clock *clock, struct store_thread *thread, uint32_t requests_per_s, struct auth **ret_auth)
 {
 	struct auth *auth = calloc(1, sizeof *auth);
 
-	if (!auth)
+	if (!auth || limiter_new(clock, requests_per_s, 5 * requests_per_s, &auth->limiter) < 0) {
+		free(auth);
 		return -ENOMEM;
+	}
 	auth->loop = loop;
 	auth->clock = *clock;
 	auth->thread = thread;
@@ -339,6 +358,7 @@ struct auth *auth_free(struct auth *auth)
 		return NULL;
 	loop_cancel_timer(&auth->touch_timer);
 	drop_all(auth);
+	limiter_free(auth->limiter);
 	crypto_wipe(auth->hash_key, sizeof auth->hash_key);
 	free(auth);
 	return NULL;

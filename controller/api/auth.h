@@ -28,12 +28,16 @@ struct auth_question {
 
 struct auth;
 
-int auth_new(struct loop *loop, const struct clock *clock, struct store_thread *thread, struct auth **ret_auth) MUST_CHECK;
+/* requests_per_s: of one token that is no operator's, five times as many at once; 0 = no limit. */
+int auth_new(struct loop *loop, const struct clock *clock, struct store_thread *thread, uint32_t requests_per_s, struct auth **ret_auth) MUST_CHECK;
 struct auth *auth_free(struct auth *auth); /* no question may be open */
 
 /* authorization is the header's value (NULL = none). `answered` is called once, now or later, in the loop thread. */
 void auth_ask(struct auth *auth, const char *authorization, const uint8_t source[16], struct auth_question *question);
 /* Another write of this principal's org now? Buckets per org. */
 bool auth_may_write(struct auth *auth, const struct auth_question *question);
+/* Another request with this token now? 0, or after how many seconds. */
+unsigned auth_pace(struct auth *auth, const struct auth_question *question);
+uint64_t auth_limited(const struct auth *auth); /* how often the answer was no */
 /* A committed change: what the cache knew of that token (or, for orgs, users and memberships, of all) is forgotten. */
 void auth_note_record(struct auth *auth, const struct record *record);

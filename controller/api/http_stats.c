@@ -2,6 +2,7 @@
 #include "controller/api/http_stats.h"
 
 #include "controller/api/route.h"
+#include "controller/http/http.h"
 #include "controller/http/http_tls.h"
 
 #include <stdio.h>
@@ -84,4 +85,30 @@ void http_stats_write_reloads(const struct http_stats *s, struct metric_out *out
 	stats = http_tls_stats(s->tls);
 	metric_count(out, stats.reloads, METRIC_LABELS("good"));
 	metric_count(out, stats.failed_reloads, METRIC_LABELS("failed"));
+}
+
+void http_stats_write_connections(const struct http_stats *s, struct metric_out *out)
+{
+	if (s->server)
+		metric_number(out, (double)http_server_counts(s->server).connections, METRIC_NONE);
+}
+
+void http_stats_write_closed(const struct http_stats *s, struct metric_out *out)
+{
+	struct http_counts counts;
+
+	if (!s->server)
+		return;
+	counts = http_server_counts(s->server);
+	metric_count(out, counts.refused, METRIC_LABELS("address"));
+	metric_count(out, counts.evicted, METRIC_LABELS("room"));
+	metric_count(out, counts.late, METRIC_LABELS("slow"));
+}
+
+void http_stats_write_limited(const struct http_stats *s, struct metric_out *out)
+{
+	if (s->server)
+		metric_count(out, http_server_counts(s->server).limited, METRIC_LABELS("address"));
+	metric_count(out, s->limited_tokens, METRIC_LABELS("token"));
+	metric_count(out, s->limited_shares, METRIC_LABELS("organization"));
 }

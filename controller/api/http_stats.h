@@ -5,8 +5,11 @@
 
 struct route;
 struct http_tls;
+struct http_server;
 struct http_stats {
 	const struct http_tls *tls; /* NULL: no https */
+	const struct http_server *server; /* NULL: not known yet */
+	uint64_t limited_tokens, limited_shares;
 	struct map routes; /* route -> struct http_stats_route */
 };
 
@@ -15,5 +18,8 @@ void http_stats_deinit(struct http_stats *s);
 void http_stats_note(struct http_stats *s, const struct route *route, unsigned status, uint64_t us);
 void http_stats_write_counts(const struct http_stats *s, struct metric_out *out); /* labels method, route, code */
 void http_stats_write_times(const struct http_stats *s, struct metric_out *out);  /* labels method, route */
+void http_stats_write_connections(const struct http_stats *s, struct metric_out *out);
+void http_stats_write_closed(const struct http_stats *s, struct metric_out *out);  /* label reason */
+void http_stats_write_limited(const struct http_stats *s, struct metric_out *out); /* label what */
 void http_stats_write_expiry(const struct http_stats *s, struct metric_out *out);
 void http_stats_write_reloads(const struct http_stats *s, struct metric_out *out); /* label result */

@@ -9,104 +9,35 @@
  * connection therefore carries a deadline for what it is doing now, and a sweep shuts down those that are late. */
 #include "controller/http/http.h"
 
+#include "controller/http/http_head.h"
+#include "controller/http/http_internal.h"
 #include "controller/http/http_listen.h"
 #include "controller/http/http_tls.h"
 #include "lib/base/crypto.h"
 #include "lib/base/log.h"
 #include "lib/sixpn/name.h"
 
-#include <arpa/inet.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* TLS 1.2 and 1.3, and no key exchange without forward secrecy */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA"
-#define POOL_BYTES (16u << 10)
+#define POOL_BYTES (24u << 10)
 #define WRITE_MS 60000u
 #define SILENCE_S 60u
-#define SWEEP_MS 500u
 #define RUNS_MAX 8 /* of the library in one round of the loop */
-#define NO_DEADLINE UINT64_MAX
-
-struct listener {
-	struct http_server *server;
-	struct MHD_Daemon *daemon;
-	struct loop_io io;
-	uint16_t port;
-	bool local, tls;
-};
-
-struct connection {
-	struct connection *next, **link;
-	struct listener *listener;
-	int fd;
-	uint64_t deadline_ms;
-	bool local_operator;
-	uid_t uid;
-	uint8_t source[16];
-	struct certificate *certificate; /* of https: the one that it began with */
-};
-
-struct exchange {
-	struct http_request request;
-	struct http_server *server; /* NULL once that is gone */
-	struct exchange *next, **link;
-	struct connection *connection;
-	struct MHD_Connection *mhd; /* NULL once libmicrohttpd let go */
-	struct MHD_Response *response;
-	unsigned status;
-	bool target_bad, begun, handed, with_handler, suspended, too_large, queued;
-	size_t discarded;
-	struct why why;
-};
-
-struct http_server {
-	struct loop *loop;
-	struct clock clock;
-	struct http_config config;
-	void (*handle)(void *ctx, struct http_request *request);
-	void *ctx;
-	gid_t group;
-	struct listener *listeners;
-	size_t n_listeners, n_connections, body_bytes;
-	struct connection *connections;
-	struct exchange *exchanges;
-	struct loop_timer kick, sweep;
-	struct loop_after after;
-	bool resumed; /* a connection, since the library ran */
-	bool stopping; /* the handler may stand on nothing any more: it gets no new request */
-};
+#define LOCAL_CONNECTIONS 512u
+#define SPARE_CONNECTIONS 64u /* those that were shut down and are not closed yet */
+#define OTHER_FILES 1024u     /* descriptors that are not for connections */
 
 /* ---- exchanges ---- */
-
-static void exchange_free(struct exchange *x)
-{
-	if (x->link) {
-		*x->link = x->next;
-		if (x->next)
-			x->next->link = x->link;
-	}
-	if (x->server)
-		x->server->body_bytes -= x->request.body.len;
-	if (x->response)
-		MHD_destroy_response(x->response);
-	if (x->request.authorization) {
-		crypto_wipe(x->request.authorization, strlen(x->request.authorization));
-		free(x->request.authorization);
-	}
-	free(x->request.idempotency_key);
-	free(x->request.if_match);
-	free(x->request.if_none_match);
-	buf_deinit(&x->request.body);
-	free(x);
-}
 
 /* libmicrohttpd shows the target here before it decodes anything: what its own decoding would lose (%2F, %00) is still there. */
 static void *exchange_new(void *cls, const char *uri, struct MHD_Connection *mhd)
@@ -144,204 +75,35 @@ static void exchange_completed(void *cls, struct MHD_Connection *mhd, void **con
 		return;
 	*con_cls = NULL;
 	if (x->connection)
-		x->connection->deadline_ms = loop_now_ms(listener->server->loop) + listener->server->config.idle_ms;
+		http_connection_waits(&listener->server->connections, x->connection, listener->server->config.idle_ms);
 	x->mhd = NULL;
 	x->connection = NULL;
 	if (!x->with_handler)
-		exchange_free(x);
+		http_exchange_free(x);
 }
 
-/* ---- replies ---- */
-
-static struct MHD_Response *make_response(const struct exchange *x, const struct http_reply *reply)
-{
-	struct MHD_Response *m =
-		MHD_create_response_from_buffer(reply->body_len, (void *)(uintptr_t)reply->body, MHD_RESPMEM_MUST_COPY);
-	char number[24];
-
-	if (!m)
-		return NULL;
-	MHD_add_response_header(m, "Content-Type", reply->content_type ? reply->content_type : "application/json");
-	MHD_add_response_header(m, "Cache-Control", "no-store");
-	MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
-	MHD_add_response_header(m, "Sixpn-Request", x->request.id);
-	if (reply->v) {
-		snprintf(number, sizeof number, "%llu", (unsigned long long)reply->v);
-		MHD_add_response_header(m, "Sixpn-Version", number);
-	}
-	if (reply->allow)
-		MHD_add_response_header(m, "Allow", reply->allow);
-	if (reply->etag)
-		MHD_add_response_header(m, "ETag", reply->etag);
-	if (reply->replayed)
-		MHD_add_response_header(m, "Idempotent-Replayed", "true");
-	if (reply->authenticate)
-		MHD_add_response_header(m, "WWW-Authenticate", "Bearer realm=\"sixpn\"");
-	if (reply->retry_after_s) {
-		snprintf(number, sizeof number, "%u", reply->retry_after_s);
-		MHD_add_response_header(m, "Retry-After", number);
-	}
-	return m;
-}
-
-static void set_response(struct exchange *x, const struct http_reply *reply)
-{
-	x->response = make_response(x, reply);
-	x->status = reply->status;
-	if (x->suspended) {
-		x->suspended = false;
-		MHD_resume_connection(x->mhd);
-		/* a resumed connection does not make the epoll descriptor readable */
-		x->server->resumed = true;
-		loop_set_timer(x->server->loop, &x->server->kick, 0);
-	}
-}
-
-void http_reply(struct http_request *request, const struct http_reply *reply)
-{
-	struct exchange *x = container_of(request, struct exchange, request);
-
-	x->with_handler = false;
-	if (!x->mhd)
-		exchange_free(x);
-	else if (!x->response) /* else the server is being stopped and has answered for the handler */
-		set_response(x, reply);
-}
-
-void http_reply_json(struct http_request *request, unsigned status, uint64_t v, json_t *doc)
-{
-	http_reply_document(request, &(struct http_reply){ .status = status, .v = v }, doc);
-}
-
-void http_reply_document(struct http_request *request, const struct http_reply *like, json_t *doc)
-{
-	CLEAN_FREE char *text = json_dumps(doc, JSON_COMPACT | JSON_ENCODE_ANY);
-	struct http_reply reply = *like;
-
-	json_decref(doc);
-	if (!text) {
-		struct why why;
-
-		why_set(&why, "internal", "", "the reply could not be made (no memory)");
-		http_reply_error(request, 500, &why, NULL, NULL);
-		return;
-	}
-	reply.body = text;
-	reply.body_len = strlen(text);
-	http_reply(request, &reply);
-}
-
-static char *error_text(const struct exchange *x, const struct why *why, const char *hint, const json_t *detail)
-{
-	CLEAN_JSON json_t *doc = NULL;
-	struct why tame = *why;
-
-	/* they may quote what was sent, cut in the middle of a character, and JSON takes no such text */
-	name_tame(tame.field);
-	name_tame(tame.text);
-	doc = json_pack("{s:{s:s,s:s,s:s?,s:s?,s:s}}", "error", "code", tame.code, "message", tame.text, "field",
-			tame.field[0] ? tame.field : NULL, "hint", hint && *hint ? hint : NULL, "request", x->request.id);
-	if (doc && detail)
-		json_object_update(json_object_get(doc, "error"), (json_t *)(uintptr_t)detail);
-	return doc ? json_dumps(doc, JSON_COMPACT) : NULL;
-}
-
-static struct http_reply error_reply(unsigned status, const char *text, const struct http_reply *like)
-{
-	struct http_reply reply = like ? *like : (struct http_reply){ 0 };
-
-	reply.status = status;
-	reply.body = text ? text : "{\"error\":{\"code\":\"internal\",\"message\":\"no memory\"}}";
-	reply.body_len = strlen(reply.body);
-	return reply;
-}
-
-void http_reply_error(struct http_request *request, unsigned status, const struct why *why, const char *hint,
-		      const struct http_reply *like)
-{
-	CLEAN_FREE char *text = error_text(container_of(request, struct exchange, request), why, hint, like ? like->detail : NULL);
-	struct http_reply reply = error_reply(status, text, like);
-
-	http_reply(request, &reply);
-}
-
-/* A refusal by the server itself, for an exchange that the handler never saw or never answered. */
-static void refuse(struct exchange *x, unsigned status, const struct why *why, const char *hint)
-{
-	CLEAN_FREE char *text = error_text(x, why, hint, NULL);
-	struct http_reply reply = error_reply(status, text, NULL);
-
-	set_response(x, &reply);
-}
+/* ---- reading a request ---- */
 
 static void refuse_stopping(struct exchange *x)
 {
 	struct why why;
 
 	why_set(&why, "stopping", "", "the controller is being stopped");
-	refuse(x, 503, &why, "try again in a few seconds");
+	http_exchange_refuse(x, 503, &why, "try again in a few seconds", NULL);
 }
 
-/* ---- reading a request ---- */
-
-struct header_scan {
-	unsigned hosts, authorizations, lengths, encodings, forwards, keys, matches;
-	const char *host, *authorization, *length, *idempotency_key, *if_match, *if_none_match;
-};
-
-static enum MHD_Result scan_header(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+static enum MHD_Result note_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
 {
-	struct header_scan *scan = cls;
-
 	(void)kind;
-	if (!strcasecmp(key, "Host") && scan->hosts++ == 0)
-		scan->host = value;
-	else if (!strcasecmp(key, "Authorization") && scan->authorizations++ == 0)
-		scan->authorization = value;
-	else if (!strcasecmp(key, "Content-Length") && scan->lengths++ == 0)
-		scan->length = value;
-	else if (!strcasecmp(key, "Transfer-Encoding"))
-		scan->encodings++;
-	else if (!strcasecmp(key, "Idempotency-Key") && scan->keys++ == 0)
-		scan->idempotency_key = value;
-	else if (!strcasecmp(key, "If-Match") && scan->matches++ == 0)
-		scan->if_match = value;
-	else if (!strcasecmp(key, "If-None-Match") && scan->matches++ == 0)
-		scan->if_none_match = value;
-	else if (!strcasecmp(key, "Forwarded") || !strncasecmp(key, "X-Forwarded-", 12) || !strcasecmp(key, "Via"))
-		scan->forwards++;
+	http_head_note(cls, name, value);
 	return MHD_YES;
 }
 
-/* What is wrong with the head of the request; 0 = nothing, else the HTTP status with x->why filled. */
-static unsigned judge_head(struct exchange *x, const struct header_scan *scan)
+static unsigned judge_head(struct exchange *x, const struct http_head *head)
 {
-	const struct http_config *config = &x->server->config;
-
 	if (x->target_bad)
-		return 400;
-	/* two readings of one message are how requests are smuggled past a proxy (RFC 9112 6.3, 11.2) */
-	if (scan->hosts > 1 || scan->authorizations > 1 || scan->lengths > 1 || scan->encodings > 1 ||
-	    (scan->lengths && scan->encodings)) {
-		why_set(&x->why, "header_invalid", "", "Host, Authorization, Content-Length or Transfer-Encoding is given twice, or both of the last");
-		return 400;
-	}
-	if (scan->keys > 1 || scan->matches > 1) { /* whichever were taken, somebody would have meant the other */
-		why_set(&x->why, "header_invalid", "", "Idempotency-Key is given twice, or more than one of If-Match and If-None-Match");
-		return 400;
-	}
-	if (!x->request.local) {
-		if (!scan->host || !http_host_accepted(scan->host, config->host_names, config->n_host_names)) {
-			why_set(&x->why, "host_unknown", "Host", "this controller does not answer to the host name \"%.80s\"",
-				scan->host ? scan->host : "");
-			return 421;
-		}
-	}
-	if (scan->length && strtoull(scan->length, NULL, 10) > config->body_max) {
-		why_set(&x->why, "body_too_large", "", "the body has %.20s bytes, at most %zu are allowed", scan->length, config->body_max);
-		return 413;
-	}
-	return 0;
+		return !strcmp(x->why.code, "target_too_long") ? 414 : 400;
+	return http_head_judge(head, &x->server->config, x->request.local, &x->why);
 }
 
 static bool keep_header(const char *value, char **ret)
@@ -350,35 +112,60 @@ static bool keep_header(const char *value, char **ret)
 	return *ret || !value;
 }
 
+/* An address that asks too often is told so before its body is read. Behind a proxy on this machine there are many: no limit there. */
+static unsigned judge_pace(struct exchange *x)
+{
+	static const uint8_t loopback[16] = { [15] = 1 }, mapped[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 };
+	const uint8_t *source = x->request.source;
+	bool near = !memcmp(source, loopback, sizeof loopback) || !memcmp(source, mapped, sizeof mapped);
+	uint8_t group[LIMITER_KEY_LEN];
+
+	if (x->request.local || (near && !x->server->config.limit_loopback))
+		return 0;
+	http_source_group(source, group);
+	return limiter_take(x->server->limiter, group);
+}
+
+static void refuse_pace(struct exchange *x, unsigned wait_s)
+{
+	why_set(&x->why, "rate_limited", "", "this address asks more than %u times a second", x->server->config.requests_per_address);
+	http_exchange_refuse(x, 429, &x->why, "wait as long as Retry-After says", &(struct http_reply){ .retry_after_s = wait_s });
+}
+
 static void begin(struct exchange *x, const char *method)
 {
-	struct header_scan scan = { 0 };
+	struct http_head head = { 0 };
 	struct http_server *server = x->server;
-	unsigned status;
+	unsigned status, wait_s;
 
 	x->begun = true;
-	x->connection->deadline_ms = loop_now_ms(server->loop) + server->config.body_ms;
+	http_connection_works(&server->connections, x->connection, server->config.body_ms);
 	x->request.begun_ms = loop_now_ms(server->loop);
-	x->request.local = x->connection->listener->local;
+	x->request.local = x->connection->local;
 	x->request.local_operator = x->connection->local_operator;
 	x->request.uid = x->connection->uid;
 	memcpy(x->request.source, x->connection->source, sizeof x->request.source);
 	snprintf(x->request.method, sizeof x->request.method, "%s", method);
-	MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, scan_header, &scan);
-	x->request.forwarded = scan.forwards != 0;
-	x->request.chunked_or_length = scan.encodings || (scan.length && strcmp(scan.length, "0"));
-	status = judge_head(x, &scan);
+	MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, note_header, &head);
+	x->request.forwarded = head.forwards != 0;
+	x->request.chunked_or_length = head.encodings || (head.length && strcmp(head.length, "0"));
+	status = judge_head(x, &head);
 	if (status) {
-		refuse(x, status, &x->why,
-		       status == 421 ? "use an address, or add the name to host_names of the controller" : NULL);
+		http_exchange_refuse(x, status, &x->why,
+				     status == 421 ? "use an address, or add the name to host_names of the controller" : NULL, NULL);
 		return;
 	}
-	if (scan.authorization)
-		x->request.authorization = strdup(scan.authorization);
-	if (!keep_header(scan.idempotency_key, &x->request.idempotency_key) || !keep_header(scan.if_match, &x->request.if_match) ||
-	    !keep_header(scan.if_none_match, &x->request.if_none_match)) { /* a condition that is lost would be one that holds */
+	wait_s = judge_pace(x);
+	if (wait_s) {
+		refuse_pace(x, wait_s);
+		return;
+	}
+	if (head.authorization)
+		x->request.authorization = strdup(head.authorization);
+	if (!keep_header(head.idempotency_key, &x->request.idempotency_key) || !keep_header(head.if_match, &x->request.if_match) ||
+	    !keep_header(head.if_none_match, &x->request.if_none_match)) { /* a condition that is lost would be one that holds */
 		why_set(&x->why, "unavailable", "", "no memory");
-		refuse(x, 503, &x->why, NULL);
+		http_exchange_refuse(x, 503, &x->why, NULL, NULL);
 	}
 }
 
@@ -404,15 +191,15 @@ static enum MHD_Result collect(struct exchange *x, const char *bytes, size_t n)
 
 static void hand_over(struct exchange *x)
 {
-	x->connection->deadline_ms = NO_DEADLINE;
+	http_connection_works(&x->server->connections, x->connection, 0);
 	if (x->too_large && x->status == 413) {
 		why_set(&x->why, "body_too_large", "", "the body is larger than the %zu bytes that are allowed", x->server->config.body_max);
-		refuse(x, 413, &x->why, NULL);
+		http_exchange_refuse(x, 413, &x->why, NULL, NULL);
 		return;
 	}
 	if (x->too_large) {
 		why_set(&x->why, "busy", "", "too many large requests at the same moment");
-		refuse(x, 503, &x->why, "try again in a second");
+		http_exchange_refuse(x, 503, &x->why, "try again in a second", NULL);
 		return;
 	}
 	if (x->server->stopping) {
@@ -428,7 +215,7 @@ static enum MHD_Result queue(struct exchange *x)
 	if (!x->response)
 		return MHD_NO;
 	x->queued = true;
-	x->connection->deadline_ms = loop_now_ms(x->server->loop) + WRITE_MS;
+	http_connection_works(&x->server->connections, x->connection, WRITE_MS);
 	return MHD_queue_response(x->mhd, x->status, x->response);
 }
 
@@ -470,23 +257,20 @@ static enum MHD_Result access_handler(void *cls, struct MHD_Connection *mhd, con
 
 /* ---- connections ---- */
 
-static void take_source(struct connection *c, const struct sockaddr *address)
+static enum MHD_Result may_come(void *cls, const struct sockaddr *address, socklen_t len)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct listener *listener = cls;
+	uint8_t source[16];
 
-	if (address->sa_family == AF_INET6) {
-		memcpy(c->source, &((const struct sockaddr_in6 *)address)->sin6_addr, 16);
-	} else if (address->sa_family == AF_INET) {
-		memcpy(c->source, mapped, sizeof mapped);
-		memcpy(c->source + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
-	}
+	(void)len;
+	return !http_source_of(address, source) || http_connections_may_come(&listener->server->connections, source) ? MHD_YES : MHD_NO;
 }
 
 /* Before its first byte is read: the library knows only the certificate of the start. */
-static void give_certificate(struct connection *c, struct MHD_Connection *mhd)
+static void give_certificate(struct http_connection *c, const struct listener *listener, struct MHD_Connection *mhd)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-	struct certificate *certificate = certificate_ref(http_tls_current(c->listener->server->config.tls));
+	struct certificate *certificate = certificate_ref(http_tls_current(listener->server->config.tls));
 
 	if (info && info->tls_session &&
 	    gnutls_credentials_set(info->tls_session, GNUTLS_CRD_CERTIFICATE, certificate_credentials(certificate)) >= 0) {
@@ -500,36 +284,26 @@ static void give_certificate(struct connection *c, struct MHD_Connection *mhd)
 static void connection_started(struct listener *listener, struct MHD_Connection *mhd, void **socket_context)
 {
 	struct http_server *server = listener->server;
-	struct connection *c = calloc(1, sizeof *c);
-	const union MHD_ConnectionInfo *info;
+	int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	struct http_connection *c;
+	uint8_t source[16];
 
+	(void)http_source_of(info && !listener->local ? info->client_addr : NULL, source);
+	c = http_connections_add(&server->connections, fd, listener->local ? NULL : source, server->config.header_ms);
 	if (!c)
 		return; /* its exchanges find no connection and are refused */
-	c->listener = listener;
-	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-	c->deadline_ms = loop_now_ms(server->loop) + server->config.header_ms;
-	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	if (listener->local)
-		c->local_operator = http_peer_is_operator(c->fd, server->group, &c->uid);
-	else if (info && info->client_addr)
-		take_source(c, info->client_addr);
+		c->local_operator = http_peer_is_operator(fd, server->group, &c->uid);
 	if (listener->tls)
-		give_certificate(c, mhd);
-	c->next = server->connections;
-	c->link = &server->connections;
-	if (c->next)
-		c->next->link = &c->next;
-	server->connections = c;
-	server->n_connections++;
+		give_certificate(c, listener, mhd);
 	*socket_context = c;
-	if (!server->sweep.slot)
-		loop_set_timer_in(server->loop, &server->sweep, SWEEP_MS);
 }
 
 static void connection_changed(void *cls, struct MHD_Connection *mhd, void **socket_context, enum MHD_ConnectionNotificationCode code)
 {
 	struct listener *listener = cls;
-	struct connection *c = *socket_context;
+	struct http_connection *c = *socket_context;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		connection_started(listener, mhd, socket_context);
@@ -538,26 +312,7 @@ static void connection_changed(void *cls, struct MHD_Connection *mhd, void **soc
 	if (!c)
 		return;
 	*socket_context = NULL;
-	*c->link = c->next;
-	if (c->next)
-		c->next->link = c->link;
-	listener->server->n_connections--;
-	certificate_unref(c->certificate);
-	free(c);
-}
-
-static void sweep(struct loop_timer *timer)
-{
-	struct http_server *server = container_of(timer, struct http_server, sweep);
-	uint64_t now = loop_now_ms(server->loop);
-
-	for (struct connection *c = server->connections; c; c = c->next)
-		if (c->deadline_ms <= now) {
-			shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd reads the end and closes */
-			c->deadline_ms = NO_DEADLINE;
-		}
-	if (server->connections)
-		loop_set_timer_in(server->loop, &server->sweep, SWEEP_MS);
+	http_connections_remove(&listener->server->connections, c);
 }
 
 /* ---- the loop ---- */
@@ -639,11 +394,11 @@ static int start_listener(struct http_server *server, int fd, uint16_t port, enu
 	};
 
 	*l = (struct listener){ .server = server, .port = port, .local = kind == LISTEN_LOCAL, .tls = kind == LISTEN_TLS };
-	l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (certificate ? MHD_USE_TLS : 0), 0, NULL,
-				     NULL, access_handler, l,
+	l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (certificate ? MHD_USE_TLS : 0), 0,
+				     may_come, l, access_handler, l,
 				     MHD_OPTION_EXTERNAL_LOGGER, log_from_library, NULL,
-				     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, server->config.connections,
-				     MHD_OPTION_PER_IP_CONNECTION_LIMIT, server->config.connections_per_address,
+				     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+				     l->local ? LOCAL_CONNECTIONS : server->config.connections + SPARE_CONNECTIONS,
 				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
 				     MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_S, MHD_OPTION_STRICT_FOR_CLIENT, 1,
 				     MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, l,
@@ -688,13 +443,29 @@ static int start_all(struct http_server *server, struct why *why)
 
 static void set_defaults(struct http_config *c)
 {
-	c->connections = c->connections ? c->connections : 512;
-	c->connections_per_address = c->connections_per_address ? c->connections_per_address : 128;
+	c->connections = c->connections ? c->connections : 10240;
+	c->connections_per_address = c->connections_per_address ? c->connections_per_address : 256;
 	c->header_ms = c->header_ms ? c->header_ms : 10000;
 	c->body_ms = c->body_ms ? c->body_ms : 30000;
 	c->idle_ms = c->idle_ms ? c->idle_ms : 75000;
 	c->body_max = c->body_max ? c->body_max : HTTP_BODY_MAX;
 	c->bodies_max = c->bodies_max ? c->bodies_max : 64u << 20;
+}
+
+/* More connections than there are descriptors would end in accept() failing for everybody. */
+static void fit_to_files(struct http_config *c)
+{
+	struct rlimit limit;
+	unsigned max;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= c->connections + SPARE_CONNECTIONS + OTHER_FILES)
+		return;
+	max = limit.rlim_cur > 2 * OTHER_FILES ? (unsigned)limit.rlim_cur - SPARE_CONNECTIONS - OTHER_FILES : (unsigned)limit.rlim_cur / 2;
+	if (max >= c->connections)
+		return;
+	log_warn("http", "at most %u connections instead of %u: this process may have %llu open files (LimitNOFILE)", max, c->connections,
+		 (unsigned long long)limit.rlim_cur);
+	c->connections = max;
 }
 
 int http_server_new(struct loop *loop, const struct clock *clock, const struct http_config *config,
@@ -710,15 +481,18 @@ int http_server_new(struct loop *loop, const struct clock *clock, const struct h
 	server->clock = *clock;
 	server->config = *config;
 	set_defaults(&server->config);
+	fit_to_files(&server->config);
+	http_connections_init(&server->connections, loop, server->config.connections, server->config.connections_per_address);
 	server->handle = handle;
 	server->ctx = ctx;
 	server->group = http_group_find(config->socket_group);
 	server->kick.expired = kicked;
 	server->after.round = round_ends;
 	loop_add_after(loop, &server->after);
-	server->sweep.expired = sweep;
 	server->listeners = calloc(config->n_listen + config->n_tls_listen + 1, sizeof *server->listeners);
-	r = server->listeners ? start_all(server, why) : -ENOMEM;
+	r = server->listeners ? limiter_new(clock, server->config.requests_per_address, 5 * server->config.requests_per_address, &server->limiter) : -ENOMEM;
+	if (r == 0)
+		r = start_all(server, why);
 	if (r) {
 		http_server_free(server);
 		return r;
@@ -742,7 +516,8 @@ struct http_server *http_server_free(struct http_server *server)
 	}
 	loop_remove_after(server->loop, &server->after);
 	loop_cancel_timer(&server->kick);
-	loop_cancel_timer(&server->sweep);
+	http_connections_deinit(&server->connections);
+	limiter_free(server->limiter);
 	while (server->exchanges) { /* those that the handler still holds */
 		struct exchange *x = server->exchanges;
 
@@ -764,5 +539,12 @@ uint16_t http_server_port(const struct http_server *server, size_t listener)
 
 size_t http_server_connections(const struct http_server *server)
 {
-	return server->n_connections;
+	return server->connections.n;
+}
+
+struct http_counts http_server_counts(const struct http_server *server)
+{
+	return (struct http_counts){ .connections = server->connections.n, .refused = server->connections.counts.refused,
+				     .evicted = server->connections.counts.evicted, .late = server->connections.counts.late,
+				     .limited = limiter_refusals(server->limiter) };
 }

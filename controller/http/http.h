@@ -26,8 +26,10 @@ struct http_config {
 	const char *const *host_names; /* accepted in Host besides address literals and "localhost" */
 	size_t n_host_names;
 	/* 0 = the default in brackets */
-	unsigned connections;             /* per listener [512] */
-	unsigned connections_per_address; /* [128] */
+	unsigned connections;             /* by TCP, all listeners together; less if there are not so many descriptors [10240] */
+	unsigned connections_per_address; /* IPv6: per /64 [256] */
+	unsigned requests_per_address;    /* a second, five times as many at once; 0 = no limit. Loopback has none */
+	bool limit_loopback;              /* ... but here it has */
 	unsigned header_ms;               /* from connect to complete headers [10 s] */
 	unsigned body_ms;                 /* from headers to complete body [30 s] */
 	unsigned idle_ms;                 /* from a reply to the next complete headers [75 s] */
@@ -70,6 +72,12 @@ struct http_reply {
 
 struct http_server;
 
+struct http_counts {
+	size_t connections;
+	uint64_t refused, evicted, late; /* connections: too many of one address; to make room; too slow */
+	uint64_t limited;                /* requests: too many of one address */
+};
+
 /* Opens all listeners; E_REFUSED with why if one cannot be had (the address is named), -errno otherwise. The config's strings
  * must outlive the server. */
 int http_server_new(struct loop *loop, const struct clock *clock, const struct http_config *config,
@@ -78,7 +86,8 @@ int http_server_new(struct loop *loop, const struct clock *clock, const struct h
 /* Answers what is parked with 503, closes everything. Requests that were not answered yet stay valid for http_reply. */
 struct http_server *http_server_free(struct http_server *server);
 uint16_t http_server_port(const struct http_server *server, size_t listener);
-size_t http_server_connections(const struct http_server *server);
+size_t http_server_connections(const struct http_server *server); /* by TCP */
+struct http_counts http_server_counts(const struct http_server *server);
 
 void http_reply(struct http_request *request, const struct http_reply *reply);
 /* A JSON document, which is consumed. */

@@ -77,7 +77,7 @@ int http_target_parse(const char *text, struct http_target *ret, struct why *why
 
 	ret->n_segments = ret->n_query = 0;
 	if (len > HTTP_TARGET_MAX)
-		return why_set(why, "path_invalid", "", "path and query are longer than %d bytes", HTTP_TARGET_MAX);
+		return why_set(why, "target_too_long", "", "path and query are longer than %d bytes", HTTP_TARGET_MAX);
 	if (text[0] != '/')
 		return why_set(why, "path_invalid", "", "the request target must begin with \"/\"");
 	memcpy(ret->text, text, len + 1);

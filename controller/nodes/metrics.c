@@ -236,6 +236,33 @@ static void read_request_times(void *ctx, const struct metric *row, struct metri
 		http_stats_write_times(s->http, out);
 }
 
+static void read_connections(void *ctx, const struct metric *row, struct metric_out *out)
+{
+	const struct source *s = ctx;
+
+	(void)row;
+	if (s->http)
+		http_stats_write_connections(s->http, out);
+}
+
+static void read_closed(void *ctx, const struct metric *row, struct metric_out *out)
+{
+	const struct source *s = ctx;
+
+	(void)row;
+	if (s->http)
+		http_stats_write_closed(s->http, out);
+}
+
+static void read_limited_requests(void *ctx, const struct metric *row, struct metric_out *out)
+{
+	const struct source *s = ctx;
+
+	(void)row;
+	if (s->http)
+		http_stats_write_limited(s->http, out);
+}
+
 static void read_expiry(void *ctx, const struct metric *row, struct metric_out *out)
 {
 	const struct source *s = ctx;
@@ -311,6 +338,11 @@ static const struct metric table[] = {
 	{ "sixpn_http_requests_total", METRIC_COUNTER, "method route code", "HTTP requests.", read_requests, 0 },
 	{ "sixpn_http_request_seconds", METRIC_HISTOGRAM, "method route", "From the complete headers to the reply; a wait for nodes counts.",
 	  read_request_times, 0 },
+	{ "sixpn_http_connections", METRIC_GAUGE, "", "Connections to the API by TCP.", read_connections, 0 },
+	{ "sixpn_http_connections_closed_total", METRIC_COUNTER, "reason",
+	  "Connections that were refused because their address has too many, closed to make room for others, or too slow.", read_closed, 0 },
+	{ "sixpn_http_limited_total", METRIC_COUNTER, "what", "Requests refused with 429 because an address, a token or an organization had too many.",
+	  read_limited_requests, 0 },
 	{ "sixpn_api_certificate_expiry_timestamp_seconds", METRIC_GAUGE, "", "Unix time at which the certificate of https ends.", read_expiry, 0 },
 	{ "sixpn_api_certificate_reloads_total", METRIC_COUNTER, "result",
 	  "Times that the certificate was read again; failed: the one before stayed.", read_reloads, 0 },

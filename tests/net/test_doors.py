@@ -5,6 +5,8 @@ import http.client
 import json
 import os
 import pathlib
+import re
+import resource
 import signal
 import socket
 import ssl
@@ -68,7 +70,7 @@ class House:
         with self.connect() as s:
             s.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             page = read_all(s).decode()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith(name))
+        return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith(f"{name} "))
 
 
 def read_all(s):
@@ -172,4 +174,77 @@ def test_a_key_that_others_can_read_is_no_key():
     assert done.returncode == 1 and "/run/api.key is a private key and others can read it" in done.stderr, done.stderr
     house.cell.out("chmod", "600", "/run/api.key")
     house.start("--tls_cert", "/run/api.crt", "--tls_key", "/run/api.key")
+    assert "operator" in house.good("whoami")
+
+
+IDLE = 10000
+SOURCES = [f"127.1.0.{n}" for n in range(1, 65)]  # each may have 256
+KIB_EACH = 48  # of memory for one connection, at most; 24 KiB of it are the library's pool
+
+
+def memory():
+    """Resident KiB of the controller."""
+    return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path(f"/proc/{house.pid()}/status").read_text()).group(1))
+
+
+def crowd(n):
+    """That many connections from many addresses. Every second has asked something and is silent since, the others never said a word."""
+    def open_all():
+        found = []
+        for number in range(n):
+            s = socket.socket()
+            s.bind((SOURCES[number % len(SOURCES)], 0))
+            s.connect(("127.0.0.1", PORT))
+            if number % 2:
+                s.sendall(b"GET /v1/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            found.append(s)
+        return found
+    found = house.cell.call(open_all)
+    for s in found[1::2]:
+        s.settimeout(PATIENCE)
+        assert answer(s)[0] == 200
+    return found
+
+
+def test_ten_thousand_idle_connections_and_slow_writers_keep_nobody_out():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    n = min(IDLE, hard - 2000)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    before = memory()
+    found = crowd(n)
+    with_them = memory()
+    slow = [house.connect() for _ in range(50)]
+    for turn in range(5):
+        for s in slow:
+            s.sendall(b"POST /v1/orgs HTTP/1.1\r\nHost: x"[turn:turn + 1])
+        assert "operator" in house.good("whoami", "--url", f"http://127.0.0.1:{PORT}", "--token-file", "/run/home/token")
+        assert "operator" in house.good("whoami")
+    connected = house.metric("sixpn_http_connections")
+    more = crowd(500)  # more than there may be: those that waited longest make room
+    assert "operator" in house.good("whoami")
+    peak = memory()
+    for s in found + more + slow:
+        s.close()
+    wait_until(lambda: house.metric("sixpn_http_connections") < 10, PATIENCE, "the end of the connections")
+    print(f"   the controller's memory: {before} KiB before, {with_them} KiB with {n} idle connections ({(with_them - before) / n:.1f} KiB each), "
+          f"{peak} KiB with {len(more)} more, {memory()} KiB when they are gone; connected {connected:.0f}", flush=True)
+    assert with_them - before < n * KIB_EACH, "memory per connection"
+    if n == IDLE:
+        assert connected > 10000 and house.metric('sixpn_http_connections_closed_total{reason="room"}') > 0
+
+
+def test_one_address_has_its_share_of_connections_and_requests():
+    def open_many():
+        found = []
+        for _ in range(300):
+            s = socket.socket()
+            s.bind(("127.2.0.1", 0))
+            s.connect(("127.0.0.1", PORT))
+            found.append(s)
+        return found
+    found = house.cell.call(open_many)
+    refused = 'sixpn_http_connections_closed_total{reason="address"}'
+    wait_until(lambda: house.metric(refused) >= 44, PATIENCE, "the 257th is refused")
+    for s in found:
+        s.close()
     assert "operator" in house.good("whoami")

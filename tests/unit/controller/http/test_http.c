@@ -234,6 +234,120 @@ static void one_address_cannot_take_all_connections(void **state)
 	assert_int_equal(closed, 2);
 }
 
+/* From another loopback address: another source. */
+static int connect_from(uint16_t port, const char *address)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET }, to = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	inet_pton(AF_INET, address, &from.sin_addr);
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof from), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+	return fd;
+}
+
+static void pump_until_n(struct fixture *f, size_t n)
+{
+	uint64_t end = loop_now_ms(f->loop) + 30000;
+
+	while (http_server_connections(f->server) != n && loop_now_ms(f->loop) < end)
+		loop_round(f->loop, 5);
+	assert_int_equal(http_server_connections(f->server), n);
+}
+
+static void when_all_places_are_taken_the_one_that_has_waited_longest_goes(void **state)
+{
+	struct fixture *f = *state;
+	int first = connect_from(f->port, "127.0.0.2"), busy, fds[18];
+	struct client_reply r;
+	char c;
+
+	pump_until_n(f, 1);
+	busy = connect_from(f->port, "127.0.0.3");
+	f->park = true;
+	client_send(busy, "GET /v1/x HTTP/1.1\r\nHost: localhost\r\n\r\n", 40);
+	for (uint64_t end = loop_now_ms(f->loop) + 30000; !f->parked && loop_now_ms(f->loop) < end;)
+		loop_round(f->loop, 5);
+	f->park = false;
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = connect_from(f->port, i % 2 ? "127.0.0.4" : "127.0.0.5");
+	pump_until_n(f, 20);
+	assert_int_equal(recv(first, &c, 1, MSG_DONTWAIT), -1);
+	r = client_ask(f->loop, f->port, NULL, "GET", "/v1/x", NULL, NULL); /* the 21st */
+	assert_int_equal(r.status, 200);
+	client_reply_deinit(&r);
+	assert_int_equal(recv(first, &c, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(http_server_counts(f->server).evicted, 1);
+	http_reply(TAKE(f->parked), &(struct http_reply){ .status = 200, .body = "{}", .body_len = 2 }); /* who is being served stays */
+	r = client_receive(f->loop, busy);
+	assert_int_equal(r.status, 200);
+	client_reply_deinit(&r);
+	close(first);
+	close(busy);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+}
+
+static void an_address_that_asks_too_often_is_told_when_to_come_back(void **state)
+{
+	static const char *const listen[] = { "127.0.0.1:0" };
+	struct http_config config = { .listen = listen, .n_listen = 1, .requests_per_address = 1, .limit_loopback = true };
+	struct fixture *f = *state;
+	struct clock clock = clock_real();
+	struct http_server *server;
+	struct client_reply r;
+	struct why why;
+	int limited = 0;
+
+	assert_int_equal(http_server_new(f->loop, &clock, &config, handle, f, &server, &why), 0);
+	for (int i = 0; i < 60 && !limited; i++) { /* five at once, then one a second: a slow machine asks longer */
+		r = client_ask(f->loop, http_server_port(server, 0), NULL, "POST", "/v1/x", NULL, "{}");
+		limited += r.status == 429;
+		if (r.status == 429) {
+			assert_non_null(strstr(r.head, "Retry-After: "));
+			assert_string_equal(json_string_value(json_object_get(json_object_get(r.json, "error"), "code")), "rate_limited");
+		} else {
+			assert_int_equal(r.status, 200);
+		}
+		client_reply_deinit(&r);
+	}
+	assert_int_equal(limited, 1);
+	assert_int_equal(http_server_counts(server).limited, 1);
+	http_server_free(server);
+	for (int i = 0; i < 60; i++) { /* without the limit, and on loopback */
+		r = client_ask(f->loop, f->port, NULL, "GET", "/v1/x", NULL, NULL);
+		assert_int_equal(r.status, 200);
+		client_reply_deinit(&r);
+	}
+}
+
+static void what_is_too_long_is_refused_in_json(void **state)
+{
+	static const struct {
+		const char *what, *head;
+		size_t fill;
+		int status;
+	} rows[] = {
+		{ "target", "GET /v1/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", 3000, 414 },
+		{ "header", "GET /v1/x HTTP/1.1\r\nHost: localhost\r\nX-Long: %s\r\n\r\n", 13000, 431 },
+		{ "body", "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\nX: %s\r\n\r\n", 1, 413 },
+	};
+	struct fixture *f = *state;
+	char fill[16384], text[20000];
+	struct client_reply r;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		memset(fill, 'a', rows[i].fill);
+		fill[rows[i].fill] = 0;
+		snprintf(text, sizeof text, rows[i].head, fill);
+		r = client_raw(f->loop, f->port, text, strlen(text));
+		if (r.status != rows[i].status || !json_object_get(json_object_get(r.json, "error"), "code"))
+			fail_msg("%s: %d %s", rows[i].what, r.status, r.body ? r.body : "");
+		client_reply_deinit(&r);
+	}
+	assert_int_equal(f->handled, 0);
+}
+
 struct answer_timer {
 	struct loop_timer timer;
 	struct fixture *f;
@@ -385,6 +499,9 @@ int main(void)
 		T(a_chunked_body_above_the_limit_is_refused),
 		T(a_client_that_sends_a_byte_now_and_then_is_cut_off),
 		T(one_address_cannot_take_all_connections),
+		T(when_all_places_are_taken_the_one_that_has_waited_longest_goes),
+		T(an_address_that_asks_too_often_is_told_when_to_come_back),
+		T(what_is_too_long_is_refused_in_json),
 		T(a_parked_request_is_answered_in_the_round_in_which_the_handler_is_ready),
 		T(an_answer_for_a_client_that_has_gone_harms_nobody),
 		T(stopping_answers_what_is_parked_and_lets_the_handler_finish_later),

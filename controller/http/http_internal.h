@@ -1,0 +1,50 @@
+/* http_internal - an exchange (one request and its reply) and the server, for the files of this room alone. */
+#pragma once
+#include "controller/http/connections.h"
+#include "controller/http/http.h"
+#include "controller/http/limiter.h"
+
+#include <microhttpd.h>
+
+struct listener {
+	struct http_server *server;
+	struct MHD_Daemon *daemon;
+	struct loop_io io;
+	uint16_t port;
+	bool local, tls;
+};
+
+struct exchange {
+	struct http_request request;
+	struct http_server *server; /* NULL once that is gone */
+	struct exchange *next, **link;
+	struct http_connection *connection;
+	struct MHD_Connection *mhd; /* NULL once libmicrohttpd let go */
+	struct MHD_Response *response;
+	unsigned status;
+	bool target_bad, begun, handed, with_handler, suspended, too_large, queued;
+	size_t discarded;
+	struct why why;
+};
+
+struct http_server {
+	struct loop *loop;
+	struct clock clock;
+	struct http_config config;
+	void (*handle)(void *ctx, struct http_request *request);
+	void *ctx;
+	gid_t group;
+	struct listener *listeners;
+	size_t n_listeners, body_bytes;
+	struct http_connections connections;
+	struct limiter *limiter;
+	struct exchange *exchanges;
+	struct loop_timer kick;
+	struct loop_after after;
+	bool resumed; /* a connection, since the library ran */
+	bool stopping; /* the handler may stand on nothing any more: it gets no new request */
+};
+
+void http_exchange_free(struct exchange *x);
+/* A refusal by the server itself, for an exchange that the handler never saw or never answered. like: further headers, may be NULL. */
+void http_exchange_refuse(struct exchange *x, unsigned status, const struct why *why, const char *hint, const struct http_reply *like);
