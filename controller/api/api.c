@@ -3,6 +3,7 @@
 #include "controller/api/api_list.h"
 #include "controller/api/api_match.h"
 #include "controller/api/api_retry.h"
+#include "controller/api/flaps.h"
 #include "controller/graphql/graphql.h"
 
 #include "controller/store/error.h"
@@ -106,13 +107,21 @@ static void note(struct api *api, const struct route *route, const struct http_r
 	http_stats_note(&api->stats, route, status, now > request->begun_ms ? 1000 * (now - request->begun_ms) : 0);
 }
 
+/* flyctl is answered in its own form also where both views have one path. */
+static const struct route_manner *manner_of(const struct api_call *call)
+{
+	if (call->route->manner || !call->request->flyctl)
+		return call->route->manner;
+	return &flaps_manner;
+}
+
 static void refuse_like(struct api_call *call, unsigned status, const struct why *why, struct http_reply like)
 {
 	like.v = head(call->api);
 	like.detail = call->detail;
 	note(call->api, call->route, call->request, status);
-	if (call->route->manner) {
-		json_t *body = call->route->manner->refusal(call, why, &status);
+	if (manner_of(call)) {
+		json_t *body = manner_of(call)->refusal(call, why, &status);
 
 		http_reply_json(call->request, status, like.v, body);
 		call_free(call);
@@ -270,7 +279,8 @@ static int parse_wait(struct api_call *call, struct why *why)
 	call->dry_run = api_query_true(call, "dry_run");
 	call->wait.timeout_ms = API_WAIT_DEFAULT_MS;
 	call->wait.strict = api_query_true(call, "strict");
-	if (timeout && route_parse_duration("timeout", timeout, API_WAIT_MAX_MS, &call->wait.timeout_ms, why))
+	/* flyctl's timeout of a stop is none of waiting */
+	if (timeout && !(call->route->manner == &flaps_manner && call->route->write && !wait) && route_parse_duration("timeout", timeout, API_WAIT_MAX_MS, &call->wait.timeout_ms, why))
 		return E_REFUSED;
 	if (on) {
 		if (name_check_node(on, why))
@@ -281,7 +291,7 @@ static int parse_wait(struct api_call *call, struct why *why)
 		wait = "applied";
 	if (!wait || !strcmp(wait, "recorded"))
 		return 0;
-	if (strcmp(wait, "applied"))
+	if (strcmp(wait, "applied") && strcmp(wait, "true"))
 		return why_set(why, "value_invalid", "wait", "wait is \"%.30s\": it can be applied or recorded", wait);
 	if (!call->api->env.ops->wait)
 		return why_set(why, "value_invalid", "wait", "this controller cannot wait for nodes: use wait=recorded");
@@ -675,6 +685,10 @@ static void refuse_route(struct api *api, struct http_request *request, const st
 		why_set(&why, "route_not_found", "", "there is nothing at this path");
 	}
 	note(api, NULL, request, (unsigned)error_http_status(why.code));
+	if (request->flyctl && !match->allow[0]) {
+		http_reply_json(request, 404, like.v, flaps_nothing_there(request->method, &request->target, request->id));
+		return;
+	}
 	http_reply_error(request, (unsigned)error_http_status(why.code), &why, error_find(why.code)->hint, &like);
 }
 

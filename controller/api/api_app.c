@@ -1,5 +1,6 @@
 /* api_app - apps over HTTP. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/flaps.h"
 #include "controller/api/shape.h"
 #include "controller/store/store_app.h"
 #include "controller/store/store_network.h"
@@ -14,15 +15,19 @@ static const struct shape_field app_fields[] = {
 	{ "instances", SHAPE_INT, SHAPE_MOVES, NULL, "how many it has" },
 	{ "deleting", SHAPE_BOOL, 0, NULL, "it goes when its instances have stopped" },
 	{ "created", SHAPE_TIME, 0, NULL, NULL },
+	FLAPS_APP_FIELDS,
 	{ 0 },
 };
 static const struct shape app_shape = { "App", false, app_fields };
 
 static json_t *app_json(const struct store_app *app)
 {
-	return json_pack("{s:o,s:s,s:s,s:s,s:i,s:b,s:o}", "id", api_json_id(app->id), "name", app->name, "org", app->org_name, "network",
+	json_t *j = json_pack("{s:o,s:s,s:s,s:s,s:i,s:b,s:o}", "id", api_json_id(app->id), "name", app->name, "org", app->org_name, "network",
 			 app->network_name, "instances", (int)app->instances, "deleting", app->deleting, "created",
 			 api_json_time(app->created_ms));
+
+	flaps_add_app(j, app);
+	return j;
 }
 
 static void add(void *call, const struct store_app *app)
@@ -45,7 +50,11 @@ static int list(struct store *store, struct api_call *call)
 	struct store_page page = api_page(call);
 	struct store_network in_network;
 	struct store_next next;
-	int r = network ? store_network_find(store, api_who(call), filter.org, network, &in_network, &call->op.why) : 0;
+	int r;
+
+	if (api_query(call, "org_slug"))
+		return flaps_list_apps(store, call, app_json);
+	r = network ? store_network_find(store, api_who(call), filter.org, network, &in_network, &call->op.why) : 0;
 
 	if (r == 0) {
 		filter.network = network ? in_network.id : 0;
@@ -69,7 +78,7 @@ static int show(struct store *store, struct api_call *call)
 static int create(struct store *store, struct api_call *call)
 {
 	struct store_app app;
-	int r = store_app_create(store, &call->op, api_str(call, "org"), api_str(call, "network"), api_str(call, "name"), &app);
+	int r = flaps_create_app(store, call, &app);
 
 	if (r == 0)
 		call->reply = app_json(&app);
@@ -99,15 +108,20 @@ static int delete(struct store *store, struct api_call *call)
 
 static const struct route_field fields[] = {
 	{ "org", FIELD_STR, 1, 63, false, "its organization; may be left out if the token sees only one" },
-	{ "network", FIELD_STR, 1, 63, false, "the network it lives in for ever (default)" },
-	{ "name", FIELD_STR, 1, 63, true, "a DNS label, unique in the organization" },
+	{ "network", FIELD_STR, 0, 63, false, "the network it lives in for ever (default)" },
+	{ "name", FIELD_STR, 1, 63, false, "a DNS label, unique in the organization" },
+	{ "app_name", FIELD_STR, 1, 63, false, "the same as name" },
+	{ "org_slug", FIELD_STR, 1, 63, false, "the same as org; a network that is not there yet is made then" },
+	{ "app_role_id", FIELD_STR, 0, 63, false, "no effect: apps have no roles" },
+	{ "enable_subdomains", FIELD_BOOL, 0, 0, false, "no effect" },
 	{ 0 },
 };
 
 const struct route api_app_routes[] = {
-	{ "GET", "/v1/apps", ROUTE_TOKEN, .reply = &app_shape, .list = true, .query = "org network region state", .check = check_list, .run = list,
-	  .help = "list apps" },
-	{ "POST", "/v1/apps", ROUTE_TOKEN, .object = &app_shape, .reply = &app_shape, .write = true, .success = 201, .fields = fields, .run = create, .help = "create an app" },
+	{ "GET", "/v1/apps", ROUTE_TOKEN, .reply = &app_shape, .other = &flaps_apps_shape, .list = true,
+	  .query = "org network region state org_slug app_role", .check = check_list, .run = list, .help = "list apps" },
+	{ "POST", "/v1/apps", ROUTE_TOKEN, .object = &app_shape, .reply = &app_shape, .write = true, .success = 201, .fields = fields,
+	  .check = flaps_check_create_app, .run = create, .help = "create an app" },
 	{ "GET", "/v1/apps/{app}", ROUTE_TOKEN, .object = &app_shape, .current = show, .reply = &app_shape, .query = "org", .run = show, .help = "show an app: name, org/name or id" },
 	{ "DELETE", "/v1/apps/{app}", ROUTE_TOKEN, .object = &app_shape, .current = show, .reply = &shape_deletion, .write = true, .frees = true, .query = "org", .run = delete,
 	  .help = "delete an app with all its instances" },

@@ -45,6 +45,7 @@ struct api_wait {
 	char instance[NAME_INSTANCE_ID_SIZE]; /* "" = none */
 	uint32_t desired;
 	uint64_t generation;
+	bool ends_stopped, ends_failed; /* wanted started, it is given up once it is so: its host will not start it again */
 	char gateway[NAME_SIZE]; /* this one too, known or unknown: without it the change is worth nothing; "" = none */
 	uint64_t gateway_v;      /* which must have applied this much, if that is later than v */
 	bool give_up;            /* end as soon as that gateway has fallen silent, not only when the time is up */
@@ -65,6 +66,7 @@ struct api_wait_record {
 struct api_wait_result {
 	bool applied; /* false = the time was up, or: */
 	bool lost;    /* the gateway that had to apply it has fallen silent */
+	bool ended;   /* the instance is not started, and will not be */
 	uint64_t v, v_observed; /* v_observed 0 = no report was waited for or none came */
 	uint64_t withdrawn_ms;  /* of stop and delete: after which time the first change was applied everywhere; 0 = not known */
 	uint32_t nodes;         /* that were asked for */

@@ -1,6 +1,7 @@
 /* api_instance - instances over HTTP. */
 #include "controller/api/api_nouns.h"
 #include "controller/api/shape.h"
+#include "controller/store/store_lease.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,6 +216,20 @@ static int create(struct store *store, struct api_call *call)
 	return r;
 }
 
+/* Who holds a lease of it (see flaps_lease) alone changes it; operators go past that. */
+static int check_lease(struct store *store, struct api_call *call)
+{
+	struct store_instance instance;
+	int r;
+
+	if (principal_is_operator(api_who(call)))
+		return 0;
+	r = store_instance_find(store, api_who(call), call->params[0], &instance, &call->op.why);
+	if (r == 0 && !principal_may(api_who(call), instance.org, ACTION_DEPLOY))
+		return 0; /* that is said below */
+	return r ? r : store_lease_check(store, instance.record.id, call->request->lease_nonce, &call->op.why);
+}
+
 static int check_update(struct api_call *call, struct why *why)
 {
 	struct metadata_pair metadata[RECORD_METADATA_MAX];
@@ -234,7 +249,9 @@ static int update(struct store *store, struct api_call *call)
 
 	if (parse_metadata(call, metadata, &in.n_metadata, &call->op.why))
 		return E_REFUSED;
-	r = store_instance_update(store, &call->op, call->params[0], &in, &instance);
+	r = check_lease(store, call);
+	if (r == 0)
+		r = store_instance_update(store, &call->op, call->params[0], &in, &instance);
 	if (r == 0)
 		call->reply = instance_json(&instance);
 	return r;
@@ -244,8 +261,10 @@ static int change(struct store *store, struct api_call *call, enum store_instanc
 {
 	bool force = verb == INSTANCE_DESTROY && api_query_true(call, "force"), gone = false;
 	struct store_instance instance;
-	int r = store_instance_change(store, &call->op, call->params[0], verb, force, &instance, &gone);
+	int r = check_lease(store, call);
 
+	if (r == 0)
+		r = store_instance_change(store, &call->op, call->params[0], verb, force, &instance, &gone);
 	if (r)
 		return r;
 	call->reply = instance_json(&instance);

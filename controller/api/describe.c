@@ -125,10 +125,18 @@ static json_t *reply_schema(const struct route *r, json_t *schemas)
 	if (!r->reply)
 		return NULL;
 	shape_collect(r->reply, schemas);
-	if (r->list)
-		return json_pack("{s:s,s:{s:{s:s,s:o},s:{s:[s,s]}},s:[s,s],s:b}", "type", "object", "properties", "items", "type", "array", "items",
-				 shape_reference(r->reply), "next", "type", "string", "null", "required", "items", "next",
-				 "additionalProperties", 0);
+	if (r->array)
+		return json_pack("{s:s,s:o}", "type", "array", "items", shape_reference(r->reply));
+	if (r->list) {
+		json_t *page = json_pack("{s:s,s:{s:{s:s,s:o},s:{s:[s,s]}},s:[s,s],s:b}", "type", "object", "properties", "items", "type", "array",
+					 "items", shape_reference(r->reply), "next", "type", "string", "null", "required", "items", "next",
+					 "additionalProperties", 0);
+
+		if (!r->other)
+			return page;
+		shape_collect(r->other, schemas);
+		return json_pack("{s:[o,o]}", "anyOf", page, shape_reference(r->other));
+	}
 	if (!r->write && !r->waits)
 		return shape_reference(r->reply);
 	shape_collect(&shape_written, schemas);

@@ -223,7 +223,7 @@ static bool in_words(const char *words, const char *word)
 
 bool route_is_yes_or_no(const char *name)
 {
-	return in_words("strict dry_run force revoked released", name);
+	return in_words("strict dry_run force revoked released kill force_stop", name);
 }
 
 /* A value that is not understood must not pass for "no": who writes dry_run=yes does not want the write. */

@@ -66,6 +66,8 @@ struct route {
 	const char *query; /* further query parameters, separated by spaces */
 	const struct route_field *fields; /* of the body, ended by a NULL name; NULL = no body */
 	const struct shape *reply; /* what a good reply looks like (shape.h); of a list, each of its items */
+	const struct shape *other; /* what it may look like instead, to whoever asks in the words of another view */
+	bool array;                /* it is a bare list of these */
 	const struct shape *error; /* of a route with a manner: what a refusal looks like; NULL: as a good reply */
 	const char *text_type;     /* instead: the reply is text of this type */
 	const char *help;

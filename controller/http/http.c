@@ -160,10 +160,12 @@ static void begin(struct exchange *x, const char *method)
 		refuse_pace(x, wait_s);
 		return;
 	}
+	x->request.flyctl = head.flyctl;
 	if (head.authorization)
 		x->request.authorization = strdup(head.authorization);
 	if (!keep_header(head.idempotency_key, &x->request.idempotency_key) || !keep_header(head.if_match, &x->request.if_match) ||
-	    !keep_header(head.if_none_match, &x->request.if_none_match)) { /* a condition that is lost would be one that holds */
+	    !keep_header(head.if_none_match, &x->request.if_none_match) ||
+	    !keep_header(head.lease_nonce, &x->request.lease_nonce)) { /* a condition that is lost would be one that holds */
 		why_set(&x->why, "unavailable", "", "no memory");
 		http_exchange_refuse(x, 503, &x->why, NULL, NULL);
 	}

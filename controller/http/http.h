@@ -45,6 +45,8 @@ struct http_request {
 	struct http_target target;
 	char *authorization; /* the header's value; NULL if none. Wiped with the request */
 	char *idempotency_key, *if_match, *if_none_match; /* those headers' values, as they came; NULL if none */
+	char *lease_nonce;   /* of the header fly-machine-lease-nonce; NULL if none. Wiped with the request */
+	bool flyctl;         /* says that it is flyctl, or that flyctl started it */
 	struct buf body;
 	bool chunked_or_length;  /* a body was announced */
 	bool local;              /* came by the UNIX socket */

@@ -24,6 +24,10 @@ void http_head_note(struct http_head *head, const char *name, const char *value)
 		head->if_none_match = value;
 	else if (!strcasecmp(name, "Forwarded") || !strncasecmp(name, "X-Forwarded-", 12) || !strcasecmp(name, "Via"))
 		head->forwards++;
+	else if (!strcasecmp(name, "Fly-Machine-Lease-Nonce"))
+		head->lease_nonce = value;
+	else if (!strncasecmp(name, "Fly-Client-", 11) || (!strcasecmp(name, "User-Agent") && value && !strncmp(value, "fly", 3)))
+		head->flyctl = true;
 }
 
 unsigned http_head_judge(const struct http_head *head, const struct http_config *config, bool local, struct why *why)

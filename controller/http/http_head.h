@@ -8,7 +8,8 @@
 struct http_head {
 	size_t bytes;
 	unsigned hosts, authorizations, lengths, encodings, forwards, keys, matches;
-	const char *host, *authorization, *length, *idempotency_key, *if_match, *if_none_match;
+	const char *host, *authorization, *length, *idempotency_key, *if_match, *if_none_match, *lease_nonce;
+	bool flyctl; /* says that it is, or that it was started by it */
 };
 
 void http_head_note(struct http_head *head, const char *name, const char *value); /* value may be NULL */

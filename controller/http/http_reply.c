@@ -23,6 +23,9 @@ void http_exchange_free(struct exchange *x)
 		crypto_wipe(x->request.authorization, strlen(x->request.authorization));
 		free(x->request.authorization);
 	}
+	if (x->request.lease_nonce)
+		crypto_wipe(x->request.lease_nonce, strlen(x->request.lease_nonce));
+	free(x->request.lease_nonce);
 	free(x->request.idempotency_key);
 	free(x->request.if_match);
 	free(x->request.if_none_match);

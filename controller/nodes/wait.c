@@ -14,6 +14,7 @@ struct wait {
 	void *done_ctx;
 	uint64_t started_ms, deadline_ms;
 	uint64_t v_observed;   /* of the record that showed what is wanted; 0 = not yet */
+	bool ended;            /* it will not come to be what is wanted */
 	uint64_t withdrawn_ms; /* since the start, once want.v was applied everywhere */
 	char observed[24];
 };
@@ -39,6 +40,7 @@ static void look_at(struct wait *w, const struct record *record)
 	if ((w->want.desired == DESIRED_STARTED && o->state == STATE_STARTED) ||
 	    (w->want.desired == DESIRED_STOPPED && (o->state == STATE_STOPPED || o->state == STATE_CREATED)))
 		w->v_observed = record->v;
+	w->ended = (w->want.ends_stopped && o->state == STATE_STOPPED) || (w->want.ends_failed && o->state == STATE_FAILED);
 }
 
 void wait_note_instance(struct controller *c, const struct record *record)
@@ -187,7 +189,7 @@ static bool is_done(struct controller *c, struct wait *w)
 {
 	bool wants_instance = w->want.instance[0] != 0;
 
-	if (w->want.give_up && is_lost(c, w, NULL))
+	if ((w->want.give_up && is_lost(c, w, NULL)) || w->ended)
 		return true;
 	if (!all_have(c, w, w->want.v))
 		return false;
@@ -216,6 +218,7 @@ static void finish(struct controller *c, struct wait *w)
 	c->stats.waits_now--;
 	if (result) {
 		result->lost = is_lost(c, w, NULL);
+		result->ended = w->ended;
 		survey(c, w, v, result);
 		result->applied = is_applied(w, result) && (!wants_instance || w->v_observed) && !(w->want.released && result->n_held);
 		result->v = w->want.v;

@@ -22,6 +22,8 @@ int finish_network(struct store *store, struct op *op, uint32_t network) MUST_CH
 int instance_want(struct store *store, struct op *op, struct store_instance *instance, uint32_t desired, bool always) MUST_CHECK;
 int instance_get(struct store *store, const char *id, struct store_instance *ret_instance, bool *ret_found) MUST_CHECK;
 int instance_emit(struct store *store, struct op *op, struct store_instance *instance) MUST_CHECK;
+int instance_emit_workload(struct store *store, struct op *op, const struct store_instance *instance, const char *spec,
+			   size_t spec_len) MUST_CHECK;
 /* All ids (of NAME_INSTANCE_ID_SIZE each, free()) that a statement gives in its first column. */
 int instance_collect(struct statement *st, char (**ret_ids)[NAME_INSTANCE_ID_SIZE], size_t *ret_n) MUST_CHECK;
 int network_emit_all(struct store *store, struct op *op, const uint8_t org[ID_LEN]) MUST_CHECK;

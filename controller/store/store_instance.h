@@ -3,6 +3,8 @@
 #pragma once
 #include "controller/store/store.h"
 
+#define STORE_SPEC_MAX 61440 /* of the workload table: a whole record stays below 64 KiB */
+
 struct store_instance {
 	struct instance_record record;
 	uint8_t org[ID_LEN];
@@ -18,6 +20,7 @@ struct store_instance_new {
 	const char *org, *app;   /* as in store_app_find; org may be NULL */
 	const char *region;      /* region or host must be given */
 	const char *host;        /* NULL = placed; else a node's name */
+	bool anywhere;           /* without a region: that of the least loaded host */
 	const char *group, *name; /* NULL or "" = "app" and none */
 	const struct metadata_pair *metadata;
 	size_t n_metadata;
@@ -62,6 +65,20 @@ struct store_instance_update {
 };
 int store_instance_update(struct store *store, struct op *op, const char *id, const struct store_instance_update *in,
 			  struct store_instance *ret_instance) MUST_CHECK;
+
+/* Another workload: the next generation, which a running instance is restarted into. Metadata is replaced whole. */
+struct store_instance_config {
+	const char *name;  /* NULL = as it is */
+	const char *group; /* NULL = as it is */
+	const struct metadata_pair *metadata;
+	size_t n_metadata;
+	bool dns_skip;
+	bool start;        /* also if it is wanted stopped */
+	const char *spec;  /* JSON, schema 1 */
+	size_t spec_len;
+};
+int store_instance_configure(struct store *store, struct op *op, const char *id, const struct store_instance_config *in,
+			     struct store_instance *ret_instance) MUST_CHECK;
 
 struct store_report {
 	char id[NAME_INSTANCE_ID_SIZE];

@@ -111,6 +111,60 @@ int store_instance_update(struct store *store, struct op *op, const char *id, co
 	return r;
 }
 
+static int judge_config(struct store_instance *row, const struct store_instance_config *in, struct why *why)
+{
+	struct instance_record *rec = &row->record;
+	int r = 0;
+
+	if (rec->desired == DESIRED_DESTROYED)
+		return why_set(why, "instance_destroyed", "instance", "instance \"%s\" is being destroyed", rec->id);
+	if (in->spec_len > STORE_SPEC_MAX)
+		return why_set(why, "too_large", "config", "the workload has %zu bytes, at most %d are allowed", in->spec_len, STORE_SPEC_MAX);
+	if (in->name)
+		r = name_check_text("name", in->name, sizeof rec->name - 1, why);
+	if (r == 0 && in->group)
+		r = name_check_group(in->group, why);
+	if (r == 0)
+		r = metadata_set(rec, in->metadata, in->n_metadata, why);
+	if (r != 0)
+		return r;
+	if (in->name)
+		snprintf(rec->name, sizeof rec->name, "%s", in->name);
+	if (in->group)
+		snprintf(rec->group, sizeof rec->group, "%s", in->group);
+	rec->dns_skip = in->dns_skip;
+	return 0;
+}
+
+int store_instance_configure(struct store *store, struct op *op, const char *id, const struct store_instance_config *in,
+			     struct store_instance *ret_instance)
+{
+	CLEAN_FREE char *metadata = NULL;
+	struct store_instance row;
+	char version[ULID_SIZE];
+	int r = find_to_change(store, op, id, &row);
+
+	if (r == 0)
+		r = judge_config(&row, in, &op->why);
+	if (r != 0)
+		return r;
+	metadata = metadata_text(&row.record);
+	if (!metadata)
+		return -ENOMEM;
+	/* the workload first, as when it was made: whoever sees the new generation can start it */
+	r = instance_emit_workload(store, op, &row, in->spec, in->spec_len);
+	if (r == 0)
+		r = sql_run(store, "UPDATE workload SET spec = ?2 WHERE instance = ?1", "tb", row.record.id, in->spec, in->spec_len);
+	if (r == 0)
+		r = sql_run(store, "UPDATE instance SET metadata = ?2, name = ?3, group_name = ?4, instance_id = ?5 WHERE id = ?1", "ttttt",
+			    row.record.id, metadata, row.record.name, row.record.group, ulid_make(&store->clock, version));
+	if (r == 0)
+		r = instance_want(store, op, &row, in->start ? DESIRED_STARTED : row.record.desired, true);
+	if (r == 0)
+		*ret_instance = row;
+	return r;
+}
+
 /* ---- reports ---- */
 
 struct reporting {

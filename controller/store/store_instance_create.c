@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPEC_MAX 61440 /* of the workload table: a whole record stays below 64 KiB */
-
 static int check_input(const struct store_instance_new *in, struct instance_record *rec, struct why *why)
 {
 	const char *group = in->group && *in->group ? in->group : "app", *name = in->name ? in->name : "";
@@ -27,8 +25,8 @@ static int check_input(const struct store_instance_new *in, struct instance_reco
 		return r;
 	if (in->desired != DESIRED_STARTED && in->desired != DESIRED_STOPPED)
 		return why_set(why, "value_invalid", "desired", "a new instance is wanted started or stopped, not %u", in->desired);
-	if (in->spec_len > SPEC_MAX)
-		return why_set(why, "too_large", "config", "the workload has %zu bytes, at most %d are allowed", in->spec_len, SPEC_MAX);
+	if (in->spec_len > STORE_SPEC_MAX)
+		return why_set(why, "too_large", "config", "the workload has %zu bytes, at most %d are allowed", in->spec_len, STORE_SPEC_MAX);
 	snprintf(rec->group, sizeof rec->group, "%s", group);
 	snprintf(rec->name, sizeof rec->name, "%s", name);
 	rec->desired = in->desired;
@@ -111,6 +109,17 @@ static int place_on(struct store *store, struct op *op, const struct store_insta
 	return 0;
 }
 
+/* The region of the least loaded host that can be had; "" if none can. */
+static const char *emptiest_region(const struct buf *nodes)
+{
+	const struct placement_node *all = (const void *)nodes->data, *best = NULL;
+
+	for (size_t i = 0; i < nodes->len / sizeof *all; i++)
+		if (all[i].live && !all[i].draining && (all[i].roles & ROLE_HOST) && (!best || all[i].load < best->load))
+			best = &all[i];
+	return best ? best->region : "";
+}
+
 static int place(struct store *store, struct op *op, const struct store_instance_new *in, const char *id, uint32_t *ret_host)
 {
 	CLEAN_BUF struct buf nodes = BUF_INIT(16u << 20);
@@ -119,11 +128,12 @@ static int place(struct store *store, struct op *op, const struct store_instance
 
 	if (in->host && *in->host)
 		return place_on(store, op, in, ret_host);
-	if (!in->region || !*in->region)
+	if ((!in->region || !*in->region) && !in->anywhere)
 		return why_set(&op->why, "field_missing", "region", "say in which region the instance is to run");
-	r = store_region_find(store, &op->principal, in->region, &region, &op->why);
+	r = load_nodes(store, in, &nodes);
 	if (r == 0)
-		r = load_nodes(store, in, &nodes);
+		r = store_region_find(store, &op->principal,
+				      in->region && *in->region ? in->region : emptiest_region(&nodes), &region, &op->why);
 	if (r != 0)
 		return r;
 	return placement_instance((const struct placement_node *)(const void *)nodes.data, nodes.len / sizeof(struct placement_node),
@@ -172,10 +182,10 @@ static int draw_field(struct store *store, uint32_t network, uint32_t *ret_field
 	return r ? r : -EAGAIN;
 }
 
-static int emit_workload(struct store *store, struct op *op, const struct store_instance *row, const struct store_instance_new *in)
+int instance_emit_workload(struct store *store, struct op *op, const struct store_instance *row, const char *spec, size_t spec_len)
 {
 	CLEAN_BUF struct buf body = BUF_INIT(RECORD_MAX);
-	struct workload_record rec = { .spec = in->spec, .spec_len = in->spec_len };
+	struct workload_record rec = { .spec = spec, .spec_len = spec_len };
 	int r;
 
 	memcpy(rec.instance, row->record.id, sizeof rec.instance);
@@ -190,19 +200,17 @@ static int insert(struct store *store, const struct store_instance *row, const s
 	const struct instance_record *rec = &row->record;
 	struct in6_addr address = instance_address(rec);
 	CLEAN_FREE char *metadata = metadata_text(rec);
-	uint8_t version[ID_LEN];
-	char version_text[ID_TEXT_SIZE];
+	char version[ULID_SIZE];
 	int r;
 
 	if (!metadata)
 		return -ENOMEM;
-	id_make(&store->clock, version);
 	r = sql_run(store,
 		    "INSERT INTO instance (id, org, app, network, home_host, host, instance, address, desired, generation, instance_id, name, "
 		    "group_name, metadata, dns_skip, cordoned, created_ms, updated_ms, v) "
 		    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
 		    "tdduuuubuittttuuiii", rec->id, row->org, rec->app, rec->network, rec->home_host, rec->host, rec->instance, &address,
-		    sizeof address, rec->desired, (int64_t)rec->generation, id_text(version, version_text), rec->name, rec->group, metadata,
+		    sizeof address, rec->desired, (int64_t)rec->generation, ulid_make(&store->clock, version), rec->name, rec->group, metadata,
 		    (uint32_t)rec->dns_skip, (uint32_t)rec->cordoned, (int64_t)row->created_ms, (int64_t)row->created_ms, (int64_t)row->v);
 	if (r == 0)
 		r = sql_run(store, "INSERT INTO workload (instance, spec) VALUES (?1, ?2)", "tb", rec->id, in->spec ? in->spec : "",
@@ -232,7 +240,7 @@ int store_instance_create(struct store *store, struct op *op, const struct store
 	row.record.network = app.network;
 	row.record.home_host = row.record.host;
 	/* The workload first: a host that sees the instance can start it. */
-	r = emit_workload(store, op, &row, in);
+	r = instance_emit_workload(store, op, &row, in->spec, in->spec_len);
 	if (r == 0)
 		r = instance_emit(store, op, &row);
 	if (r == 0)

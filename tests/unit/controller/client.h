@@ -151,6 +151,7 @@ static inline struct client_reply client_ask(struct loop *loop, uint16_t port, c
 static inline const char *client_error_code(const struct client_reply *r)
 {
 	const json_t *error = json_object_get(r->json, "error");
+	/* the Machines view has a sentence there, and the code beside it */
 	const char *code = json_string_value(json_object_get(json_is_string(error) ? r->json : error, "code"));
 
 	return code ? code : "";
