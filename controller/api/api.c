@@ -220,6 +220,8 @@ unsigned api_success_status(const struct api_call *call)
 {
 	if (call->retry.replayed)
 		return call->retry.status;
+	if (call->status)
+		return call->status;
 	return call->route->success ? call->route->success : 200;
 }
 
@@ -373,6 +375,7 @@ static int run_on_store(struct store *store, struct op *op)
 	json_decref(call->detail);
 	call->reply = call->items = call->detail = NULL;
 	call->dry_run_worked = false;
+	call->status = 0;
 	r = run_route(store, call);
 	if (r == 0 && call->dry_run) { /* refused now, so that its savepoint is rolled back */
 		call->dry_run_worked = true;

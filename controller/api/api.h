@@ -32,6 +32,7 @@ struct api_call {
 	json_t *reply;
 	struct buf text;        /* instead of reply, if text_type is set */
 	const char *text_type;
+	unsigned status; /* of a good reply, if it is not the one of the table; 0 = it is */
 	json_t *detail; /* of a refusal: further members of the error */
 	json_t *items; /* of a list: what the row callback fills */
 	char after[STORE_CURSOR_SIZE]; /* of a list: where it goes on, "" = from the start; see cursor.h */
@@ -87,6 +88,11 @@ int api_query_place(struct store *store, struct api_call *call, const char *node
 		    bool *ret_none);
 /* A query parameter that is one of these (NULL-ended) words, or absent. E_REFUSED. */
 int api_check_word(const struct api_call *call, const char *name, const char *const *words, struct why *why) MUST_CHECK;
+/* For PUT, which finds or makes: E_REFUSED "forbidden" unless the asker may do that in this org (what is as it should be is never looked at by a
+ * mutating call of the store). */
+int api_may(struct api_call *call, const uint8_t org[ID_LEN], enum principal_action action, const char *noun) MUST_CHECK;
+/* E_REFUSED "field_immutable", naming both values. */
+int api_immutable(struct api_call *call, const char *field, const char *is, const char *given);
 bool api_query_true(const struct api_call *call, const char *name);   /* "1", "true" or "" */
 /* The page asked for by after, limit and prefix. */
 struct store_page api_page(const struct api_call *call);

@@ -6,6 +6,7 @@
 #include "controller/store/store_network.h"
 
 #include <string.h>
+#include <strings.h>
 
 static const struct shape_field app_fields[] = {
 	{ "id", SHAPE_STR, 0, NULL, NULL },
@@ -96,6 +97,65 @@ int api_app_make(struct store *store, struct op *op, const char *org, const char
 	return r ? r : store_app_create(store, op, org, network, name, ret_app);
 }
 
+/* ---- PUT ---- */
+
+/* The app of exactly this name: what store_app_find takes for an id is none here. */
+static int find_named(struct store *store, struct api_call *call, struct store_app *ret_app)
+{
+	int r = store_app_find(store, api_who(call), call->params[0], call->params[1], ret_app, &call->op.why);
+
+	if (r == 0 && strcasecmp(ret_app->name, call->params[1]) != 0)
+		return why_set(&call->op.why, "app_not_found", "app", "app \"%.63s\" does not exist", call->params[1]);
+	return r;
+}
+
+static int show_named(struct store *store, struct api_call *call)
+{
+	struct store_app app;
+	int r = find_named(store, call, &app);
+
+	if (r == 0)
+		call->reply = app_json(&app);
+	return r;
+}
+
+static int check_named(struct api_call *call, struct why *why)
+{
+	return name_check_app(call->params[1], why);
+}
+
+/* It is there: is it as it is wanted? */
+static int judge_put(struct store *store, struct api_call *call, const struct store_app *app)
+{
+	const char *network = api_str(call, "network");
+	struct store_network in;
+	int r = api_may(call, app->org, ACTION_DEPLOY, "apps");
+
+	if (r == 0 && app->deleting)
+		r = why_set(&call->op.why, "app_deleting", "app", "app \"%s\" is being deleted", app->name);
+	if (r == 0 && network)
+		r = store_network_find(store, api_who(call), call->params[0], network, &in, &call->op.why);
+	if (r == 0 && network && in.id != app->network)
+		r = api_immutable(call, "network", app->network_name, in.name);
+	return r;
+}
+
+static int put(struct store *store, struct api_call *call)
+{
+	struct store_app app;
+	int r = find_named(store, call, &app);
+
+	if (r == 0) {
+		r = judge_put(store, call, &app);
+	} else if (r == E_REFUSED && !strcmp(call->op.why.code, "app_not_found")) {
+		r = store_app_create(store, &call->op, call->params[0], api_str(call, "network"), call->params[1], &app);
+		call->status = 201;
+	}
+	if (r == 0)
+		call->reply = app_json(&app);
+	return r;
+}
+
 static int delete(struct store *store, struct api_call *call)
 {
 	struct store_deletion deletion;
@@ -116,6 +176,10 @@ static const struct route_field fields[] = {
 	{ "enable_subdomains", FIELD_BOOL, 0, 0, false, "no effect" },
 	{ 0 },
 };
+static const struct route_field put_fields[] = {
+	{ "network", FIELD_STR, 1, 63, false, "the network it lives in for ever (default)" },
+	{ 0 },
+};
 
 const struct route api_app_routes[] = {
 	{ "GET", "/v1/apps", ROUTE_TOKEN, .reply = &app_shape, .other = &flaps_apps_shape, .list = true,
@@ -125,5 +189,7 @@ const struct route api_app_routes[] = {
 	{ "GET", "/v1/apps/{app}", ROUTE_TOKEN, .object = &app_shape, .current = show, .reply = &app_shape, .query = "org", .run = show, .help = "show an app: name, org/name or id" },
 	{ "DELETE", "/v1/apps/{app}", ROUTE_TOKEN, .object = &app_shape, .current = show, .reply = &shape_deletion, .write = true, .frees = true, .query = "org", .run = delete,
 	  .help = "delete an app with all its instances" },
+	{ "PUT", "/v1/orgs/{org}/apps/{app}", ROUTE_TOKEN, .object = &app_shape, .current = show_named, .reply = &app_shape, .write = true,
+	  .fields = put_fields, .check = check_named, .run = put, .help = "create an app, unless it is there" },
 	{ 0 },
 };

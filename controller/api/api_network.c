@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct shape_field network_fields[] = {
 	{ "id", SHAPE_STR, 0, NULL, "8 hex digits, as in its addresses" },
@@ -66,6 +67,50 @@ static int create(struct store *store, struct api_call *call)
 	return r;
 }
 
+/* ---- PUT ---- */
+
+static int find_named(struct store *store, struct api_call *call, struct store_network *ret_network)
+{
+	int r = store_network_find(store, api_who(call), call->params[0], call->params[1], ret_network, &call->op.why);
+
+	if (r == 0 && strcasecmp(ret_network->name, call->params[1]) != 0) /* found by its id */
+		return why_set(&call->op.why, "network_not_found", "network", "network \"%.63s\" does not exist", call->params[1]);
+	return r;
+}
+
+static int show_named(struct store *store, struct api_call *call)
+{
+	struct store_network network;
+	int r = find_named(store, call, &network);
+
+	if (r == 0)
+		call->reply = network_json(&network);
+	return r;
+}
+
+static int check_named(struct api_call *call, struct why *why)
+{
+	return name_check_network(call->params[1], why);
+}
+
+static int put(struct store *store, struct api_call *call)
+{
+	struct store_network network;
+	int r = find_named(store, call, &network);
+
+	if (r == 0) {
+		r = api_may(call, network.org, ACTION_DEPLOY, "networks");
+		if (r == 0 && network.deleting)
+			r = why_set(&call->op.why, "network_deleting", "network", "network \"%s\" is being deleted", network.name);
+	} else if (r == E_REFUSED && !strcmp(call->op.why.code, "network_not_found")) {
+		r = store_network_create(store, &call->op, call->params[0], call->params[1], &network);
+		call->status = 201;
+	}
+	if (r == 0)
+		call->reply = network_json(&network);
+	return r;
+}
+
 static int delete(struct store *store, struct api_call *call)
 {
 	struct store_deletion deletion;
@@ -81,6 +126,7 @@ static const struct route_field fields[] = {
 	{ "name", FIELD_STR, 1, 63, true, "a DNS label" },
 	{ 0 },
 };
+static const struct route_field put_fields[] = { { 0 } }; /* a network has nothing but its name */
 
 const struct route api_network_routes[] = {
 	{ "GET", "/v1/networks", ROUTE_TOKEN, .reply = &network_shape, .list = true, .query = "org", .run = list, .help = "list networks" },
@@ -88,5 +134,7 @@ const struct route api_network_routes[] = {
 	{ "GET", "/v1/networks/{network}", ROUTE_TOKEN, .object = &network_shape, .current = show, .reply = &network_shape, .query = "org", .run = show, .help = "show a network: name, org/name or id" },
 	{ "DELETE", "/v1/networks/{network}", ROUTE_TOKEN, .object = &network_shape, .current = show, .reply = &shape_deletion, .write = true, .frees = true, .query = "org", .run = delete,
 	  .help = "delete a network with all that is in it" },
+	{ "PUT", "/v1/orgs/{org}/networks/{network}", ROUTE_TOKEN, .object = &network_shape, .current = show_named, .reply = &network_shape,
+	  .write = true, .fields = put_fields, .check = check_named, .run = put, .help = "create a network, unless it is there" },
 	{ 0 },
 };

@@ -10,7 +10,7 @@
 
 extern const struct route api_status_routes[], api_init_routes[], api_region_routes[], api_node_routes[], api_node_token_routes[],
 	api_org_routes[], api_network_routes[], api_app_routes[], api_instance_routes[], api_token_routes[], api_wait_routes[],
-	api_backup_routes[], api_peer_routes[], api_peer_move_routes[], api_ip_routes[], api_graphql_routes[], api_rule_routes[],
+	api_backup_routes[], api_peer_routes[], api_peer_put_routes[], api_peer_move_routes[], api_ip_routes[], api_graphql_routes[], api_rule_routes[],
 	api_access_routes[],
 	api_wire_guard_routes[],
 	api_audit_routes[];
@@ -31,6 +31,7 @@ json_t *api_peer_json(const struct store_peer *peer);
 /* A peer of the keys and names in `in` (the rest is filled in here), to be waited for. */
 int api_peer_make(struct store *store, struct api_call *call, struct store_peer_new *in, struct store_peer *ret_peer,
 		  char ret_warning[STORE_PEER_WARNING_SIZE]) MUST_CHECK;
+json_t *api_peer_warnings(const struct api_call *call, const struct store_peer *peer, const char *warning);
 bool api_peer_make_again(struct api_call *call); /* as route->again */
 int api_peer_parse_public(const struct api_call *call, const char *field, const char *text, uint8_t ret_key[32],
 			  struct why *why) MUST_CHECK;

@@ -3,6 +3,9 @@
 #include "controller/api/shape.h"
 #include "controller/store/store_org.h"
 
+#include <string.h>
+#include <strings.h>
+
 static const struct shape_field org_fields[] = {
 	{ "id", SHAPE_STR, 0, NULL, NULL },
 	{ "name", SHAPE_STR, 0, NULL, NULL },
@@ -115,6 +118,64 @@ static int update(struct store *store, struct api_call *call)
 	return r;
 }
 
+/* ---- PUT ---- */
+
+/* Of exactly this name: an id makes no org. */
+static int find_named(struct store *store, struct api_call *call, struct store_org *ret_org)
+{
+	int r = store_org_find(store, api_who(call), call->params[0], ret_org, &call->op.why);
+
+	if (r == 0 && strcasecmp(ret_org->name, call->params[0]) != 0)
+		return why_set(&call->op.why, "org_not_found", "org", "org \"%.63s\" does not exist", call->params[0]);
+	return r;
+}
+
+static int show_named(struct store *store, struct api_call *call)
+{
+	struct store_org org;
+	int r = find_named(store, call, &org);
+
+	if (r == 0)
+		call->reply = org_json(&org);
+	return r;
+}
+
+static int check_put(struct api_call *call, struct why *why)
+{
+	return name_check_org(call->params[0], why) ? E_REFUSED : check_change(call, why);
+}
+
+static bool changes(const struct store_org_change *change, const struct store_org *org)
+{
+	bool differs = (change->set_strict_region && change->strict_region != org->strict_region) ||
+		       (change->set_suspended && change->suspended != org->suspended);
+
+	for (int i = 0; i < QUOTA_KINDS; i++)
+		differs = differs || (change->set_quota[i] && change->quota[i] != org->quotas.limit[i]);
+	return differs;
+}
+
+static int put(struct store *store, struct api_call *call)
+{
+	struct store_org_change change;
+	struct store_org org;
+	int r = find_named(store, call, &org);
+
+	if (r == E_REFUSED && !strcmp(call->op.why.code, "org_not_found")) {
+		r = store_org_create(store, &call->op, call->params[0], &org);
+		call->status = 201;
+	} else if (r == 0 && org.deleting) {
+		r = why_set(&call->op.why, "org_deleting", "org", "org \"%s\" is being deleted", org.name);
+	}
+	if (r == 0)
+		r = parse_change(call, &change, &call->op.why);
+	if (r == 0 && changes(&change, &org))
+		r = store_org_update(store, &call->op, call->params[0], &change, &org);
+	if (r == 0)
+		call->reply = org_json(&org);
+	return r;
+}
+
 static int delete(struct store *store, struct api_call *call)
 {
 	struct store_deletion deletion;
@@ -145,5 +206,7 @@ const struct route api_org_routes[] = {
 	  .help = "change limits, suspend or resume" },
 	{ "DELETE", "/v1/orgs/{org}", ROUTE_TOKEN, .object = &org_shape, .current = show, .reply = &shape_deletion, .write = true, .frees = true, .run = delete,
 	  .help = "delete an organization with all that is in it" },
+	{ "PUT", "/v1/orgs/{org}", ROUTE_OPERATOR, .object = &org_shape, .current = show_named, .reply = &org_shape, .write = true,
+	  .fields = update_fields, .check = check_put, .run = put, .help = "create an organization or change it; what is left out stays" },
 	{ 0 },
 };

@@ -325,7 +325,7 @@ static void explain(const struct api_call *call, struct why *why)
 		 text);
 }
 
-static json_t *warnings_json(const struct api_call *call, const struct store_peer *peer, const char *warning)
+json_t *api_peer_warnings(const struct api_call *call, const struct store_peer *peer, const char *warning)
 {
 	char text[240];
 	json_t *list = json_array();
@@ -371,7 +371,7 @@ static int create(struct store *store, struct api_call *call)
 	crypto_wipe(in.preshared_key, sizeof in.preshared_key);
 	if (r == 0) {
 		call->reply = api_peer_json(&peer);
-		json_object_set_new(call->reply, "warnings", warnings_json(call, &peer, warning));
+		json_object_set_new(call->reply, "warnings", api_peer_warnings(call, &peer, warning));
 	}
 	return r;
 }

@@ -2,7 +2,9 @@
 #include "controller/api/api_nouns.h"
 #include "controller/api/shape.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct shape_field region_fields[] = {
 	{ "name", SHAPE_STR, 0, NULL, NULL },
@@ -97,6 +99,42 @@ static int update(struct store *store, struct api_call *call)
 	return r;
 }
 
+/* ---- PUT ---- */
+
+static int check_put(struct api_call *call, struct why *why)
+{
+	return name_check_region(call->params[0], why) ? E_REFUSED : check_place(call, why);
+}
+
+static bool changes(const struct store_region_new *in, const struct store_region *region)
+{
+	return (in->city && strcmp(in->city, region->city)) ||
+	       (in->has_place && (lround(in->latitude * 1e6) != region->latitude_udeg || lround(in->longitude * 1e6) != region->longitude_udeg));
+}
+
+static int put(struct store *store, struct api_call *call)
+{
+	struct store_region_new in = input(call);
+	struct store_region region;
+	char is[8], given[8];
+	int r = store_region_find(store, api_who(call), call->params[0], &region, &call->op.why);
+
+	in.name = call->params[0];
+	if (r == E_REFUSED && !strcmp(call->op.why.code, "region_not_found")) {
+		r = store_region_create(store, &call->op, &in, &region);
+		call->status = 201;
+	} else if (r == 0 && in.locator && in.locator != region.locator) {
+		snprintf(is, sizeof is, "%04x", region.locator);
+		snprintf(given, sizeof given, "%04x", in.locator);
+		r = api_immutable(call, "locator", is, given);
+	} else if (r == 0 && changes(&in, &region)) {
+		r = store_region_update(store, &call->op, call->params[0], &in, &region);
+	}
+	if (r == 0)
+		call->reply = api_region_json(&region);
+	return r;
+}
+
 static int delete(struct store *store, struct api_call *call)
 {
 	int r = store_region_delete(store, &call->op, call->params[0]);
@@ -112,6 +150,13 @@ static const struct route_field create_fields[] = {
 	{ "latitude", FIELD_NUM, -90, 90, false, "degrees north; from the built-in list if absent" },
 	{ "longitude", FIELD_NUM, -180, 180, false, "degrees east; from the built-in list if absent" },
 	{ "locator", FIELD_INT, 0xA000, 0xAFFF, false, "its 16 bits in every address; computed from the place if absent" },
+	{ 0 },
+};
+static const struct route_field put_fields[] = {
+	{ "city", FIELD_STR, 1, 63, false, "for people; from the built-in list if absent" },
+	{ "latitude", FIELD_NUM, -90, 90, false, "degrees north; from the built-in list if absent" },
+	{ "longitude", FIELD_NUM, -180, 180, false, "degrees east; from the built-in list if absent" },
+	{ "locator", FIELD_INT, 0xA000, 0xAFFF, false, "its 16 bits in every address, for ever; computed from the place if absent" },
 	{ 0 },
 };
 static const struct route_field update_fields[] = {
@@ -130,5 +175,7 @@ const struct route api_region_routes[] = {
 	  .help = "change the city or place of a region" },
 	{ "DELETE", "/v1/regions/{region}", ROUTE_OPERATOR, .object = &api_region_shape, .current = show, .reply = &gone_shape, .write = true, .frees = true, .run = delete,
 	  .help = "delete a region that has no nodes" },
+	{ "PUT", "/v1/regions/{region}", ROUTE_OPERATOR, .object = &api_region_shape, .current = show, .reply = &api_region_shape, .write = true,
+	  .fields = put_fields, .check = check_put, .run = put, .help = "create a region or change it; what is left out stays" },
 	{ 0 },
 };

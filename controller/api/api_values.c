@@ -71,6 +71,19 @@ int api_check_word(const struct api_call *call, const char *name, const char *co
 	return !value ? 0 : why_set(why, "value_invalid", name, "query parameter \"%s\" is \"%.30s\": it can be %s", name, value, list);
 }
 
+int api_may(struct api_call *call, const uint8_t org[ID_LEN], enum principal_action action, const char *noun)
+{
+	if (principal_may(api_who(call), org, action))
+		return 0;
+	return why_set(&call->op.why, "forbidden", "", "this token may not change %s", noun);
+}
+
+int api_immutable(struct api_call *call, const char *field_name, const char *is, const char *given)
+{
+	return why_set(&call->op.why, "field_immutable", field_name,
+		       "field \"%s\" is \"%.60s\" and cannot become \"%.60s\": it is given once, when the object is made", field_name, is, given);
+}
+
 bool api_query_true(const struct api_call *call, const char *name)
 {
 	const char *text = api_query(call, name);

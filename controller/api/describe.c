@@ -164,6 +164,8 @@ static json_t *describe_responses(const struct route *r, json_t *schemas)
 		json_object_set_new(responses, status, json_pack("{s:s}", "description", "good"));
 	if (schema && r->write && r->success == 201)
 		json_object_set_new(responses, "200", described("nothing was made: a dry run, or it was there", "application/json", json_incref(schema)));
+	if (schema && !strcmp(r->method, "PUT"))
+		json_object_set_new(responses, "201", described("it was made", "application/json", json_incref(schema)));
 	if (schema && (r->write || r->waits))
 		json_object_set_new(responses, "202", described("done, but not applied everywhere when the time was up", "application/json",
 								json_incref(schema)));

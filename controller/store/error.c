@@ -79,6 +79,7 @@ static const struct error_code table[] = {
 	{ "request_in_flight", CONFLICT, "wait for its reply, or ask again in a second" },
 	{ "reply_not_kept", CONFLICT, "the request was done: look at what it made instead of sending it again" },
 	{ "idempotency_mismatch", 422, 1, "a new request needs a new Idempotency-Key" },
+	{ "field_immutable", CONFLICT, "leave it out, or delete the object and make another" },
 	{ "precondition_failed", 412, 1, "look at what is there now, and change that" },
 	{ "org_missing", INVALID, "give --org" },
 	{ "not_offered", 422, 1, "" },

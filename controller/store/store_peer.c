@@ -256,6 +256,21 @@ int store_peer_update(struct store *store, struct op *op, const char *org_ref, c
 	return r;
 }
 
+int store_peer_same_preshared(struct store *store, const uint8_t id[ID_LEN], const uint8_t *preshared_key, bool *ret_same)
+{
+	CLEAN_STATEMENT struct statement *st = NULL;
+	const void *key;
+	size_t n;
+	int r = sql_query(store, &st, "SELECT preshared_key FROM peer_key WHERE peer = ?1", "d", id);
+
+	*ret_same = false;
+	if (r == 0 && sql_next(st, &r)) {
+		key = driver_blob(st, 0, &n);
+		*ret_same = preshared_key ? n == CRYPTO_KEY_LEN && crypto_equal(key, preshared_key, CRYPTO_KEY_LEN) : n == 0;
+	}
+	return r;
+}
+
 int store_peer_rekey(struct store *store, struct op *op, const char *org_ref, const char *ref, const uint8_t public_key[32],
 		     const uint8_t *preshared_key, struct store_peer *ret_peer)
 {

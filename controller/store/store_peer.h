@@ -74,6 +74,8 @@ int store_peer_update(struct store *store, struct op *op, const char *org_ref, c
 /* Keeps name, address and gateway. preshared_key NULL: it has none from now on. */
 int store_peer_rekey(struct store *store, struct op *op, const char *org_ref, const char *ref, const uint8_t public_key[32],
 		     const uint8_t *preshared_key, struct store_peer *ret_peer) MUST_CHECK;
+/* Is this its preshared key (NULL: has it none)? In constant time. */
+int store_peer_same_preshared(struct store *store, const uint8_t id[ID_LEN], const uint8_t *preshared_key, bool *ret_same) MUST_CHECK;
 int store_peer_delete(struct store *store, struct op *op, const char *org_ref, const char *ref, struct store_peer *ret_peer) MUST_CHECK;
 
 /* Those that were never used, of one org, at most STORE_PEER_PRUNE_MAX; each is told. *ret_more: there are others. */

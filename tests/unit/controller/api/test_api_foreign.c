@@ -82,7 +82,9 @@ static void make_target(const struct api_fixture *f, const struct route *r, cons
 
 		snprintf(param, sizeof param, "%.*s", (int)strcspn(open + 1, "}"), open + 1);
 		if (p != r->pattern)
-			name = namings(f, param, names) ? names[0].there : "x";
+			name = !strncmp(r->pattern, "/v1/orgs/{org}/", 15) ? "fresh" /* what is made by its name */ :
+			       namings(f, param, names)			    ? names[0].there :
+										     "x";
 		at += (size_t)snprintf(ret + at, size - at, "%.*s%s", (int)(open - p), p, name);
 	}
 	snprintf(ret + at, size - at, "%s%s", p, query);
@@ -330,6 +332,8 @@ static void a_path_with_what_is_no_name_is_refused_on_every_route(void **state)
 			struct client_reply reply;
 			char target[256];
 
+			if (!strcmp(r->method, "PUT") && !strcmp(r->pattern, "/v1/orgs/{org}") && !strcmp(wrong[i], "vms"))
+				continue; /* is a name for an org, which stands in no DNS name */
 			f->base->time.now_ms += 1000;
 			make_target(f, r, wrong[i], "", target, sizeof target);
 			reply = ask(f, r->method, target, f->operator_token, body);
