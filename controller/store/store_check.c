@@ -12,26 +12,36 @@
 /* What a right store gives 0 for; one read transaction around all of them. */
 static const struct {
 	const char *sql, *finding;
+	int since; /* schema: an older store, as a backup is one, has no such table */
 } rules[] = {
-	{ "SELECT count(*) <> coalesce(max(v), 0) OR coalesce(min(v), 1) <> 1 FROM log", "its log has a gap" },
-	{ "SELECT coalesce((SELECT max(v) FROM log), 0) <> (SELECT v FROM meta)", "its log does not end at its counter" },
+	{ "SELECT count(*) <> coalesce(max(v), 0) OR coalesce(min(v), 1) <> 1 FROM log", "its log has a gap", 0 },
+	{ "SELECT coalesce((SELECT max(v) FROM log), 0) <> (SELECT v FROM meta)", "its log does not end at its counter", 0 },
 	/* each current record is a row of the log, byte by byte ... */
 	{ "SELECT count(*) FROM record r LEFT JOIN log l ON l.v = r.v WHERE l.v IS NULL OR l.deleted <> 0 OR l.kind <> r.kind "
 	  "OR l.key <> r.key OR l.network <> r.network OR l.node <> r.node OR l.body IS NOT r.body",
-	  "a record is not what the log says" },
+	  "a record is not what the log says", 0 },
 	/* ... the newest of its key, and none is missing */
 	{ "SELECT (SELECT count(*) FROM (SELECT max(v) AS v FROM log GROUP BY kind, key) m JOIN log l ON l.v = m.v WHERE l.deleted = 0) "
 	  "<> (SELECT count(*) FROM record)",
-	  "records are missing, or deleted ones are there" },
-	{ "SELECT count(*) FROM (SELECT v FROM record EXCEPT SELECT max(v) FROM log GROUP BY kind, key)", "a record is not the newest of the log" },
+	  "records are missing, or deleted ones are there", 0 },
+	{ "SELECT count(*) FROM (SELECT v FROM record EXCEPT SELECT max(v) FROM log GROUP BY kind, key)", "a record is not the newest of the log", 0 },
 	/* the tables and the records speak of the same things */
-	{ "SELECT count(*) FROM instance i WHERE NOT EXISTS (SELECT 1 FROM record r WHERE r.v = i.v)", "an instance has no record" },
+	{ "SELECT count(*) FROM instance i WHERE NOT EXISTS (SELECT 1 FROM record r WHERE r.v = i.v)", "an instance has no record", 0 },
 	{ "SELECT (SELECT count(*) FROM flycast) <> (SELECT count(*) FROM record WHERE kind = 11) OR EXISTS (SELECT 1 FROM flycast f "
-	  "WHERE NOT EXISTS (SELECT 1 FROM record r WHERE r.kind = 11 AND r.key = f.id))", "addresses and their records differ" },
-	{ "SELECT count(*) FROM peer p WHERE NOT EXISTS (SELECT 1 FROM record r WHERE r.kind = 7 AND r.key = p.id)", "a peer has no record" },
-	{ "SELECT count(*) FROM peer p WHERE NOT EXISTS (SELECT 1 FROM peer_key k WHERE k.peer = p.id)", "a peer has no key" },
+	  "WHERE NOT EXISTS (SELECT 1 FROM record r WHERE r.kind = 11 AND r.key = f.id))", "addresses and their records differ", 7 },
+	{ "SELECT count(*) FROM peer p WHERE NOT EXISTS (SELECT 1 FROM record r WHERE r.kind = 7 AND r.key = p.id)", "a peer has no record", 0 },
+	{ "SELECT count(*) FROM record r WHERE r.kind = 9 AND NOT EXISTS (SELECT 1 FROM rule x WHERE x.id = substr(r.key, 1, 8) AND x.state = 3 "
+	  "AND r.network IN (x.from_network, x.to_network))",
+	  "a peering rule is in force that nobody agreed to", 6 },
+	{ "SELECT count(*) FROM rule x JOIN org f ON f.id = x.from_org JOIN org t ON t.id = x.to_org WHERE x.state = 3 AND f.suspended = 0 AND "
+	  "t.suspended = 0 AND (SELECT count(*) FROM record r WHERE r.kind = 9 AND substr(r.key, 1, 8) = x.id) <> 2",
+	  "a peering rule has no records", 6 },
+	{ "SELECT count(*) FROM rule x JOIN instance i ON (i.app = x.to_app OR i.app = x.from_app OR (x.from_app IS NULL AND i.network = "
+	  "x.from_network)) WHERE x.state = 3 AND NOT EXISTS (SELECT 1 FROM record r WHERE r.kind = 10 AND r.key = CAST(x.id || i.id AS BLOB))",
+	  "an instance of a peering rule has no record at the other end", 6 },
+	{ "SELECT count(*) FROM peer p WHERE NOT EXISTS (SELECT 1 FROM peer_key k WHERE k.peer = p.id)", "a peer has no key", 0 },
 	{ "SELECT count(*) FROM record r WHERE r.kind IN (7, 8) AND NOT EXISTS (SELECT 1 FROM peer p WHERE p.id = substr(r.key, 1, 8))",
-	  "there is a record of a peer that is not there" },
+	  "there is a record of a peer that is not there", 0 },
 };
 
 static int apply_rule(struct store *store, size_t i, struct why *why)
@@ -126,7 +136,7 @@ static int look(const char *path, bool still, bool deep, struct store_summary *r
 	if (r == 0 && deep)
 		r = driver_check_all(store.driver, why);
 	for (size_t i = 0; r == 0 && deep && i < ARRAY_LEN(rules); i++)
-		r = apply_rule(&store, i, why);
+		r = rules[i].since <= ret_summary->schema ? apply_rule(&store, i, why) : 0;
 	if (r == 0 && deep)
 		r = check_audit(&store, why);
 	driver_close(store.driver);

@@ -88,17 +88,21 @@ static void a_network_without_a_rule_has_no_member(void **state)
 static void both_ends_of_a_rule_are_members_and_nobody_else(void **state)
 {
 	struct replica *r = made_replica();
-	struct made *m = made_delta(20, 23);
-	struct rule_record rule = outgoing(rule_a, MADE_NET, NET3, "dbdb");
+	struct made *m = made_delta(20, 25);
+	struct rule_record rule = outgoing(rule_a, MADE_NET, NET3, "dbdb"), ended = outgoing(rule_b, MADE_NET, NET3, "dbdb");
+	struct instance_record other = made_instance_record(MADE_NET, MADE_HOST, 9);
 
 	(void)state;
+	memcpy(other.app, made_app_record(MADE_NET, "more").id, sizeof other.app);
 	put_rule(m, 21, rule);
 	put_far(m, 22, &rule, rule.far_app, MADE_HOST3, 33);
 	put_far(m, 23, &rule, rule.app, MADE_HOST3, 34); /* of an app that the rule does not name */
+	put_far(m, 24, &ended, ended.far_app, MADE_HOST3, 35); /* of a rule that is not here */
+	made_instance(m, 25, &other); /* of our own, of an app that has no part */
 	made_take(r, m, 0);
 	assert_string_equal(wanted(r), "1w>3dbdb 1/7/1w 1/8/2w 3/9/33d ");
-	m = made_delta(23, 24);
-	made_tombstone(m, rule_envelope(rule_a, MADE_NET), 24); /* what is left of it says nothing */
+	m = made_delta(25, 26);
+	made_tombstone(m, rule_envelope(rule_a, MADE_NET), 26); /* what is left of it says nothing */
 	made_take(r, m, 0);
 	assert_string_equal(wanted(r), "");
 	made_replica_free(r);

@@ -2,6 +2,7 @@
  * nobody what exists. */
 #include "tests/unit/controller/store/store_fixture.h"
 
+#include "controller/store/store_check.h"
 #include "controller/store/store_rule.h"
 
 struct world {
@@ -396,7 +397,20 @@ static void a_list_shows_what_its_reader_may_see(void **state)
 	}
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+/* Whatever a test did, tables and records speak of the same rules. */
+static int check_and_teardown(void **state)
+{
+	struct fixture *f = *state;
+	struct store_summary summary;
+	struct why why = { 0 };
+
+	if (store_check(f->path, false, &summary, &why) != 0)
+		print_error("%s\n", why.text);
+	assert_string_equal(why.text, "");
+	return fixture_teardown(state);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, check_and_teardown)
 
 int main(void)
 {
