@@ -148,6 +148,21 @@ static const struct shape_field apps_fields[] = {
 };
 const struct shape flaps_apps_shape = { "AppsOfOrg", false, apps_fields };
 
+static const struct shape_field ip_fields[] = {
+	{ "id", SHAPE_STR, 0, NULL, NULL },
+	{ "ip", SHAPE_STR, 0, NULL, "fdaa:<network>:0:1::N" },
+	{ "region", SHAPE_STR, 0, NULL, "global" },
+	{ "service_name", SHAPE_STR, 0, NULL, "empty" },
+	{ "shared", SHAPE_BOOL, 0, NULL, "false" },
+	{ "created_at", SHAPE_TIME, 0, NULL, NULL },
+	{ "network", SHAPE_STR, 0, NULL, "in which it is" },
+	{ "note", SHAPE_STR, 0, NULL, "that nothing answers there yet" },
+	{ 0 },
+};
+const struct shape flaps_ip_shape = { "AppIp", false, ip_fields };
+static const struct shape_field ips_fields[] = { { "ips", SHAPE_LIST, 0, &flaps_ip_shape, NULL }, { 0 } };
+const struct shape flaps_ips_shape = { "AppIps", false, ips_fields };
+
 static const struct shape_field error_fields[] = {
 	{ "error", SHAPE_STR, 0, NULL, "for people" },
 	{ "status", SHAPE_STR, 0, NULL, "name_taken, insufficient_capacity or unknown" },

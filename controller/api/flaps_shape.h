@@ -3,7 +3,8 @@
 #include "controller/api/shape.h"
 
 extern const struct shape flaps_machine_shape, flaps_event_shape, flaps_ok_shape, flaps_lease_shape, flaps_metadata_shape,
-	flaps_regions_shape, flaps_org_shape, flaps_orgs_shape, flaps_build_shape, flaps_apps_shape, flaps_app_org_shape, flaps_error_shape;
+	flaps_regions_shape, flaps_org_shape, flaps_orgs_shape, flaps_build_shape, flaps_apps_shape, flaps_app_org_shape, flaps_error_shape,
+	flaps_ip_shape, flaps_ips_shape;
 
 /* The rows that an app has beside ours. */
 #define FLAPS_APP_FIELDS                                                                                             \

@@ -283,6 +283,8 @@ static const struct {
 	{ "DELETE", "/v1/apps/{app}", "/v1/apps/shop?org=acme", NULL },
 	{ "POST", "/v1/apps/{app}/machines", "/v1/apps/web/machines", "{\"config\":{\"image\":\"nginx\"}}" },
 	{ "DELETE", "/v1/apps/{app}/machines/{instance}", "/v1/apps/web/machines/$?kill=true", NULL },
+	{ "POST", "/v1/apps/{app}/ip_assignments", "/v1/apps/web/ip_assignments", "{\"type\":\"private_v6\"}" },
+	{ "DELETE", "/v1/apps/{app}/ip_assignments/{ip}", "/v1/apps/web/ip_assignments/$", NULL },
 	{ "POST", "/v1/apps/{app}/machines/{instance}", "/v1/apps/web/machines/@", "{\"config\":{\"image\":\"nginx\"}}" },
 	{ "POST", "/v1/apps/{app}/machines/{instance}/stop", "/v1/apps/web/machines/@/stop", NULL },
 	{ "POST", "/v1/apps/{app}/machines/{instance}/start", "/v1/apps/web/machines/@/start", NULL },

@@ -510,6 +510,33 @@ static void metadata_is_read_and_written_one_key_at_a_time(void **state)
 	fly_refused(f, "POST", below(&m, "/metadata/a"), NULL, "{\"value\":\"x\",\"other\":1}", 400, "field_unknown", "other");
 }
 
+/* ---- addresses ---- */
+
+static void an_address_is_reserved_listed_and_released(void **state)
+{
+	struct api_fixture *f = *state;
+	struct client_reply r = fly_good(f, "POST", "/v1/apps/web/ip_assignments",
+					 "{\"type\":\"private_v6\",\"region\":\"\",\"org_slug\":\"\",\"network\":\"\",\"service_name\":\"\"}");
+	char path[128];
+
+	fly_types(r.json, "ip:s region:s service_name:s shared:b created_at:t");
+	assert_ptr_equal(strstr(fly_text(&r, "ip"), "fdaa:"), fly_text(&r, "ip"));
+	snprintf(path, sizeof path, "/v1/apps/web/ip_assignments/%s", fly_text(&r, "ip"));
+	client_reply_deinit(&r);
+	r = fly_good(f, "GET", "/v1/apps/web/ip_assignments", NULL);
+	fly_types(r.json, "ips:a ips.0.ip:s");
+	client_reply_deinit(&r);
+	r = fly_with(f, "DELETE", path, f->globex, NULL, NULL);
+	assert_int_equal(r.status, 404);
+	client_reply_deinit(&r);
+	r = fly_good(f, "DELETE", path, NULL);
+	client_reply_deinit(&r);
+	fly_refused(f, "DELETE", path, NULL, NULL, 404, "ip_not_found", "");
+	fly_refused(f, "POST", "/v1/apps/web/ip_assignments", NULL, "{\"type\":\"v4\"}", 422, "not_offered", "no addresses of type \"v4\"");
+	fly_refused(f, "POST", "/v1/apps/web/ip_assignments", NULL, "{\"type\":\"private_v6\",\"network\":\"globex/default\"}", 404,
+		    "org_not_found", "globex");
+}
+
 /* ---- the platform ---- */
 
 static void regions_organizations_and_builds_have_flys_form(void **state)
@@ -705,6 +732,7 @@ int main(void)
 		TEST(a_lease_ends_with_its_time_and_with_its_machine),
 		TEST(a_machine_may_be_made_with_its_lease),
 		TEST(metadata_is_read_and_written_one_key_at_a_time),
+		TEST(an_address_is_reserved_listed_and_released),
 		TEST(regions_organizations_and_builds_have_flys_form),
 		TEST(what_is_not_offered_is_named_in_a_sentence),
 		TEST(configurations_that_cannot_be_are_refused_by_field),
