@@ -123,7 +123,9 @@ static void refuse_like(struct api_call *call, unsigned status, const struct why
 	if (manner_of(call)) {
 		json_t *body = manner_of(call)->refusal(call, why, &status);
 
-		http_reply_json(call->request, status, like.v, body);
+		like.status = status;
+		like.authenticate = like.authenticate && status == 401;
+		http_reply_document(call->request, &like, body);
 		call_free(call);
 		return;
 	}

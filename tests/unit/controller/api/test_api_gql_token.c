@@ -312,6 +312,34 @@ static void a_gateway_that_does_not_fit_the_clients_file_is_refused(void **state
 	}
 }
 
+/* Whatever the manner of the body, the headers are those of every refusal. */
+static void a_client_that_asks_too_often_is_told_when_to_come_back(void **state)
+{
+	struct api_fixture *f = *state;
+	char wrong[TOKEN_TEXT_SIZE];
+	struct client_reply r;
+
+	strcpy(wrong, f->acme);
+	wrong[TOKEN_TEXT_SIZE - 2] ^= 1;
+	r = ask(f, "POST", PEERS, wrong, "{\"name\":\"a\",\"pubkey\":\"" KEY_A "\"}");
+
+	assert_int_equal(r.status, 401);
+	assert_non_null(strcasestr(r.head, "\r\nWWW-Authenticate: "));
+	for (int i = 0; i < 100 && r.status == 401; i++) {
+		client_reply_deinit(&r);
+		r = ask(f, "POST", PEERS, wrong, "{\"name\":\"a\",\"pubkey\":\"" KEY_A "\"}");
+	}
+	assert_int_equal(r.status, 429);
+	assert_string_equal(client_error_code(&r), "rate_limited");
+	assert_non_null(strcasestr(r.head, "\r\nRetry-After: "));
+	client_reply_deinit(&r);
+	r = gql(f, wrong, "{viewer{__typename}}", NULL);
+	assert_non_null(strstr(r.body, "RATE_LIMITED"));
+	assert_non_null(strcasestr(r.head, "\r\nRetry-After: "));
+	assert_null(strcasestr(r.head, "\r\nWWW-Authenticate: ")); /* with status 200 */
+	client_reply_deinit(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +350,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(its_holder_makes_a_peer_and_gives_it_another_key, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(a_delegated_token_touches_only_what_was_made_with_it, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(a_gateway_that_does_not_fit_the_clients_file_is_refused, api_setup, api_teardown),
+		cmocka_unit_test_setup_teardown(a_client_that_asks_too_often_is_told_when_to_come_back, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(every_refusal_is_json_with_a_sentence, api_setup, api_teardown),
 	};
 
