@@ -152,7 +152,7 @@ static json_t *reply_schema(const struct route *r, json_t *schemas)
 static json_t *describe_responses(const struct route *r, json_t *schemas)
 {
 	json_t *responses = json_object(), *schema = reply_schema(r, schemas);
-	const struct shape *error = r->error || r->manner ? r->error : &shape_error;
+	const struct shape *error = r->error ? r->error : r->manner ? r->reply : &shape_error;
 	char status[12];
 
 	snprintf(status, sizeof status, "%u", r->success ? r->success : 200);
