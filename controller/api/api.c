@@ -4,6 +4,7 @@
 #include "controller/api/api_match.h"
 #include "controller/api/api_retry.h"
 #include "controller/api/flaps.h"
+#include "controller/api/event_stream.h"
 #include "controller/graphql/graphql.h"
 
 #include "controller/store/error.h"
@@ -23,6 +24,7 @@ struct api {
 	size_t n_waits;
 	struct map retries; /* calls with an Idempotency-Key that are under way, by retry.id */
 	struct shares shares;
+	struct event_streams streams;
 	struct http_stats stats;
 };
 
@@ -40,6 +42,8 @@ int api_new(const struct api_env *env, struct api **ret_api)
 		free(api);
 		return r;
 	}
+	event_streams_init(&api->streams, &api->env);
+	api->stats.streams = &api->streams.stats;
 	*ret_api = api;
 	return 0;
 }
@@ -47,6 +51,7 @@ int api_new(const struct api_env *env, struct api **ret_api)
 struct api *api_free(struct api *api)
 {
 	if (api) {
+		event_streams_deinit(&api->streams);
 		auth_free(api->auth);
 		shares_deinit(&api->shares);
 		http_stats_deinit(&api->stats);
@@ -74,6 +79,7 @@ void api_set_server(struct api *api, const struct http_server *server)
 void api_note_record(struct api *api, const struct record *record)
 {
 	auth_note_record(api->auth, record);
+	event_streams_note_record(&api->streams, record);
 }
 
 static uint64_t head(const struct api *api)
@@ -212,6 +218,12 @@ void api_end(struct api_call *call, int result)
 		refuse_error(call, result);
 	else
 		succeed(call, call->route->success ? call->route->success : 200);
+}
+
+void api_end_as_stream(struct api_call *call)
+{
+	note(call->api, call->route, call->request, 200);
+	call_free(call);
 }
 
 static void put_to_store(struct api_call *call);
@@ -533,6 +545,11 @@ static void go_on(struct api_call *call)
 {
 	struct why why;
 
+	if (call->route->streams && call->request->wants_events) {
+		if (event_stream_start(&call->api->streams, call, &why))
+			refuse(call, &why);
+		return;
+	}
 	if (call->route->start) {
 		start_long(call);
 		return;

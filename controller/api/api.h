@@ -71,6 +71,8 @@ void api_set_server(struct api *api, const struct http_server *server); /* for i
 
 /* The end of what route->start began: result as of an op, with call->reply, or the reason in call->op.why. */
 void api_end(struct api_call *call, int result);
+/* Its request is answered by a stream: the call is gone, and nothing was sent. */
+void api_end_as_stream(struct api_call *call);
 
 /* Of a good reply, as things stand. */
 unsigned api_success_status(const struct api_call *call);

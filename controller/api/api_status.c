@@ -1,5 +1,6 @@
 /* api_status - how the whole is doing, from memory alone: it answers while the store is busy. */
 #include "controller/api/api_nouns.h"
+#include "controller/api/event_stream.h"
 #include "controller/api/shape.h"
 #include "controller/store/backup.h"
 #include "controller/nodes/events.h"
@@ -285,6 +286,21 @@ static int events(struct api_call *call, struct why *why)
 	return 0;
 }
 
+static int check_events(struct api_call *call, struct why *why)
+{
+	static const char *const streams_only[] = { "since", "org" };
+
+	if (call->request->wants_events)
+		return event_stream_check(call, why);
+	if (!principal_is_operator(api_who(call)))
+		return why_set(why, "forbidden", "", "only operators may do this; customers follow with Accept: text/event-stream");
+	for (size_t i = 0; i < ARRAY_LEN(streams_only); i++)
+		if (api_query(call, streams_only[i]))
+			return why_set(why, "field_unknown", streams_only[i], "query parameter \"%s\" is for Accept: text/event-stream",
+				       streams_only[i]);
+	return 0;
+}
+
 static int version(struct api_call *call, struct why *why)
 {
 	(void)why;
@@ -334,8 +350,10 @@ static int metrics(struct api_call *call, struct why *why)
 }
 
 const struct route api_status_routes[] = {
-	{ "GET", "/v1/events", ROUTE_OPERATOR, .reply = &events_shape, .watch = true, .watch_events = true, .answer = events,
-	  .help = "what happened lately: changes, nodes that came or went, what they could not apply" },
+	{ "GET", "/v1/events", ROUTE_TOKEN, .reply = &events_shape, .watch = true, .watch_events = true, .streams = true, .query = "since org",
+	  .check = check_events, .answer = events,
+	  .help = "what happened lately, for operators: changes, nodes that came or went, what they could not apply. With Accept: "
+		  "text/event-stream, for everybody: every change as it is committed, from Last-Event-ID or since on" },
 	{ "GET", "/v1/status", ROUTE_OPERATOR, .reply = &status_shape, .watch = true, .answer = status, .help = "every node: what it holds and how far behind it is" },
 	{ "GET", "/metrics", ROUTE_NEAR, .text_type = METRIC_CONTENT_TYPE, .answer = metrics, .help = "Prometheus text format: the controller and every node" },
 	{ "GET", "/v1/whoami", ROUTE_TOKEN, .reply = &whoami_shape, .answer = whoami, .help = "what the token stands for" },

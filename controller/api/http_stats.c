@@ -1,6 +1,7 @@
 /* http_stats - see http_stats.h. */
 #include "controller/api/http_stats.h"
 
+#include "controller/api/event_stream.h"
 #include "controller/api/route.h"
 #include "controller/http/http.h"
 #include "controller/http/http_tls.h"
@@ -111,4 +112,29 @@ void http_stats_write_limited(const struct http_stats *s, struct metric_out *out
 		metric_count(out, http_server_counts(s->server).limited, METRIC_LABELS("address"));
 	metric_count(out, s->limited_tokens, METRIC_LABELS("token"));
 	metric_count(out, s->limited_shares, METRIC_LABELS("organization"));
+}
+
+void http_stats_write_streams(const struct http_stats *s, struct metric_out *out)
+{
+	if (s->streams)
+		metric_count(out, s->streams->now, METRIC_NONE);
+}
+
+void http_stats_write_streams_ended(const struct http_stats *s, struct metric_out *out)
+{
+	const struct event_stream_stats *e = s->streams;
+
+	if (!e)
+		return;
+	metric_count(out, e->ended_client, METRIC_LABELS("client"));
+	metric_count(out, e->ended_slow, METRIC_LABELS("slow"));
+	metric_count(out, e->ended_revoked, METRIC_LABELS("revoked"));
+	metric_count(out, e->ended_expired, METRIC_LABELS("expired"));
+	metric_count(out, e->ended_stopped, METRIC_LABELS("stopped"));
+}
+
+void http_stats_write_events(const struct http_stats *s, struct metric_out *out)
+{
+	if (s->streams)
+		metric_count(out, s->streams->sent, METRIC_NONE);
 }

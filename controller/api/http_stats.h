@@ -6,7 +6,9 @@
 struct route;
 struct http_tls;
 struct http_server;
+struct event_stream_stats;
 struct http_stats {
+	const struct event_stream_stats *streams; /* NULL: none */
 	const struct http_tls *tls; /* NULL: no https */
 	const struct http_server *server; /* NULL: not known yet */
 	uint64_t limited_tokens, limited_shares;
@@ -21,5 +23,8 @@ void http_stats_write_times(const struct http_stats *s, struct metric_out *out);
 void http_stats_write_connections(const struct http_stats *s, struct metric_out *out);
 void http_stats_write_closed(const struct http_stats *s, struct metric_out *out);  /* label reason */
 void http_stats_write_limited(const struct http_stats *s, struct metric_out *out); /* label what */
+void http_stats_write_streams(const struct http_stats *s, struct metric_out *out);       /* how many there are */
+void http_stats_write_streams_ended(const struct http_stats *s, struct metric_out *out); /* label reason */
+void http_stats_write_events(const struct http_stats *s, struct metric_out *out);        /* that were sent */
 void http_stats_write_expiry(const struct http_stats *s, struct metric_out *out);
 void http_stats_write_reloads(const struct http_stats *s, struct metric_out *out); /* label result */

@@ -56,6 +56,7 @@ struct route {
 	bool list;  /* takes after, limit, prefix */
 	bool watch; /* takes after (a revision) and timeout: answered once there is something newer */
 	bool watch_events; /* ... an event, not only another state */
+	bool streams; /* with Accept: text/event-stream it is answered by server-sent events */
 	bool frees; /* a delete: allowed on a full disk */
 	bool secret; /* its reply holds what is shown once: it is not kept for Idempotency-Key */
 	bool drops;   /* any body is taken (its size is the server's business) and not looked at */

@@ -54,6 +54,7 @@ static void sweep(struct loop_timer *timer)
 	for (struct http_connection *c = set->all; c; c = c->next)
 		if (c->deadline_ms <= now) {
 			set->counts.late++;
+			c->late = true;
 			close_it(c);
 		}
 	if (set->all)

@@ -17,6 +17,7 @@ struct http_connection {
 	void *listener;                         /* the owner's */
 	int fd;
 	uint64_t deadline_ms;
+	bool late; /* closed because that had passed */
 	bool waits, local;
 	bool local_operator;
 	uid_t uid;

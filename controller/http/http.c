@@ -68,16 +68,21 @@ static void exchange_completed(void *cls, struct MHD_Connection *mhd, void **con
 {
 	struct listener *listener = cls;
 	struct exchange *x = *con_cls;
+	bool slow;
 
 	(void)mhd;
 	(void)code;
 	if (!x)
 		return;
 	*con_cls = NULL;
+	slow = x->connection && x->connection->late;
 	if (x->connection)
 		http_connection_waits(&listener->server->connections, x->connection, listener->server->config.idle_ms);
 	x->mhd = NULL;
 	x->connection = NULL;
+	x->suspended = false;
+	if (x->stream.read)
+		x->stream.closed(x->stream.ctx, slow);
 	if (!x->with_handler)
 		http_exchange_free(x);
 }
@@ -148,6 +153,7 @@ static void begin(struct exchange *x, const char *method)
 	snprintf(x->request.method, sizeof x->request.method, "%s", method);
 	MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, note_header, &head);
 	x->request.forwarded = head.forwards != 0;
+	x->request.wants_events = head.wants_events;
 	x->request.chunked_or_length = head.encodings || (head.length && strcmp(head.length, "0"));
 	status = judge_head(x, &head);
 	if (status) {
@@ -163,7 +169,8 @@ static void begin(struct exchange *x, const char *method)
 	x->request.flyctl = head.flyctl;
 	if (head.authorization)
 		x->request.authorization = strdup(head.authorization);
-	if (!keep_header(head.idempotency_key, &x->request.idempotency_key) || !keep_header(head.if_match, &x->request.if_match) ||
+	if (!keep_header(head.last_event_id, &x->request.last_event_id) ||
+	    !keep_header(head.idempotency_key, &x->request.idempotency_key) || !keep_header(head.if_match, &x->request.if_match) ||
 	    !keep_header(head.if_none_match, &x->request.if_none_match) ||
 	    !keep_header(head.lease_nonce, &x->request.lease_nonce)) { /* a condition that is lost would be one that holds */
 		why_set(&x->why, "unavailable", "", "no memory");
@@ -450,6 +457,7 @@ static void set_defaults(struct http_config *c)
 	c->header_ms = c->header_ms ? c->header_ms : 10000;
 	c->body_ms = c->body_ms ? c->body_ms : 30000;
 	c->idle_ms = c->idle_ms ? c->idle_ms : 75000;
+	c->stream_ms = c->stream_ms ? c->stream_ms : 30000;
 	c->body_max = c->body_max ? c->body_max : HTTP_BODY_MAX;
 	c->bodies_max = c->bodies_max ? c->bodies_max : 64u << 20;
 }
@@ -509,11 +517,16 @@ struct http_server *http_server_free(struct http_server *server)
 		return NULL;
 	server->stopping = true;
 	for (struct exchange *x = server->exchanges; x; x = x->next)
-		if (x->suspended)
+		if (x->stream.read) {
+			x->stream_ends = true;
+			http_exchange_resume(x);
+		} else if (x->suspended) {
 			refuse_stopping(x);
+		}
 	for (size_t i = 0; i < server->n_listeners; i++) {
 		loop_remove_io(&server->listeners[i].io);
-		MHD_run(server->listeners[i].daemon);
+		for (int run = 0; run < RUNS_MAX; run++) /* the last words of streams and of what was parked */
+			MHD_run(server->listeners[i].daemon);
 		MHD_stop_daemon(server->listeners[i].daemon);
 	}
 	loop_remove_after(server->loop, &server->after);

@@ -33,6 +33,7 @@ struct http_config {
 	unsigned header_ms;               /* from connect to complete headers [10 s] */
 	unsigned body_ms;                 /* from headers to complete body [30 s] */
 	unsigned idle_ms;                 /* from a reply to the next complete headers [75 s] */
+	unsigned stream_ms;               /* for a client to take what a stream has for it [30 s] */
 	size_t body_max;                  /* [HTTP_BODY_MAX] */
 	size_t bodies_max;                /* of all requests being read together [64 MiB] */
 };
@@ -47,6 +48,8 @@ struct http_request {
 	char *idempotency_key, *if_match, *if_none_match; /* those headers' values, as they came; NULL if none */
 	char *lease_nonce;   /* of the header fly-machine-lease-nonce; NULL if none. Wiped with the request */
 	bool flyctl;         /* says that it is flyctl, or that flyctl started it */
+	char *last_event_id;  /* header Last-Event-ID; NULL if none */
+	bool wants_events;    /* header Accept names text/event-stream */
 	struct buf body;
 	bool chunked_or_length;  /* a body was announced */
 	bool local;              /* came by the UNIX socket */
@@ -99,3 +102,15 @@ void http_reply_document(struct http_request *request, const struct http_reply *
 /* {"error":{"code","message","field","hint","request"}}; hint may be NULL. `reply` may be NULL, else its headers are used. */
 void http_reply_error(struct http_request *request, unsigned status, const struct why *why, const char *hint,
 		      const struct http_reply *reply);
+
+/* A reply whose body is made bit by bit, for as long as the client stays and takes it. The request stays the stream's until `closed`. */
+struct http_stream {
+	/* Up to max bytes into buf: how many; 0 = nothing now, http_stream_wake says when to ask again; -1 = that was all. */
+	long (*read)(void *ctx, char *buf, size_t max);
+	/* Called exactly once, after which the request must not be touched. slow: the client took nothing for stream_ms. */
+	void (*closed)(void *ctx, bool slow);
+	void *ctx;
+};
+/* Instead of http_reply: status and headers of `like`. May call closed before it returns. */
+void http_reply_stream(struct http_request *request, const struct http_reply *like, const struct http_stream *stream);
+void http_stream_wake(struct http_request *request);

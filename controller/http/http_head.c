@@ -18,6 +18,10 @@ void http_head_note(struct http_head *head, const char *name, const char *value)
 		head->encodings++;
 	else if (!strcasecmp(name, "Idempotency-Key") && head->keys++ == 0)
 		head->idempotency_key = value;
+	else if (!strcasecmp(name, "Last-Event-ID"))
+		head->last_event_id = value;
+	else if (!strcasecmp(name, "Accept"))
+		head->wants_events = head->wants_events || (value && strcasestr(value, "text/event-stream"));
 	else if (!strcasecmp(name, "If-Match") && head->matches++ == 0)
 		head->if_match = value;
 	else if (!strcasecmp(name, "If-None-Match") && head->matches++ == 0)

@@ -8,8 +8,9 @@
 struct http_head {
 	size_t bytes;
 	unsigned hosts, authorizations, lengths, encodings, forwards, keys, matches;
-	const char *host, *authorization, *length, *idempotency_key, *if_match, *if_none_match, *lease_nonce;
+	const char *host, *authorization, *length, *idempotency_key, *if_match, *if_none_match, *lease_nonce, *last_event_id;
 	bool flyctl; /* says that it is, or that it was started by it */
+	bool wants_events;
 };
 
 void http_head_note(struct http_head *head, const char *name, const char *value); /* value may be NULL */

@@ -23,6 +23,8 @@ struct exchange {
 	struct MHD_Response *response;
 	unsigned status;
 	bool target_bad, begun, handed, with_handler, suspended, too_large, queued;
+	bool stream_ends; /* because the server does */
+	struct http_stream stream; /* read NULL: its reply is none */
 	size_t discarded;
 	struct why why;
 };
@@ -46,5 +48,6 @@ struct http_server {
 };
 
 void http_exchange_free(struct exchange *x);
+void http_exchange_resume(struct exchange *x); /* nothing, if it is not suspended */
 /* A refusal by the server itself, for an exchange that the handler never saw or never answered. like: further headers, may be NULL. */
 void http_exchange_refuse(struct exchange *x, unsigned status, const struct why *why, const char *hint, const struct http_reply *like);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STREAM_BLOCK 4096u
+
 void http_exchange_free(struct exchange *x)
 {
 	if (x->link) {
@@ -26,6 +28,7 @@ void http_exchange_free(struct exchange *x)
 	if (x->request.lease_nonce)
 		crypto_wipe(x->request.lease_nonce, strlen(x->request.lease_nonce));
 	free(x->request.lease_nonce);
+	free(x->request.last_event_id);
 	free(x->request.idempotency_key);
 	free(x->request.if_match);
 	free(x->request.if_none_match);
@@ -33,10 +36,28 @@ void http_exchange_free(struct exchange *x)
 	free(x);
 }
 
-static struct MHD_Response *make_response(const struct exchange *x, const struct http_reply *reply)
+/* libmicrohttpd asks again as soon as it has sent what it was given: until then, and no longer, the client has to take something. */
+static ssize_t read_stream(void *cls, uint64_t pos, char *buf, size_t max)
+{
+	struct exchange *x = cls;
+	long n = x->stream_ends ? -1 : x->stream.read(x->stream.ctx, buf, max);
+
+	(void)pos;
+	if (n < 0)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	http_connection_works(&x->server->connections, x->connection, n ? x->server->config.stream_ms : 0);
+	if (n == 0) {
+		x->suspended = true;
+		MHD_suspend_connection(x->mhd);
+	}
+	return n;
+}
+
+static struct MHD_Response *make_response(struct exchange *x, const struct http_reply *reply)
 {
 	struct MHD_Response *m =
-		MHD_create_response_from_buffer(reply->body_len, (void *)(uintptr_t)reply->body, MHD_RESPMEM_MUST_COPY);
+		x->stream.read ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, x, NULL) :
+				 MHD_create_response_from_buffer(reply->body_len, (void *)(uintptr_t)reply->body, MHD_RESPMEM_MUST_COPY);
 	char number[24];
 
 	if (!m)
@@ -64,17 +85,22 @@ static struct MHD_Response *make_response(const struct exchange *x, const struct
 	return m;
 }
 
+void http_exchange_resume(struct exchange *x)
+{
+	if (!x->suspended)
+		return;
+	x->suspended = false;
+	MHD_resume_connection(x->mhd);
+	/* a resumed connection does not make the epoll descriptor readable */
+	x->server->resumed = true;
+	loop_set_timer(x->server->loop, &x->server->kick, 0);
+}
+
 static void set_response(struct exchange *x, const struct http_reply *reply)
 {
 	x->response = make_response(x, reply);
 	x->status = reply->status;
-	if (x->suspended) {
-		x->suspended = false;
-		MHD_resume_connection(x->mhd);
-		/* a resumed connection does not make the epoll descriptor readable */
-		x->server->resumed = true;
-		loop_set_timer(x->server->loop, &x->server->kick, 0);
-	}
+	http_exchange_resume(x);
 }
 
 void http_reply(struct http_request *request, const struct http_reply *reply)
@@ -86,6 +112,26 @@ void http_reply(struct http_request *request, const struct http_reply *reply)
 		http_exchange_free(x);
 	else if (!x->response) /* else the server is being stopped and has answered for the handler */
 		set_response(x, reply);
+}
+
+void http_reply_stream(struct http_request *request, const struct http_reply *like, const struct http_stream *stream)
+{
+	struct exchange *x = container_of(request, struct exchange, request);
+
+	x->with_handler = false;
+	if (!x->mhd || x->response) { /* nobody is there to read it */
+		stream->closed(stream->ctx, false);
+		if (!x->mhd)
+			http_exchange_free(x);
+		return;
+	}
+	x->stream = *stream;
+	set_response(x, like);
+}
+
+void http_stream_wake(struct http_request *request)
+{
+	http_exchange_resume(container_of(request, struct exchange, request));
 }
 
 void http_reply_json(struct http_request *request, unsigned status, uint64_t v, json_t *doc)

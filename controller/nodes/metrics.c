@@ -263,6 +263,33 @@ static void read_limited_requests(void *ctx, const struct metric *row, struct me
 		http_stats_write_limited(s->http, out);
 }
 
+static void read_streams(void *ctx, const struct metric *row, struct metric_out *out)
+{
+	const struct source *s = ctx;
+
+	(void)row;
+	if (s->http)
+		http_stats_write_streams(s->http, out);
+}
+
+static void read_streams_ended(void *ctx, const struct metric *row, struct metric_out *out)
+{
+	const struct source *s = ctx;
+
+	(void)row;
+	if (s->http)
+		http_stats_write_streams_ended(s->http, out);
+}
+
+static void read_events(void *ctx, const struct metric *row, struct metric_out *out)
+{
+	const struct source *s = ctx;
+
+	(void)row;
+	if (s->http)
+		http_stats_write_events(s->http, out);
+}
+
 static void read_expiry(void *ctx, const struct metric *row, struct metric_out *out)
 {
 	const struct source *s = ctx;
@@ -343,6 +370,10 @@ static const struct metric table[] = {
 	  "Connections that were refused because their address has too many, closed to make room for others, or too slow.", read_closed, 0 },
 	{ "sixpn_http_limited_total", METRIC_COUNTER, "what", "Requests refused with 429 because an address, a token or an organization had too many.",
 	  read_limited_requests, 0 },
+	{ "sixpn_http_event_streams", METRIC_GAUGE, "", "Clients that follow the events.", read_streams, 0 },
+	{ "sixpn_http_event_streams_ended_total", METRIC_COUNTER, "reason", "Streams of events that ended. slow: the client took nothing for 30 s.",
+	  read_streams_ended, 0 },
+	{ "sixpn_http_events_sent_total", METRIC_COUNTER, "", "Events that were sent to those who follow.", read_events, 0 },
 	{ "sixpn_api_certificate_expiry_timestamp_seconds", METRIC_GAUGE, "", "Unix time at which the certificate of https ends.", read_expiry, 0 },
 	{ "sixpn_api_certificate_reloads_total", METRIC_COUNTER, "result",
 	  "Times that the certificate was read again; failed: the one before stayed.", read_reloads, 0 },

@@ -32,6 +32,7 @@ static const struct error_code table[] = {
 	{ "ip_not_found", NOT_FOUND, "sixpn ip list" },
 	{ "gateway_not_found", NOT_FOUND, "leave it out: the controller finds one" },
 	/* what stands in the way */
+	{ "events_gone", 410, 1, "read the lists again, and then follow without an id" },
 	{ "ambiguous_app", CONFLICT, "write org/name" },
 	{ "ambiguous_network", CONFLICT, "write org/name" },
 	{ "ambiguous_peer", CONFLICT, "write org/name" },

@@ -9,6 +9,10 @@
 
 #define COLUMNS "v, kind, key, network, node, org, deleted, intent, body, principal, request_id, committed_ms FROM log "
 
+#define OF_COLUMNS                                                                                                             \
+	"l.v, l.kind, l.key, l.network, l.node, l.org, l.deleted, l.intent, l.body, l.principal, l.request_id, l.committed_ms, "   \
+	"coalesce(o.name, '') FROM log l LEFT JOIN org o ON o.id = l.org "
+
 static void read_row(struct statement *st, struct store_log_row *ret)
 {
 	struct record *rec = &ret->record;
@@ -54,6 +58,31 @@ int store_log_read_since(struct store *store, const struct principal *who, uint6
 	}
 	if (r == 0)
 		*ret_last_v = last;
+	return r;
+}
+
+int store_log_read_of(struct store *store, const struct principal *who, const uint8_t *org, uint64_t after_v, unsigned limit,
+		      void (*each)(void *arg, const struct store_log_row *row, const char *org_name), void *arg, uint64_t *ret_last_v)
+{
+	CLEAN_STATEMENT struct statement *st = NULL;
+	struct store_log_row row;
+	uint64_t last = after_v;
+	unsigned n = 0;
+	int r;
+
+	if (!principal_is_operator(who))
+		return -EPERM;
+	if (org)
+		r = sql_query(store, &st, "SELECT " OF_COLUMNS "WHERE l.v > ?1 AND l.org = ?3 ORDER BY l.v LIMIT ?2", "iud", (int64_t)after_v, limit, org);
+	else
+		r = sql_query(store, &st, "SELECT " OF_COLUMNS "WHERE l.v > ?1 ORDER BY l.v LIMIT ?2", "iu", (int64_t)after_v, limit);
+	for (; r == 0 && sql_next(st, &r); n++) {
+		read_row(st, &row);
+		each(arg, &row, driver_text(st, 12));
+		last = row.record.v;
+	}
+	if (r == 0)
+		*ret_last_v = n < limit && store->head > last ? store->head : last;
 	return r;
 }
 
