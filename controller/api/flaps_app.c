@@ -2,7 +2,6 @@
  * with org_slug, and its creation names the organization org_slug and makes a network that is not there yet. */
 #include "controller/api/api_graphql.h"
 #include "controller/api/flaps.h"
-#include "controller/store/store_network.h"
 #include "controller/store/store_org.h"
 
 #include <string.h>
@@ -63,20 +62,11 @@ int flaps_check_create_app(struct api_call *call, struct why *why)
 }
 
 /* The first app that names a network makes it: flyctl has no other way to. */
-static int ensure_network(struct store *store, struct api_call *call, const char *org, const char *network)
-{
-	struct store_network row;
-	int r = store_network_find(store, api_who(call), org, network, &row, &call->op.why);
-
-	if (r != E_REFUSED || strcmp(call->op.why.code, "network_not_found") != 0)
-		return r;
-	return store_network_create(store, &call->op, org, network, &row);
-}
-
 int flaps_create_app(struct store *store, struct api_call *call, struct store_app *ret_app)
 {
 	const char *slug = api_str(call, "org_slug"), *name = api_str(call, "name"), *network = api_str(call, "network");
-	int r = slug && network && *network ? ensure_network(store, call, slug, network) : 0;
 
-	return r ? r : store_app_create(store, &call->op, slug ? slug : api_str(call, "org"), network, name ? name : api_str(call, "app_name"), ret_app);
+	name = name ? name : api_str(call, "app_name");
+	return slug ? api_app_make(store, &call->op, slug, network, name, ret_app) :
+		      store_app_create(store, &call->op, api_str(call, "org"), network, name, ret_app);
 }

@@ -1,7 +1,6 @@
 /* gql_machine - instances as flyctl sees them: machines. */
 #include "controller/api/api_graphql.h"
-#include "controller/store/store_app.h"
-#include "controller/store/store_instance.h"
+#include "controller/api/flaps.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,42 +8,17 @@
 #define MACHINES_MAX 10000u
 #define PRIVATE_BITS 112 /* every instance has its own prefix */
 
-/* Words of Fly's: what it is on its way to, or what it is. */
-static const char *state_of(const struct instance_record *i)
-{
-	if (i->desired == DESIRED_DESTROYED)
-		return i->observed.state == STATE_DESTROYED ? "destroyed" : "destroying";
-	switch (i->observed.state) {
-	case STATE_STARTING: return "starting";
-	case STATE_STARTED: return i->desired == DESIRED_STOPPED ? "stopping" : "started";
-	case STATE_DRAINING: return "stopping";
-	case STATE_STOPPED: return i->desired == DESIRED_STARTED ? "starting" : "stopped";
-	case STATE_FAILED: return "failed";
-	default: return "created";
-	}
-}
-
-static json_t *metadata_json(const struct instance_record *record)
-{
-	json_t *metadata = json_object();
-
-	for (size_t i = 0; i < record->n_metadata; i++)
-		json_object_set_new(metadata, record->metadata[i].key, json_string(record->metadata[i].value));
-	return metadata;
-}
-
 static json_t *machine_json(const struct store_instance *i)
 {
 	struct in6_addr address;
 	char text[ADDR_TEXT_LEN];
 
 	memcpy(&address, i->address, sizeof address);
-	/* config: what a reader may know; the workload is shown to those who may deploy, and not here */
-	return json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:{s:o,s:{},s:{}},s:{s:[{s:s,s:s,s:s,s:i}]},s:{s:s},s:{s:[]}}", "id", i->record.id, "name",
-			 i->record.name[0] ? i->record.name : i->record.id, "state", state_of(&i->record), "region", i->region, "createdAt",
-			 api_json_time(i->created_ms), "updatedAt", api_json_time(i->updated_ms), "config", "metadata",
-			 metadata_json(&i->record), "guest", "init", "ips", "nodes", "family", "v6", "kind", "privatenet", "ip",
-			 addr_text(&address, text), "maskSize", PRIVATE_BITS, "host", "id", i->host_name, "egressIpAddresses", "nodes");
+	return json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:{s:[{s:s,s:s,s:s,s:i}]},s:{s:s},s:{s:[]}}", "id", i->record.id, "name",
+			 i->record.name[0] ? i->record.name : i->record.id, "state", flaps_state(&i->record), "region", i->region, "createdAt",
+			 api_json_time(i->created_ms), "updatedAt", api_json_time(i->updated_ms), "ips", "nodes", "family", "v6", "kind",
+			 "privatenet", "ip", addr_text(&address, text), "maskSize", PRIVATE_BITS, "host", "id", i->host_name,
+			 "egressIpAddresses", "nodes");
 }
 
 struct listing {
@@ -112,6 +86,24 @@ static int machine(void *ctx, const json_t *parent, const json_t *args, json_t *
 	return 0;
 }
 
+/* As the Machines view shows it: without what is secret to those who may not deploy. Only where it is asked for, since it may be long. */
+static int config(void *ctx, const json_t *parent, const json_t *args, json_t **ret, struct why *why)
+{
+	struct gql_call *gql = ctx;
+	CLEAN_BUF struct buf texts = BUF_INIT(2 * STORE_SPEC_MAX);
+	CLEAN_JSON json_t *shown = NULL;
+	struct store_machine machine;
+	int r = store_machine_find(gql->store, api_who(gql->call), gql_str(json_object_get(parent, "app"), "id"), gql_str(parent, "id"), &texts,
+				   &machine, why);
+
+	(void)args;
+	if (r)
+		return r;
+	shown = flaps_machine_json(&machine);
+	*ret = json_incref(json_object_get(shown, "config"));
+	return 0;
+}
+
 static const struct gql_input machine_args[] = { { "machineId", "String!" }, { 0 } };
 static const struct gql_field query[] = { { "machine", "Machine", machine, machine_args }, { 0 } };
 static const struct gql_field app_fields[] = { { "machines", "MachineConnection!", machines, NULL }, { 0 } };
@@ -122,7 +114,7 @@ static const struct gql_field machine_fields[] = { { "id", "ID!", NULL, NULL },
 						   { "region", "String!", NULL, NULL },
 						   { "createdAt", "ISO8601DateTime!", NULL, NULL },
 						   { "updatedAt", "ISO8601DateTime!", NULL, NULL },
-						   { "config", "JSON!", NULL, NULL },
+						   { "config", "JSON", config, NULL },
 						   { "app", "App", NULL, NULL },
 						   { "ips", "MachineIPConnection!", NULL, NULL },
 						   { "host", "Host!", NULL, NULL },

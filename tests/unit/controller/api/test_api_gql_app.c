@@ -1,4 +1,5 @@
 /* Apps and machines as flyctl asks for them: its texts to the letter, and every field that it reads, with the type it reads it into. */
+#include "tests/unit/controller/api/flaps_client.h"
 #include "tests/unit/controller/api/gql_client.h"
 
 #include "controller/api/api_graphql.h"
@@ -148,6 +149,31 @@ static void machines_have_their_private_address(void **state)
 	assert_string_equal(text_at(&r, "gqlmachine.app.organization.slug"), "acme");
 	client_reply_deinit(&r);
 	expect_error(f, f->globex, Q9, id, "NOT_FOUND", "instance_not_found");
+}
+
+static void a_machines_configuration_is_that_of_its_other_view_and_no_secret_of_a_reader(void **state)
+{
+	struct api_fixture *f = *state;
+	const char *query = "query($machineId: String!){machine(machineId: $machineId){config state}}";
+	struct client_reply r = fly_good(f, "POST", "/v1/apps/web/machines", RUN_BODY);
+	char id[64];
+
+	snprintf(id, sizeof id, "{\"machineId\":\"%s\"}", text_of(&r, "id"));
+	client_reply_deinit(&r);
+	r = gql(f, f->acme, query, id);
+	assert_string_equal(text_at(&r, "machine.config.env.MODE"), "blue");
+	assert_string_equal(text_at(&r, "machine.config.metadata.color"), "red");
+	assert_true(json_is_object(at(&r, "machine.config.guest")));
+	client_reply_deinit(&r);
+	r = gql(f, f->acme_read, query, id);
+	assert_string_equal(text_at(&r, "machine.config.metadata.color"), "red");
+	assert_null(at(&r, "machine.config.env"));
+	assert_null(strstr(r.body, "sleep"));
+	client_reply_deinit(&r);
+	r = gql(f, f->acme_read, Q7, WEB);
+	assert_int_equal(json_array_size(at(&r, "app.machines.nodes")), 2);
+	assert_null(strstr(r.body, "MODE"));
+	client_reply_deinit(&r);
 }
 
 static void states_are_words_of_flys(void **state)
@@ -365,6 +391,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_network_is_a_name_unless_it_is_the_default_one, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_there_is_said_in_the_words_that_flyctl_knows, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(machines_have_their_private_address, api_setup, api_teardown),
+		cmocka_unit_test_setup_teardown(a_machines_configuration_is_that_of_its_other_view_and_no_secret_of_a_reader, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(states_are_words_of_flys, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(apps_are_listed_page_after_page_and_a_cursor_is_for_its_list_alone, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(an_app_is_made_with_its_network_and_deleted, api_setup, api_teardown),
