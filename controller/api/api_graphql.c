@@ -41,6 +41,7 @@ static const struct mutation {
 	{ "addWireGuardPeer", .waits = true },
 	{ "deleteApp", .frees = true },
 	{ "releaseIpAddress", .frees = true },
+	{ "deleteOrganization", .frees = true },
 	{ "createLimitedAccessToken", .reads = true },
 	{ "deleteLimitedAccessToken", .frees = true },
 	{ "deleteDelegatedWireGuardToken", .frees = true },

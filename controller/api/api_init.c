@@ -8,6 +8,7 @@ static const struct shape_field init_shape_fields[] = {
 	{ "id", SHAPE_STR, 0, NULL, NULL },
 	{ "kind", SHAPE_STR, 0, NULL, "operator" },
 	{ "org", SHAPE_STR, SHAPE_NULL, NULL, NULL },
+	{ "user", SHAPE_STR, SHAPE_NULL, NULL, NULL },
 	{ "profile", SHAPE_STR, SHAPE_NULL, NULL, NULL },
 	{ "name", SHAPE_STR, SHAPE_NULL, NULL, NULL },
 	{ "created", SHAPE_TIME, 0, NULL, NULL },

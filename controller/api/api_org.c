@@ -199,8 +199,8 @@ static const struct route_field update_fields[] = {
 
 const struct route api_org_routes[] = {
 	{ "GET", "/v1/orgs", ROUTE_TOKEN, .reply = &org_shape, .list = true, .run = list, .help = "list organizations" },
-	{ "POST", "/v1/orgs", ROUTE_OPERATOR, .object = &org_shape, .reply = &org_shape, .write = true, .success = 201, .fields = create_fields, .run = create,
-	  .help = "create an organization and its network default" },
+	{ "POST", "/v1/orgs", ROUTE_TOKEN, .object = &org_shape, .reply = &org_shape, .write = true, .success = 201, .fields = create_fields, .run = create,
+	  .help = "create an organization and its network default; a person who does becomes its admin" },
 	{ "GET", "/v1/orgs/{org}", ROUTE_TOKEN, .object = &org_shape, .current = show, .reply = &org_shape, .run = show, .help = "show an organization, its limits and what it uses" },
 	{ "PATCH", "/v1/orgs/{org}", ROUTE_OPERATOR, .object = &org_shape, .current = show, .reply = &org_shape, .write = true, .fields = update_fields, .check = check_change, .run = update,
 	  .help = "change limits, suspend or resume" },

@@ -7,7 +7,7 @@
 /* What the making of one adds. */
 #define TOKEN_FIELDS                                                                          \
 	{ "id", SHAPE_STR, 0, NULL, NULL }, { "kind", SHAPE_STR, 0, NULL, "operator, user or org" },  \
-	{ "org", SHAPE_STR, SHAPE_NULL, NULL, NULL }, { "profile", SHAPE_STR, SHAPE_NULL, NULL, NULL }, \
+	{ "org", SHAPE_STR, SHAPE_NULL, NULL, NULL }, { "user", SHAPE_STR, SHAPE_NULL, NULL, "id of the person whose it is" }, { "profile", SHAPE_STR, SHAPE_NULL, NULL, NULL }, \
 	{ "name", SHAPE_STR, SHAPE_NULL, NULL, "for people" }, { "created", SHAPE_TIME, 0, NULL, NULL }, \
 	{ "expires", SHAPE_TIME, SHAPE_NULL, NULL, NULL },                                         \
 	{ "last_use", SHAPE_TIME, SHAPE_NULL | SHAPE_MOVES, NULL, "to within half a minute" },     \
@@ -27,8 +27,9 @@ json_t *api_token_json(const struct store_token *token)
 {
 	const char *kind = token->kind == PRINCIPAL_OPERATOR ? "operator" : token->kind == PRINCIPAL_USER ? "user" : "org";
 
-	return json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b}", "id", api_json_id(token->id), "kind", kind, "org",
-			 api_json_str(token->org_name), "profile", api_json_str(principal_profile_name(token->profile)), "name",
+	return json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b}", "id", api_json_id(token->id), "kind", kind, "org",
+			 api_json_str(token->org_name), "user",
+			 token->kind == PRINCIPAL_USER ? api_json_id(token->user) : json_null(), "profile", api_json_str(principal_profile_name(token->profile)), "name",
 			 api_json_str(token->name), "created", api_json_time(token->created_ms), "expires", api_json_time(token->expires_ms),
 			 "last_use", api_json_time(token->last_use_ms), "revoked", api_json_time(token->revoked_ms),
 			 "own_only", token->own_only);
@@ -43,13 +44,18 @@ static int parse(const struct api_call *call, struct store_token_new *ret, struc
 					 .own_only = api_bool(call, "own_only", false), .profile = PROFILE_DEPLOY };
 	if (kind && !strcmp(kind, "operator"))
 		ret->kind = PRINCIPAL_OPERATOR;
+	else if (kind && !strcmp(kind, "user"))
+		ret->kind = PRINCIPAL_USER;
 	else if (kind && strcmp(kind, "org"))
-		return why_set(why, "value_invalid", "kind", "kind is \"%.30s\": it can be org or operator", kind);
-	if (ret->kind == PRINCIPAL_OPERATOR && (ret->org || profile))
-		return why_set(why, "field_invalid", ret->org ? "org" : "profile", "an operator token has neither org nor profile");
-	if (ret->kind == PRINCIPAL_OPERATOR && ret->own_only)
+		return why_set(why, "value_invalid", "kind", "kind is \"%.30s\": it can be org, user or operator", kind);
+	ret->user = api_str(call, "user");
+	if (ret->user && ret->kind != PRINCIPAL_USER)
+		return why_set(why, "field_invalid", "user", "user is for tokens of kind user");
+	if (ret->kind != PRINCIPAL_ORG_TOKEN && (ret->org || profile))
+		return why_set(why, "field_invalid", ret->org ? "org" : "profile", "a token of kind %s has neither org nor profile", kind);
+	if (ret->kind != PRINCIPAL_ORG_TOKEN && ret->own_only)
 		return why_set(why, "field_invalid", "own_only", "own_only is for tokens of profile peers");
-	if (ret->kind == PRINCIPAL_OPERATOR)
+	if (ret->kind != PRINCIPAL_ORG_TOKEN)
 		ret->profile = PROFILE_NONE;
 	if (profile && principal_profile_parse(profile, &ret->profile, why))
 		return E_REFUSED;
@@ -119,7 +125,8 @@ static int revoke(struct store *store, struct api_call *call)
 
 static const struct route_field fields[] = {
 	{ "org", FIELD_STR, 1, 63, false, "its organization; may be left out if the token sees only one" },
-	{ "kind", FIELD_STR, 1, 16, false, "org (default) or operator" },
+	{ "kind", FIELD_STR, 1, 16, false, "org (default), user or operator" },
+	{ "user", FIELD_STR, 3, 254, false, "kind user: whose, by e-mail or id (your own)" },
 	{ "profile", FIELD_STR, 1, 16, false, "read, peers, deploy (default) or admin" },
 	{ "own_only", FIELD_BOOL, 0, 0, false, "profile peers: it changes only the peers that were made with it" },
 	{ "name", FIELD_STR, 1, 63, false, "for people" },

@@ -108,12 +108,57 @@ static int organizations(void *ctx, const json_t *parent, const json_t *args, js
 	return r;
 }
 
+/* ---- mutations ---- */
+
+static int create(void *ctx, const json_t *parent, const json_t *args, json_t **ret, struct why *why)
+{
+	const json_t *input = json_object_get(args, "input");
+	const char *name = gql_str(input, "name");
+	struct gql_call *gql = ctx;
+	char slug[NAME_SIZE];
+	struct store_org org;
+	json_t *made;
+	int r;
+
+	(void)parent;
+	store_org_name_of(name ? name : "", slug);
+	r = store_org_create(gql->store, &gql->call->op, slug, &org);
+	if (r == E_REFUSED)
+		*why = gql->call->op.why;
+	if (r)
+		return r;
+	made = gql_org_json(gql, &org);
+	json_object_set_new(made, "viewerRole", json_string("admin")); /* the principal was looked up before */
+	*ret = json_pack("{s:o,s:o}", "organization", made, "clientMutationId", api_json_str(gql_str(input, "clientMutationId")));
+	return 0;
+}
+
+static int delete(void *ctx, const json_t *parent, const json_t *args, json_t **ret, struct why *why)
+{
+	const json_t *input = json_object_get(args, "input");
+	struct gql_call *gql = ctx;
+	struct store_deletion deletion;
+	struct store_org org;
+	char id[ID_TEXT_SIZE];
+	int r = gql_org_find(gql, gql_str(input, "organizationId"), &org, why);
+
+	(void)parent;
+	if (r)
+		return r;
+	r = store_org_delete(gql->store, &gql->call->op, id_text(org.id, id), &deletion);
+	if (r == E_REFUSED)
+		*why = gql->call->op.why;
+	if (r == 0)
+		*ret = json_pack("{s:o,s:s}", "clientMutationId", api_json_str(gql_str(input, "clientMutationId")), "deletedOrganizationId", id);
+	return r;
+}
+
 /* ---- members ---- */
 
 static void add_member(void *arg, const struct store_user *user, enum store_role role, uint64_t since_ms)
 {
-	json_array_append_new(arg, json_pack("{s:s,s:{s:o,s:s,s:s},s:o,s:s}", "cursor", user->email, "node", "id", api_json_id(user->id), "email",
-					     user->email, "name", user->name, "joinedAt", api_json_time(since_ms), "role",
+	json_array_append_new(arg, json_pack("{s:s,s:{s:o,s:s,s:s,s:b},s:o,s:s}", "cursor", user->email, "node", "id", api_json_id(user->id), "email",
+					     user->email, "name", user->name, "enablePaidHobby", 0, "joinedAt", api_json_time(since_ms), "role",
 					     role == ROLE_MEMBER_ADMIN ? "ADMIN" : "MEMBER"));
 }
 
@@ -131,6 +176,15 @@ static int members(void *ctx, const json_t *parent, const json_t *args, json_t *
 	return r;
 }
 
+static const struct gql_input create_args[] = { { "input", "CreateOrganizationInput!" }, { 0 } };
+static const struct gql_input delete_args[] = { { "input", "DeleteOrganizationInput!" }, { 0 } };
+static const struct gql_input create_input[] = { { "name", "String!" }, { "clientMutationId", "String" }, { 0 } };
+static const struct gql_input delete_input[] = { { "organizationId", "ID!" }, { "clientMutationId", "String" }, { 0 } };
+static const struct gql_field mutation[] = { { "createOrganization", "CreateOrganizationPayload", create, create_args },
+					     { "deleteOrganization", "DeleteOrganizationPayload", delete, delete_args },
+					     { 0 } };
+static const struct gql_field created[] = { { "organization", "Organization!", NULL, NULL }, { "clientMutationId", "String", NULL, NULL }, { 0 } };
+static const struct gql_field deleted[] = { { "deletedOrganizationId", "ID!", NULL, NULL }, { "clientMutationId", "String", NULL, NULL }, { 0 } };
 static const struct gql_input slug_args[] = { { "slug", "String" }, { "id", "ID" }, { 0 } };
 static const struct gql_input admin_args[] = { { "admin", "Boolean" }, { 0 } };
 static const struct gql_field query[] = { { "organization", "Organization", organization, slug_args },
@@ -162,6 +216,11 @@ static const char *const roles[] = { "ADMIN", "MEMBER", NULL };
 
 const struct gql_type gql_org_types[] = {
 	{ .name = "Query", .fields = query },
+	{ .name = "Mutation", .fields = mutation },
+	{ .name = "CreateOrganizationPayload", .fields = created },
+	{ .name = "DeleteOrganizationPayload", .fields = deleted },
+	{ .name = "CreateOrganizationInput", .kind = GQL_INPUT, .inputs = create_input },
+	{ .name = "DeleteOrganizationInput", .kind = GQL_INPUT, .inputs = delete_input },
 	{ .name = "Organization", .fields = org_fields },
 	{ .name = "OrganizationConnection", .fields = connection },
 	{ .name = "BuilderApp", .fields = builder },

@@ -46,7 +46,7 @@ int cli_token_create(struct cli *cli)
 {
 	json_t *body = json_object();
 
-	cli_body_strings(cli, body, (const char *const[]){ "org", "kind", "profile", "name", "expires", NULL });
+	cli_body_strings(cli, body, (const char *const[]){ "org", "kind", "user", "profile", "name", "expires", NULL });
 	if (cli_has(cli, "own-only"))
 		json_object_set_new(body, "own_only", json_true());
 	return cli_create_secret(cli, "/v1/tokens", body, "a token");

@@ -60,6 +60,16 @@ static const struct cli_noun org = {
 	COLUMNS({ "NAME", "name" }, { "ID", "id" }, { "SUSPENDED", "suspended" }, { "CREATED", "created" }),
 	"name",
 };
+static const struct cli_noun member = {
+	"org member", "/v1/members", "email", "people in an organization, and what they may do there",
+	COLUMNS({ "EMAIL", "email" }, { "NAME", "name" }, { "ROLE", "role" }, { "SINCE", "since" }),
+	"email role",
+};
+static const struct cli_noun user = {
+	"user", "/v1/users", "email", "people: their tokens act in the organizations that they are members of",
+	COLUMNS({ "EMAIL", "email" }, { "NAME", "name" }, { "ID", "id" }, { "PERSONAL ORG", "personal_org" }, { "CREATED", "created" }),
+	"email personal_org",
+};
 static const struct cli_noun network = {
 	"network", "/v1/networks", "name", "isolated private networks of an organization",
 	COLUMNS({ "NAME", "name" }, { "ORG", "org" }, { "ID", "id" }, { "PREFIX", "prefix" }),
@@ -118,7 +128,7 @@ static const struct cli_noun store = { "store", NULL, NULL, "the controller's da
 static const struct cli_noun doctor = { "doctor", NULL, NULL, "what is wrong, and what to do next", NULL, "" };
 static const struct cli_noun dns = { "dns", NULL, NULL, "names in .internal", NULL, "" };
 
-const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &network, &rule, &app, &ip, &instance, &peer, &token, &backup, &store, &audit, &dns, &doctor, &context, NULL };
+const struct cli_noun *const cli_nouns[] = { &region, &node, &node_token, &org, &member, &user, &network, &rule, &app, &ip, &instance, &peer, &token, &backup, &store, &audit, &dns, &doctor, &context, NULL };
 
 const struct cli_command cli_commands[] = {
 	{ NULL, "init", "", CLI_HERE,
@@ -196,6 +206,23 @@ const struct cli_command cli_commands[] = {
 	{ &org, "suspend", "NAME", CLI_WRITE, NULL, "stop its networks from passing anything", "sixpn org suspend acme", cli_org_suspend },
 	{ &org, "resume", "NAME", CLI_WRITE, NULL, "let its networks pass again", "sixpn org resume acme", cli_org_resume },
 	{ &org, "delete", "NAME", CLI_DESTROY, NULL, "delete an organization with all that is in it", "sixpn org delete acme --yes", cli_delete },
+
+	{ &member, "create", "NAME", CLI_WRITE, FLAGS(FLAG_ORG, { "role", "ROLE", false, "read, member (default) or admin" }),
+	  "make a person a member (NAME: e-mail)", "sixpn org member create ann@example.net --org acme --role admin", cli_member_add },
+	{ &member, "list", "", CLI_READ, FLAGS(FLAG_ORG), "list members", "sixpn org member list --org acme", cli_list },
+	{ &member, "show", "NAME", CLI_READ, FLAGS(FLAG_ORG), "show a member", "sixpn org member show ann@example.net --org acme", cli_show },
+	{ &member, "update", "NAME", CLI_WRITE, FLAGS(FLAG_ORG, { "role", "ROLE", false, "read, member or admin" }), "change a member's role",
+	  "sixpn org member update ann@example.net --org acme --role read", cli_member_update },
+	{ &member, "delete", "NAME", CLI_DESTROY, FLAGS(FLAG_ORG), "end a membership, at once for all tokens of the person",
+	  "sixpn org member delete ann@example.net --org acme --yes", cli_delete },
+
+	{ &user, "create", "NAME", CLI_WRITE,
+	  FLAGS({ "name", "TEXT", false, "for people" }, { "personal-org", "ORG", false, "one that is there (default: a new one, named after the e-mail)" }),
+	  "add a person (NAME: e-mail) with an organization of its own", "sixpn user create ann@example.net --name Ann", cli_user_create },
+	{ &user, "list", "", CLI_READ, NULL, "list people", "sixpn user list", cli_list },
+	{ &user, "show", "NAME", CLI_READ, NULL, "show a person", "sixpn user show ann@example.net", cli_show },
+	{ &user, "delete", "NAME", CLI_DESTROY, NULL, "delete a person with all its tokens and memberships", "sixpn user delete ann@example.net --yes",
+	  cli_delete },
 
 	{ &network, "create", "NAME", CLI_WRITE, FLAGS(FLAG_ORG), "make a network", "sixpn network create --org acme staging", cli_network_create },
 	{ &network, "list", "", CLI_READ, FLAGS(FLAG_ORG), "list networks", "sixpn network list --org acme", cli_list },
@@ -294,7 +321,8 @@ const struct cli_command cli_commands[] = {
 	{ &peer, "delete", "NAME", CLI_DESTROY, FLAGS(FLAG_ORG), "delete a peer; its tunnel ends", "sixpn peer delete laptop --yes", cli_delete },
 
 	{ &token, "create", "", CLI_WRITE,
-	  FLAGS(FLAG_ORG, { "kind", "KIND", false, "org (default) or operator" }, { "profile", "PROFILE", false, "read, peers, deploy (default) or admin" },
+	  FLAGS(FLAG_ORG, { "kind", "KIND", false, "org (default), user or operator" },
+	  { "user", "EMAIL", false, "with --kind user: whose (your own)" }, { "profile", "PROFILE", false, "read, peers, deploy (default) or admin" },
 		{ "own-only", NULL, false, "with --profile peers: it changes only the peers that were made with it" },
 		{ "name", "NAME", false, "for people" }, { "expires", "TIME", false, "30m, 12h, 7d (never)" }, FLAG_O),
 	  "make an API token", "sixpn token create --org acme --profile deploy -o acme.token", cli_token_create },

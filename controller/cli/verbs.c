@@ -87,7 +87,8 @@ static void add_object(struct buf *path, const struct cli_noun *noun, const char
 /* Names that two organizations may both have: --org says which is meant. */
 static const char *org_of(struct cli *cli, const struct cli_noun *noun)
 {
-	bool scoped = !strcmp(noun->name, "app") || !strcmp(noun->name, "network") || !strcmp(noun->name, "peer");
+	bool scoped = !strcmp(noun->name, "app") || !strcmp(noun->name, "network") || !strcmp(noun->name, "peer") ||
+		      !strcmp(noun->name, "org member");
 
 	return scoped && has_flag(cli->command, "org") ? cli_value(cli, "org") : NULL;
 }

@@ -4,12 +4,14 @@
 #include "controller/store/store_finish.h"
 #include "controller/store/store_internal.h"
 #include "controller/store/store_network.h"
+#include "controller/store/store_user.h"
 #include "controller/store/store_rule_internal.h"
 #include "lib/base/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define COLUMNS                                                                                                            \
 	"id, name, strict_region, suspended, deleting, created_ms, quota_networks, quota_apps, quota_instances, quota_peers, " \
@@ -45,15 +47,68 @@ static int emit(struct store *store, struct op *op, const struct store_org *org)
 	return change_put(store, op, change_envelope(RECORD_ORG, org->id, ID_LEN), &body, org->id, NULL);
 }
 
+void store_org_name_of(const char *text, char ret_name[NAME_SIZE])
+{
+	size_t n = 0;
+
+	for (const char *p = text; *p && n < NAME_SIZE - 1; p++) {
+		char c = *p >= 'A' && *p <= 'Z' ? (char)(*p | 0x20) : *p;
+		bool letter = c >= 'a' && c <= 'z', plain = letter || (c >= '0' && c <= '9');
+
+		if (letter || (n && plain))
+			ret_name[n++] = c;
+		else if (n && ret_name[n - 1] != '-')
+			ret_name[n++] = '-';
+	}
+	while (n && ret_name[n - 1] == '-')
+		n--;
+	ret_name[n] = 0;
+}
+
+/* Operators; and persons, so many. The door of a person who makes an org is the e-mail that the operator gave it. */
+static int check_create(struct store *store, struct op *op, const char *name)
+{
+	const struct principal *who = &op->principal;
+	int64_t has = 0;
+	int r;
+
+	if (who->kind != PRINCIPAL_USER)
+		r = store_check_operator(who, "create orgs", &op->why);
+	else
+		r = sql_get_int(store, &has, "SELECT count(*) FROM membership WHERE person = ?1 AND role = 3", "d", who->id);
+	if (r == 0 && (has >= STORE_ORGS_OF_PERSON || who->n_orgs >= PRINCIPAL_ORGS_MAX))
+		r = why_set(&op->why, "quota_exceeded", "name", "you are admin of %lld of at most %d orgs", (long long)has, STORE_ORGS_OF_PERSON);
+	if (r == 0)
+		r = name_check_org(name, &op->why);
+	if (r == 0 && !strcasecmp(name, "personal")) /* everybody's own */
+		r = why_set(&op->why, "name_reserved", "name", "\"%s\" stands for everybody's own org", name);
+	return r;
+}
+
+/* Who has made it is its admin, in this op already. */
+static int admit_maker(struct store *store, struct op *op, const struct store_org *org)
+{
+	struct principal *who = &op->principal;
+	struct principal self = principal_local("membership");
+	struct store_user user;
+	char id[ID_TEXT_SIZE];
+	int r;
+
+	if (who->kind != PRINCIPAL_USER)
+		return 0;
+	memcpy(who->orgs[who->n_orgs].id, org->id, ID_LEN);
+	who->orgs[who->n_orgs++].profile = PROFILE_ADMIN;
+	r = store_user_find(store, &self, id_text(who->id, id), &user, &op->why);
+	return r ? r : membership_put(store, op, org->id, &user, ROLE_MEMBER_ADMIN);
+}
+
 int store_org_create(struct store *store, struct op *op, const char *name, struct store_org *ret_org)
 {
 	struct store_org org = { .quotas = quotas_default(), .created_ms = clock_real_ms(&store->clock) };
 	struct store_network network;
 	char id[ID_TEXT_SIZE];
-	int r = store_check_operator(&op->principal, "create orgs", &op->why);
+	int r = check_create(store, op, name);
 
-	if (r == 0)
-		r = name_check_org(name, &op->why);
 	if (r != 0)
 		return r;
 	snprintf(org.name, sizeof org.name, "%s", name);
@@ -67,6 +122,8 @@ int store_org_create(struct store *store, struct op *op, const char *name, struc
 		return why_set(&op->why, "name_taken", "name", "org \"%s\" exists already", org.name);
 	if (r == 0)
 		r = emit(store, op, &org);
+	if (r == 0)
+		r = admit_maker(store, op, &org);
 	if (r == 0)
 		r = store_network_create(store, op, id_text(org.id, id), "default", &network);
 	if (r == 0)
@@ -271,6 +328,15 @@ int store_org_update(struct store *store, struct op *op, const char *ref, const 
 	return r;
 }
 
+/* A person without one could no longer say "personal". */
+static int check_not_personal(struct store *store, struct op *op, const struct store_org *org)
+{
+	int64_t n = 0;
+	int r = principal_is_operator(&op->principal) ? 0 : sql_get_int(store, &n, "SELECT count(*) FROM person WHERE personal_org = ?1", "d", org->id);
+
+	return r || !n ? r : why_set(&op->why, "org_is_personal", "org", "org \"%s\" is somebody's own: it goes with the person", org->name);
+}
+
 int store_org_delete(struct store *store, struct op *op, const char *ref, struct store_deletion *ret_deletion)
 {
 	struct store_org org;
@@ -278,6 +344,8 @@ int store_org_delete(struct store *store, struct op *op, const char *ref, struct
 
 	if (r == 0)
 		r = store_check_may(store, &op->principal, org.id, ACTION_ADMIN, "the org", &op->why);
+	if (r == 0)
+		r = check_not_personal(store, op, &org);
 	if (r != 0)
 		return r;
 	if (!org.deleting) {

@@ -22,7 +22,11 @@ struct store_org_usage {
 	uint64_t used[QUOTA_KINDS]; /* QUOTA_WRITES is 0 */
 };
 
-/* Operators only. Makes the network `default` with it. */
+#define STORE_ORGS_OF_PERSON 10 /* that a person may be admin of and still make another */
+
+/* What people type as a name, as one that an org can have: "My Org" is my-org; "" if nothing is left. */
+void store_org_name_of(const char *text, char ret_name[NAME_SIZE]);
+/* Operators, and persons, who become its admin. Makes the network `default` with it. E_REFUSED "name_taken", "name_reserved" (personal). */
 int store_org_create(struct store *store, struct op *op, const char *name, struct store_org *ret_org) MUST_CHECK;
 /* By name or id. ref NULL or "": the only org that the principal sees, else E_REFUSED "org_missing". */
 int store_org_find(struct store *store, const struct principal *who, const char *ref, struct store_org *ret_org,

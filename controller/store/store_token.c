@@ -134,9 +134,33 @@ static int judge_org(struct store *store, struct op *op, const struct store_toke
 	return 0;
 }
 
+/* Of oneself, or of whom an operator names. */
+static int judge_user(struct store *store, struct op *op, const struct store_token_new *in, struct store_token *row)
+{
+	const struct principal *who = &op->principal;
+	char self[ID_TEXT_SIZE] = "";
+	struct store_user user;
+	int64_t used = 0;
+	int r;
+
+	if (who->kind == PRINCIPAL_USER)
+		id_text(who->id, self);
+	if ((!in->user || !*in->user) && !self[0])
+		return why_set(&op->why, "value_missing", "user", "say whose token it is to be");
+	r = store_user_find(store, who, in->user && *in->user ? in->user : self, &user, &op->why);
+	if (r == 0)
+		r = sql_get_int(store, &used, "SELECT count(*) FROM token WHERE person = ?1 AND revoked_ms = 0 AND (expires_ms = 0 OR expires_ms > ?2)", "di",
+				user.id, (int64_t)row->created_ms);
+	if (r == 0 && used >= STORE_TOKENS_OF_PERSON)
+		r = why_set(&op->why, "quota_exceeded", "user", "\"%.80s\" has %lld of at most %d tokens", user.email, (long long)used,
+			    STORE_TOKENS_OF_PERSON);
+	if (r == 0)
+		memcpy(row->user, user.id, ID_LEN);
+	return r;
+}
+
 static int judge(struct store *store, struct op *op, const struct store_token_new *in, struct store_token *row)
 {
-	struct store_user user;
 	int r = name_check_text("name", in->name ? in->name : "", NAME_SIZE - 1, &op->why);
 
 	if (r != 0)
@@ -149,10 +173,7 @@ static int judge(struct store *store, struct op *op, const struct store_token_ne
 	case PRINCIPAL_ORG_TOKEN:
 		return judge_org(store, op, in, row);
 	case PRINCIPAL_USER:
-		r = store_user_find(store, &op->principal, in->user ? in->user : "", &user, &op->why);
-		if (r == 0)
-			memcpy(row->user, user.id, ID_LEN);
-		return r;
+		return judge_user(store, op, in, row);
 	case PRINCIPAL_NONE:
 	case PRINCIPAL_NODE:
 	case PRINCIPAL_LOCAL:

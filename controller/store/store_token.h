@@ -4,6 +4,7 @@
 #include "controller/store/store.h"
 #include "lib/base/crypto.h"
 
+#define STORE_TOKENS_OF_PERSON 100 /* that are good */
 #define TOKEN_TEXT_SIZE (4 + 16 + 1 + 64 + 1)
 
 struct store_token {
@@ -22,7 +23,7 @@ struct store_token {
 struct store_token_new {
 	enum principal_kind kind;
 	const char *org; /* ORG_TOKEN: as in store_org_find */
-	const char *user; /* USER */
+	const char *user; /* USER: by e-mail or id; NULL or "" = the caller itself */
 	enum principal_profile profile; /* ORG_TOKEN: READ, PEERS, DEPLOY (ADMIN for operators only) */
 	bool own_only; /* ORG_TOKEN of profile PEERS */
 	const char *name;

@@ -9,15 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS "id, email, name, personal_org, created_ms FROM person "
+#define COLUMNS USER_COLUMNS("person") " FROM person "
 
-static void read_row(struct statement *st, struct store_user *ret)
+void user_read_row(struct statement *st, struct store_user *ret)
 {
 	*ret = (struct store_user){ .created_ms = (uint64_t)driver_int(st, 4) };
 	sql_bytes(st, 0, ret->id, ID_LEN);
 	sql_text(st, 1, ret->email, sizeof ret->email);
 	sql_text(st, 2, ret->name, sizeof ret->name);
 	sql_bytes(st, 3, ret->personal_org, ID_LEN);
+	sql_text(st, 5, ret->personal_org_name, sizeof ret->personal_org_name);
 }
 
 static bool sees(const struct principal *who, const uint8_t id[ID_LEN])
@@ -67,8 +68,10 @@ int store_user_create(struct store *store, struct op *op, const char *email, con
 	id_make(&store->clock, row.id);
 	snprintf(row.email, sizeof row.email, "%s", email);
 	snprintf(row.name, sizeof row.name, "%s", name);
-	if (personal_org)
+	if (personal_org) {
 		memcpy(row.personal_org, org.id, ID_LEN);
+		memcpy(row.personal_org_name, org.name, sizeof row.personal_org_name);
+	}
 	r = sql_insert(store, "INSERT INTO person (id, email, name, personal_org, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)", "dttdi", row.id,
 		       row.email, row.name, personal_org ? row.personal_org : NULL, (int64_t)row.created_ms);
 	if (r == DRIVER_E_UNIQUE)
@@ -91,7 +94,7 @@ int store_user_find(struct store *store, const struct principal *who, const char
 	int r = sql_query(store, &st, "SELECT " COLUMNS "WHERE lower(email) = lower(?1) OR id = ?2", "td", ref, is_id ? id : NULL);
 
 	if (r == 0 && sql_next(st, &r)) {
-		read_row(st, &row);
+		user_read_row(st, &row);
 		if (sees(who, row.id)) {
 			*ret_user = row;
 			return 0;
@@ -114,7 +117,7 @@ int store_user_list(struct store *store, const struct principal *who, const stru
 		r = sql_query(store, &st, "SELECT " COLUMNS "WHERE id > ?1 AND substr(lower(email), 1, length(?2)) = ?2 ORDER BY id", "dt",
 			      walk.after, store_page_prefix(page));
 	while (r == 0 && sql_next(st, &r)) {
-		read_row(st, &row);
+		user_read_row(st, &row);
 		if (!sees(who, row.id))
 			continue;
 		if (!page_walk_take(&walk, row.id, NULL))
@@ -122,51 +125,6 @@ int store_user_list(struct store *store, const struct principal *who, const stru
 		each(arg, &row);
 	}
 	return page_walk_end(&walk, r, ret_next);
-}
-
-/* An admin of an org may name people it does not otherwise see, by their exact e-mail: so the answer to a wrong one is the same
- * as to everybody. */
-static int find_any(struct store *store, const char *ref, struct store_user *ret, struct why *why)
-{
-	struct principal self = principal_local("membership");
-
-	return store_user_find(store, &self, ref, ret, why);
-}
-
-int store_membership_set(struct store *store, struct op *op, const char *org_ref, const char *user_ref, enum store_role role)
-{
-	static const char *const names[] = { "", "read", "member", "admin" };
-	CLEAN_JSON json_t *doc = NULL;
-	struct store_user user;
-	struct store_org org;
-	uint8_t key[2 * ID_LEN];
-	int64_t had = 0;
-	int r = store_org_find(store, &op->principal, org_ref, &org, &op->why);
-
-	if (r == 0)
-		r = store_check_may(store, &op->principal, org.id, ACTION_ADMIN, "members", &op->why);
-	if (r == 0)
-		r = find_any(store, user_ref, &user, &op->why);
-	if (r == 0 && (unsigned)role >= ARRAY_LEN(names))
-		r = why_set(&op->why, "value_invalid", "role", "role %u is not one of read, member, admin", (unsigned)role);
-	if (r == 0)
-		r = sql_get_int(store, &had, "SELECT count(*) FROM membership WHERE org = ?1 AND person = ?2", "dd", org.id, user.id);
-	if (r != 0)
-		return r;
-	memcpy(key, org.id, ID_LEN);
-	memcpy(key + ID_LEN, user.id, ID_LEN);
-	if (!role) {
-		if (!had)
-			return 0;
-		r = sql_run(store, "DELETE FROM membership WHERE org = ?1 AND person = ?2", "dd", org.id, user.id);
-		return r ? r : change_remove(store, op, change_envelope(RECORD_MEMBERSHIP, key, sizeof key), INTENT_DELETE, org.id);
-	}
-	r = sql_run(store,
-		    "INSERT INTO membership (org, person, role, created_ms) VALUES (?1, ?2, ?3, ?4) "
-		    "ON CONFLICT (org, person) DO UPDATE SET role = excluded.role",
-		    "ddui", org.id, user.id, (uint32_t)role, (int64_t)clock_real_ms(&store->clock));
-	doc = json_pack("{s:s, s:s}", "email", user.email, "role", names[role]);
-	return r ? r : put_json(store, op, change_envelope(RECORD_MEMBERSHIP, key, sizeof key), doc, org.id);
 }
 
 int store_user_get_principal(struct store *store, const struct principal *who, const uint8_t id[ID_LEN], struct principal *ret_principal,
@@ -193,22 +151,104 @@ int store_user_get_principal(struct store *store, const struct principal *who, c
 	return 0;
 }
 
-int store_membership_list(struct store *store, const struct principal *who, const char *org_ref,
-			  void (*each)(void *arg, const struct store_user *user, enum store_role role, uint64_t since_ms), void *arg,
-			  struct why *why)
+/* ---- with an org of its own ---- */
+
+/* A name of what stands before the "@". */
+static void label_of(const char *email, char ret[NAME_SIZE])
 {
-	CLEAN_STATEMENT struct statement *st = NULL;
-	struct store_user user;
+	char local[NAME_SIZE];
+
+	snprintf(local, sizeof local, "%.*s", (int)strcspn(email, "@") < 40 ? (int)strcspn(email, "@") : 40, email);
+	store_org_name_of(local, ret);
+	if (!ret[0])
+		snprintf(ret, NAME_SIZE, "person");
+}
+
+static int make_own_org(struct store *store, struct op *op, const char *email, struct store_org *ret_org)
+{
+	char label[NAME_SIZE], name[NAME_SIZE + 8];
+	int r = E_REFUSED;
+
+	label_of(email, label);
+	snprintf(name, sizeof name, "%s", label);
+	for (int tries = 0; tries < 8; tries++) {
+		uint16_t suffix;
+
+		r = store_org_create(store, op, name, ret_org);
+		if (r != E_REFUSED || (strcmp(op->why.code, "name_taken") && strcmp(op->why.code, "name_reserved")))
+			break;
+		clock_random(&store->clock, &suffix, sizeof suffix);
+		snprintf(name, sizeof name, "%s-%04x", label, suffix);
+	}
+	return r;
+}
+
+int store_user_create_with_org(struct store *store, struct op *op, const char *email, const char *name, struct store_user *ret_user)
+{
 	struct store_org org;
-	int r = store_org_find(store, who, org_ref, &org, why);
+	struct store_user user;
+	char id[ID_TEXT_SIZE];
+	int64_t taken = 0;
+	int r = store_check_operator(&op->principal, "create users", &op->why);
 
 	if (r == 0)
-		r = sql_query(store, &st,
-			      "SELECT p.id, p.email, p.name, p.personal_org, p.created_ms, m.role, m.created_ms FROM membership m "
-			      "JOIN person p ON p.id = m.person WHERE m.org = ?1 ORDER BY lower(p.email) LIMIT 200", "d", org.id);
+		r = check_email(email, &op->why);
+	if (r == 0)
+		r = sql_get_int(store, &taken, "SELECT count(*) FROM person WHERE lower(email) = lower(?1)", "t", email);
+	if (r == 0 && taken)
+		r = why_set(&op->why, "name_taken", "email", "a user with e-mail \"%.80s\" exists already", email);
+	if (r == 0)
+		r = make_own_org(store, op, email, &org);
+	if (r == 0)
+		r = store_user_create(store, op, email, name, id_text(org.id, id), &user);
+	if (r == 0)
+		r = membership_put(store, op, org.id, &user, ROLE_MEMBER_ADMIN);
+	if (r == 0)
+		*ret_user = user;
+	return r;
+}
+
+/* ---- delete ---- */
+
+static int remove_rows(struct store *store, struct op *op, const uint8_t person[ID_LEN], const char *sql, uint32_t kind)
+{
+	CLEAN_STATEMENT struct statement *st = NULL;
+	CLEAN_BUF struct buf keys = BUF_INIT(1u << 20);
+	size_t n = kind == RECORD_MEMBERSHIP ? 2 * ID_LEN : ID_LEN;
+	uint8_t key[2 * ID_LEN];
+	int r = sql_query(store, &st, sql, "d", person);
+
 	while (r == 0 && sql_next(st, &r)) {
-		read_row(st, &user);
-		each(arg, &user, (enum store_role)driver_int(st, 5), (uint64_t)driver_int(st, 6));
+		sql_bytes(st, 0, key, n);
+		buf_add(&keys, key, n);
 	}
+	if (r == 0 && buf_failed(&keys))
+		r = -ENOMEM;
+	for (size_t at = 0; r == 0 && at < keys.len; at += n)
+		r = change_remove(store, op, change_envelope(kind, keys.data + at, n), INTENT_DELETE, kind == RECORD_MEMBERSHIP ? keys.data + at : NULL);
+	return r;
+}
+
+int store_user_delete(struct store *store, struct op *op, const char *ref, struct store_user *ret_user)
+{
+	struct store_user user;
+	int r = store_user_find(store, &op->principal, ref, &user, &op->why);
+
+	if (r == 0)
+		r = store_check_operator(&op->principal, "delete users", &op->why);
+	if (r == 0)
+		r = remove_rows(store, op, user.id, "SELECT id FROM token WHERE person = ?1 ORDER BY id", RECORD_TOKEN);
+	if (r == 0)
+		r = remove_rows(store, op, user.id, "SELECT org || person FROM membership WHERE person = ?1 ORDER BY org", RECORD_MEMBERSHIP);
+	if (r == 0)
+		r = sql_run(store, "DELETE FROM token WHERE person = ?1", "d", user.id);
+	if (r == 0)
+		r = sql_run(store, "DELETE FROM membership WHERE person = ?1", "d", user.id);
+	if (r == 0)
+		r = sql_run(store, "DELETE FROM person WHERE id = ?1", "d", user.id); /* the principal goes with it */
+	if (r == 0)
+		r = change_remove(store, op, change_envelope(RECORD_USER, user.id, ID_LEN), INTENT_DELETE, NULL);
+	if (r == 0)
+		*ret_user = user;
 	return r;
 }

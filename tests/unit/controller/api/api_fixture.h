@@ -33,7 +33,7 @@ struct api_fixture {
 	int held; /* what the node holds back; -EOPNOTSUPP: it is too old for that */
 	char operator_token[TOKEN_TEXT_SIZE], acme[TOKEN_TEXT_SIZE], acme_read[TOKEN_TEXT_SIZE], globex[TOKEN_TEXT_SIZE];
 	char acme_token_id[ID_TEXT_SIZE], instance[NAME_INSTANCE_ID_SIZE], app_id[ID_TEXT_SIZE], peer_id[ID_TEXT_SIZE], rule_id[ID_TEXT_SIZE], org_id[ID_TEXT_SIZE], network_id[16];
-	char ip[ADDR_TEXT_LEN], ip_id[ID_TEXT_SIZE];
+	char ip[ADDR_TEXT_LEN], ip_id[ID_TEXT_SIZE], user_id[ID_TEXT_SIZE]; /* of zoe@example.net, who is a member of acme */
 };
 
 static inline void fake_committed(void *arg, struct record *record, uint64_t committed_ms)
@@ -151,6 +151,7 @@ static inline void make_world(struct api_fixture *f)
 	struct store_instance instance;
 	struct store_flycast flycast;
 	struct in6_addr address;
+	struct store_user user;
 	struct store_org org;
 	struct store_app app;
 
@@ -165,6 +166,9 @@ static inline void make_world(struct api_fixture *f)
 	instance = make_instance(f->base, "acme/web", "ord", &f->host, 1);
 	strcpy(f->instance, instance.record.id);
 	assert_good(f->base, DO(f->base, &f->base->root, store_flycast_create(store, op, "acme", "web", NULL, &flycast)));
+	assert_good(f->base, DO(f->base, &f->base->root, store_user_create(store, op, "zoe@example.net", "Zoe", NULL, &user)));
+	assert_good(f->base, DO(f->base, &f->base->root, store_membership_set(store, op, "acme", "zoe@example.net", ROLE_MEMBER)));
+	id_text(user.id, f->user_id);
 	id_text(flycast.id, f->ip_id);
 	address = store_flycast_address(&flycast);
 	addr_text(&address, f->ip);

@@ -26,6 +26,10 @@ static size_t namings(const struct api_fixture *f, const char *param, struct nam
 		{ "peer", f->peer_id, "00000000000000aa", true },
 		{ "ip", f->ip, "fdaa::1", true },
 		{ "ip", f->ip_id, "00000000000000aa", true },
+		{ "user", "zoe@example.net", "nobody@example.net", true },
+		{ "user", f->user_id, "00000000000000aa", true },
+		{ "member", "zoe@example.net", "nobody@example.net", true },
+		{ "member", f->user_id, "00000000000000aa", true },
 		{ "token", f->acme_token_id, "00000000000000aa", true },
 		{ "rule", f->rule_id, "00000000000000aa", true },
 		{ "region", "ord", "nrt", false },
@@ -54,6 +58,8 @@ static char *make_body(const struct route *r, const char *org, const char *app)
 			json_object_set_new(body, "from_app", json_string("web"));
 		else if (!strcmp(field->name, "app"))
 			json_object_set_new(body, "app", json_string(app));
+		else if (!strcmp(field->name, "role"))
+			json_object_set_new(body, "role", json_string("member"));
 		else if (!strcmp(field->name, "region"))
 			json_object_set_new(body, "region", json_string("ord"));
 		else if (!strcmp(field->name, "public_key") || !strcmp(field->name, "pubkey"))
@@ -193,7 +199,8 @@ static void the_owner_sees_on_every_reading_route_what_the_walk_asked_for(void *
 		n = namings(f, param, names);
 		for (size_t i = 0; i < n; i++) {
 			make_target(f, r, names[i].there, "", target, sizeof target);
-			expect(f, "GET", target, f->acme, NULL, 200, NULL);
+			/* people are seen by themselves and by operators */
+			expect(f, "GET", target, strcmp(param, "user") ? f->acme : f->operator_token, NULL, 200, NULL);
 		}
 	}
 }

@@ -243,6 +243,54 @@ static void of_a_suspended_org_only_operators_change_anything(void **state)
 	assert_good(f, DO(f, &f->root, store_app_delete(store, op, "acme", "web", &gone)));
 }
 
+static void members_of_an_org_and_orgs_of_a_person_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct store_user user;
+	struct store_org org;
+	char name[40];
+
+	make_org(f, "acme");
+	for (int i = 0; i <= STORE_MEMBERS_MAX; i++) {
+		snprintf(name, sizeof name, "p%d@example.net", i);
+		assert_good(f, DO(f, &f->root, store_user_create(store, op, name, "", NULL, &user)));
+		if (i < STORE_MEMBERS_MAX)
+			assert_good(f, DO(f, &f->root, store_membership_set(store, op, "acme", name, ROLE_MEMBER_READ)));
+	}
+	assert_refused(f, DO(f, &f->root, store_membership_set(store, op, "acme", name, ROLE_MEMBER_READ)), "quota_exceeded");
+	assert_good(f, DO(f, &f->root, store_membership_set(store, op, "acme", "p0@example.net", ROLE_MEMBER_ADMIN))); /* is one already */
+	for (int i = 0; i < PRINCIPAL_ORGS_MAX; i++) {
+		char of[16];
+
+		snprintf(of, sizeof of, "org%d", i);
+		make_org(f, of);
+		assert_good(f, DO(f, &f->root, store_membership_set(store, op, of, name, ROLE_MEMBER)));
+	}
+	org = make_org(f, "onemore");
+	assert_refused(f, DO(f, &f->root, store_membership_set(store, op, "onemore", name, ROLE_MEMBER)), "quota_exceeded");
+	assert_good(f, DO(f, &f->root, store_membership_set(store, op, "org0", name, (enum store_role)0)));
+	assert_good(f, DO(f, &f->root, store_membership_set(store, op, "onemore", name, ROLE_MEMBER)));
+	/* operators may leave an org without an admin; nothing changes twice */
+	assert_good(f, DO(f, &f->root, store_membership_set(store, op, "acme", "p0@example.net", (enum store_role)0)));
+	assert_int_equal(f->op.n_records, 1);
+	assert_good(f, DO(f, &f->root, store_membership_set(store, op, "acme", "p0@example.net", (enum store_role)0)));
+	assert_int_equal(f->op.n_records, 0);
+	(void)org;
+}
+
+static void what_people_type_becomes_a_name(void **state)
+{
+	static const char *const rows[][2] = { { "My Org", "my-org" }, { "ACME, Inc.", "acme-inc" }, { "7Lives", "lives" }, { "--x--", "x" },
+					       { "...", "" }, { "", "" }, { "\xc3\xbc" "ber", "ber" }, { "a  b", "a-b" } };
+	char name[NAME_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		store_org_name_of(rows[i][0], name);
+		assert_string_equal(name, rows[i][1]);
+	}
+}
+
 static void the_default_network_goes_only_with_its_org(void **state)
 {
 	struct fixture *f = *state;
@@ -659,6 +707,8 @@ int main(void)
 		T(a_limit_above_its_bound_is_refused),
 		T(suspending_an_org_changes_all_its_networks),
 		T(of_a_suspended_org_only_operators_change_anything),
+		T(members_of_an_org_and_orgs_of_a_person_are_bounded),
+		T(what_people_type_becomes_a_name),
 		T(the_default_network_goes_only_with_its_org),
 		T(a_token_is_looked_up_by_id_and_matches_its_secret_alone),
 		cmocka_unit_test(a_token_text_that_is_not_exactly_right_is_refused),
