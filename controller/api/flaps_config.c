@@ -225,7 +225,7 @@ static int base64_digit(char c)
 static char *unbase64_text(const char *in)
 {
 	size_t len = strlen(in), n = 0;
-	char *out = malloc(len / 4 * 3 + 1);
+	char *out = malloc(len / 4 * 3 + 4); /* what is not padded counts too */
 	unsigned bits = 0, value = 0;
 
 	while (len && in[len - 1] == '=')

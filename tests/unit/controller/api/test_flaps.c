@@ -597,6 +597,7 @@ static void configurations_that_cannot_be_are_refused_by_field(void **state)
 		{ "{\"image\":\"a\",\"mounts\":[{\"path\":\"/data\"}]}", "not_offered", "no volumes", 422 },
 		{ "{\"image\":\"a\",\"containers\":[{},{}]}", "not_offered", "2 containers", 422 },
 		{ "{\"image\":\"a\",\"files\":[{\"guest_path\":\"/x\",\"raw_value\":\"*\"}]}", "value_invalid", "/x", 400 },
+		{ "{\"image\":\"a\",\"files\":[{\"guest_path\":\"/x\",\"raw_value\":\"YWJjYWJjYWJjYWJjYW=J\"}]}", "value_invalid", "/x", 400 },
 		{ "{\"image\":\"a\",\"files\":[{\"guest_path\":\"/x\",\"raw_value\":\"AA==\"}]}", "value_invalid", "/x", 400 },
 		{ "{\"image\":\"a\",\"files\":[{\"guest_path\":\"/x\",\"secret_name\":\"S\"}]}", "not_offered", "secrets", 422 },
 		{ "{\"image\":\"a\",\"files\":[{\"raw_value\":\"\"}]}", "field_missing", "guest_path", 400 },
@@ -622,7 +623,7 @@ static void what_is_not_known_in_a_configuration_is_kept_and_shown(void **state)
 	struct api_fixture *f = *state;
 	struct client_reply r = fly_good(f, "POST", "/v1/apps/web/machines",
 					 "{\"config\":{\"image\":\"a\",\"brand_new\":{\"x\":[1]},\"services\":[],\"auto_destroy\":true,\"files\":"
-					 "[{\"guest_path\":\"/etc/motd\",\"raw_value\":\"aGVsbG8=\",\"mode\":384}]}}");
+					 "[{\"guest_path\":\"/etc/motd\",\"raw_value\":\"aGVsbG8\",\"mode\":384}]}}");
 	char own[64];
 
 	assert_int_equal(json_integer_value(fly_at(r.json, "config.brand_new.x.0")), 1);
