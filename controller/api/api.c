@@ -376,7 +376,9 @@ static int run_route(struct store *store, struct api_call *call)
 		r = call->route->run(store, call);
 	if (r == 0 && call->route->list)
 		r = api_list_seal(store, call);
-	return r || !call->retry.on ? r : api_retry_keep(store, call);
+	if (!call->retry.on || r < 0)
+		return r;
+	return r ? api_retry_forget(store, call, r) : api_retry_keep(store, call);
 }
 
 static int run_on_store(struct store *store, struct op *op)

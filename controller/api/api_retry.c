@@ -206,3 +206,10 @@ int api_retry_keep(struct store *store, struct api_call *call)
 	store_kept_deinit(&kept);
 	return r;
 }
+
+int api_retry_forget(struct store *store, struct api_call *call, int result)
+{
+	int r = call->op.keep_refusal ? store_kept_remove(store, call->retry.id) : 0;
+
+	return r ? r : result;
+}

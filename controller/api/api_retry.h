@@ -15,3 +15,5 @@ int api_retry_begin(struct api_call *call, struct why *why) MUST_CHECK;
 /* Store thread. find: sets call->reply, call->wait and call->retry.replayed if that request was done before; E_REFUSED with call->op.why. */
 int api_retry_find(struct store *store, struct api_call *call) MUST_CHECK;
 int api_retry_keep(struct store *store, struct api_call *call) MUST_CHECK;
+/* A second try was refused and has taken the first back (op->keep_refusal): its reply goes too. result, or -errno. */
+int api_retry_forget(struct store *store, struct api_call *call, int result) MUST_CHECK;

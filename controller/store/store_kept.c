@@ -53,11 +53,16 @@ static int make_room(struct store *store, const uint8_t owner[ID_LEN], int64_t n
 	return r ? r : sql_run(store, "DELETE FROM kept_reply WHERE owner = ?1 AND seq <= ?2", "di", owner, *ret_seq - STORE_KEPT_MAX);
 }
 
+int store_kept_remove(struct store *store, const uint8_t id[32])
+{
+	return sql_run(store, "DELETE FROM kept_reply WHERE id = ?1", "k", id);
+}
+
 int store_kept_put(struct store *store, struct op *op, const uint8_t id[32], const uint8_t owner[ID_LEN], const struct store_kept *kept)
 {
 	int64_t changed = driver_changed_ever(store->driver);
 	int64_t now = (int64_t)clock_real_ms(&store->clock), seq = 0;
-	int r = sql_run(store, "DELETE FROM kept_reply WHERE id = ?1", "k", id);
+	int r = store_kept_remove(store, id);
 
 	if (r == 0)
 		r = make_room(store, owner, now, &seq);

@@ -148,6 +148,36 @@ static void what_is_kept_is_what_the_request_ended_with(void **state)
 	expect(f, "GET", "/v1/peers/phone", f->acme, NULL, 200, NULL);
 }
 
+/* Its gateway fell silent and there is no other: the peer was taken back, and so is what was kept of it. */
+static void what_was_taken_back_is_not_replayed(void **state)
+{
+	struct api_fixture *f = *state;
+	static const char body[] = "{\"name\":\"phone\",\"public_key\":\"hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=\"}";
+	struct client_reply r;
+	char line[300];
+	int fd = client_connect(f->port);
+	struct api_wait_result silent = { .lost = true, .nodes = 1 };
+
+	snprintf(line, sizeof line, "POST /v1/peers?wait=applied HTTP/1.1\r\nHost: 127.0.0.1\r\n" KEY "Authorization: Bearer %s\r\nContent-Length: %zu\r\n\r\n",
+		 f->acme, strlen(body));
+	f->park = true;
+	client_send(fd, line, strlen(line));
+	client_send(fd, body, strlen(body));
+	for (int i = 0; i < 6000 && !f->parked; i++)
+		loop_round(f->loop, 5);
+	assert_non_null(f->parked);
+	f->park = false;
+	f->none_lives = true;
+	f->parked(f->parked_ctx, &silent);
+	r = client_receive(f->loop, fd);
+	assert_int_equal(r.status, 409);
+	client_reply_deinit(&r);
+	close(fd);
+	expect(f, "GET", "/v1/peers/phone", f->acme, NULL, 404, NULL);
+	f->none_lives = false;
+	write_as(f, KEY, "/v1/peers", f->acme, body, 201, NULL, false, NULL);
+}
+
 static void while_a_request_is_under_way_its_key_is_taken(void **state)
 {
 	struct api_fixture *f = *state;
@@ -261,6 +291,7 @@ int main(void)
 		T(a_refused_request_is_not_kept),
 		T(a_replay_waits_for_what_the_write_was_to_wait_for),
 		T(what_is_kept_is_what_the_request_ended_with),
+		T(what_was_taken_back_is_not_replayed),
 		T(while_a_request_is_under_way_its_key_is_taken),
 		T(a_secret_is_never_kept),
 		T(keys_have_a_form_and_routes_that_keep_nothing_say_so),
