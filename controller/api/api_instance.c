@@ -299,7 +299,7 @@ static const struct route_field create_fields[] = {
 	{ "org", FIELD_STR, 1, 63, false, "its organization; may be left out if the token sees only one" },
 	{ "app", FIELD_STR, 1, 130, true, "its app: name, org/name or id" },
 	{ "region", FIELD_STR, 1, 3, false, "where; the least loaded live host is taken" },
-	{ "host", FIELD_STR, 1, 63, false, "instead: this node" },
+	{ "host", FIELD_STR, 1, 63, false, "instead: this node; operators only" },
 	{ "name", FIELD_STR, 1, 63, false, "for people" },
 	{ "group", FIELD_STR, 1, 63, false, "process group (app)" },
 	{ "metadata", FIELD_MAP, 0, RECORD_METADATA_MAX, false, "pairs of text" },

@@ -24,6 +24,7 @@ static const struct shape_field node_fields[] = {
 	{ "endpoints", SHAPE_STRINGS, 0, NULL, NULL },
 	{ "draining", SHAPE_BOOL, 0, NULL, "it gets no new work" },
 	{ "instances", SHAPE_INT, SHAPE_MOVES, NULL, NULL },
+	{ "max_instances", SHAPE_INT, 0, NULL, "it gets no more than so many; 0 = no limit" },
 	{ "version", SHAPE_STR, SHAPE_NULL | SHAPE_MOVES, NULL, NULL },
 	{ "created", SHAPE_TIME, 0, NULL, NULL },
 	{ "last_seen", SHAPE_TIME, SHAPE_NULL | SHAPE_MOVES, NULL, NULL },
@@ -96,11 +97,11 @@ static json_t *node_json(const struct store_node *node)
 		json_array_append_new(endpoints, json_string(addr_endpoint_text(&node->endpoints[i], text)));
 	snprintf(host, sizeof host, "%08x", node->host);
 	crypto_base64(node->mesh_key, sizeof node->mesh_key, mesh_key);
-	return json_pack("{s:s,s:s,s:o,s:o,s:s,s:o,s:b,s:i,s:o,s:o,s:o,s:b,s:o}", "name", node->name, "host", host, "region",
+	return json_pack("{s:s,s:s,s:o,s:o,s:s,s:o,s:b,s:i,s:o,s:o,s:o,s:b,s:o,s:i}", "name", node->name, "host", host, "region",
 			 api_json_str(node->region), "roles", api_roles_json(node->roles), "mesh_key", mesh_key, "endpoints", endpoints,
 			 "draining", node->draining, "instances", (int)node->instances, "version", api_json_str(node->version), "created",
 			 api_json_time(node->created_ms), "last_seen", api_json_time(node->last_seen_ms), "revoked", node->revoked_ms != 0,
-			 "gateway", gateway_json(node));
+			 "gateway", gateway_json(node), "max_instances", (int)node->max_instances);
 }
 
 /* Memory's part, after the store has answered. */
@@ -175,6 +176,13 @@ static int show(struct store *store, struct api_call *call)
 	return set_reply(call, store_node_find(store, api_who(call), call->params[0], &node, &call->op.why), &node);
 }
 
+static int update(struct store *store, struct api_call *call)
+{
+	struct store_node node;
+
+	return set_reply(call, store_node_set_room(store, &call->op, call->params[0], (unsigned)api_int(call, "max_instances", 0), &node), &node);
+}
+
 static int drain(struct store *store, struct api_call *call)
 {
 	struct store_node node;
@@ -240,10 +248,17 @@ static int release_held(struct api_call *call, struct why *why)
 	return 0;
 }
 
+static const struct route_field update_fields[] = {
+	{ "max_instances", FIELD_INT, 0, STORE_NODE_INSTANCES_MAX, true, "it gets no more than so many; 0 = no limit. Those that are there stay" },
+	{ 0 },
+};
+
 const struct route api_node_routes[] = {
 	{ "GET", "/v1/nodes", ROUTE_OPERATOR, .reply = &node_shape, .list = true, .query = "region revoked", .run = list, .finish = finish_list,
 	  .help = "list nodes" },
 	{ "GET", "/v1/nodes/{node}", ROUTE_OPERATOR, .object = &node_shape, .current = show, .reply = &node_shape, .run = show, .finish = finish_one, .help = "show a node" },
+	{ "PATCH", "/v1/nodes/{node}", ROUTE_OPERATOR, .object = &node_shape, .current = show, .reply = &node_shape, .write = true,
+	  .fields = update_fields, .run = update, .finish = finish_one, .help = "change how many instances a node may have" },
 	{ "POST", "/v1/nodes/{node}/drain", ROUTE_OPERATOR, .object = &node_shape, .current = show, .reply = &node_shape, .write = true, .run = drain, .finish = finish_one,
 	  .help = "give a node no new work" },
 	{ "POST", "/v1/nodes/{node}/undrain", ROUTE_OPERATOR, .object = &node_shape, .current = show, .reply = &node_shape, .write = true, .run = undrain, .finish = finish_one,

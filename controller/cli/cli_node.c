@@ -98,6 +98,21 @@ static int drain(struct cli *cli, const char *action, const char *done_word)
 	return cli_write(cli, "POST", buf_str(&path), NULL, done_word);
 }
 
+int cli_node_update(struct cli *cli)
+{
+	CLEAN_BUF struct buf path = BUF_INIT(8192);
+	json_t *body = json_object();
+	int r = cli_body_number(cli, body, "max-instances", true);
+
+	if (r == 0)
+		r = cli_resolve(cli, cli->command->noun, cli->args[0], &path);
+	if (r) {
+		json_decref(body);
+		return r;
+	}
+	return cli_write(cli, "PATCH", buf_str(&path), body, "changed");
+}
+
 int cli_node_drain(struct cli *cli)
 {
 	return drain(cli, "/drain", "gets no new work");

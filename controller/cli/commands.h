@@ -19,6 +19,7 @@ int cli_region_update(struct cli *cli);
 int cli_node_join(struct cli *cli);
 int cli_node_errors(struct cli *cli);
 int cli_node_release_held(struct cli *cli);
+int cli_node_update(struct cli *cli);
 int cli_node_drain(struct cli *cli);
 int cli_node_undrain(struct cli *cli);
 int cli_node_move_peers(struct cli *cli);

@@ -178,6 +178,8 @@ const struct cli_command cli_commands[] = {
 	{ &node, "errors", "[NAME]", CLI_READ, NULL, "records that a node could not apply, and why", "sixpn node errors ord-1", cli_node_errors },
 	{ &node, "release-held", "NAME", CLI_DESTROY, NULL, "let a node make the deletes that it holds back because nobody explained them",
 	  "sixpn node release-held ord-1 --yes", cli_node_release_held },
+	{ &node, "update", "NAME", CLI_WRITE, FLAGS({ "max-instances", "NUMBER", false, "it gets no more than so many; 0 = no limit" }),
+	  "change how many instances it may have", "sixpn node update ord-1 --max-instances 50", cli_node_update },
 	{ &node, "drain", "NAME", CLI_WRITE, NULL, "give it no new work", "sixpn node drain ord-1", cli_node_drain },
 	{ &node, "undrain", "NAME", CLI_WRITE, NULL, "give it new work again", "sixpn node undrain ord-1", cli_node_undrain },
 	{ &node, "move-peers", "NAME", CLI_WRITE,
@@ -262,7 +264,7 @@ const struct cli_command cli_commands[] = {
 
 	{ &instance, "create", "[-- COMMAND...]", CLI_WRITE,
 	  FLAGS(FLAG_ORG, { "app", "APP", false, "its app: name or org/name" }, { "region", "REGION", false, "where; the least loaded host is taken" },
-		{ "host", "NODE", false, "instead: this node" }, { "name", "NAME", false, "for people" }, { "group", "GROUP", false, "process group (app)" },
+		{ "host", "NODE", false, "instead: this node (operators)" }, { "name", "NAME", false, "for people" }, { "group", "GROUP", false, "process group (app)" },
 		{ "env", "NAME=VALUE", true, "environment" }, { "file", "/PATH=LOCALFILE", true, "a file in the instance, with the content of a local one" },
 		{ "spec", "FILE", false, "the workload as JSON (schema 1); flags add to it" }, { "metadata", "KEY=VALUE", true, "pairs of text" },
 		{ "root", "DIR", false, "file tree on the host" }, { "workdir", "DIR", false, "working directory" },

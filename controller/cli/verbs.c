@@ -5,6 +5,7 @@
 #include "controller/cli/output.h"
 #include "lib/base/clock.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -366,11 +367,14 @@ void cli_body_strings(const struct cli *cli, json_t *body, const char *const *na
 int cli_body_number(struct cli *cli, json_t *body, const char *flag, bool integer)
 {
 	const char *text = cli_value(cli, flag);
-	char *end;
+	char *end, field[64];
 
 	if (!text)
 		return 0;
-	json_object_set_new(body, flag, integer ? json_integer(strtoll(text, &end, 0)) : json_real(strtod(text, &end)));
+	snprintf(field, sizeof field, "%s", flag);
+	for (char *p = field; *p; p++)
+		*p = *p == '-' ? '_' : *p;
+	json_object_set_new(body, field, integer ? json_integer(strtoll(text, &end, 0)) : json_real(strtod(text, &end)));
 	if (end == text || *end)
 		return cli_fail(cli, EXIT_USAGE, "flag_value", NULL, "--%s is \"%.40s\", which is not a number", flag, text);
 	return 0;

@@ -60,6 +60,7 @@ static const struct error_code table[] = {
 	{ "gateway_same", CONFLICT, "sixpn node drain, or name another region or gateway" },
 	{ "host_not_live", CONFLICT, "sixpn status says what is wrong with it" },
 	{ "host_draining", CONFLICT, "sixpn node undrain, or choose another" },
+	{ "host_full", CONFLICT, "choose another, or let it have more: sixpn node update --max-instances" },
 	{ "host_wrong_region", CONFLICT, "leave out the region or the host" },
 	{ "not_a_host", CONFLICT, "" },
 	{ "node_not_empty", CONFLICT, "drain it and delete or move what is there first, or --force" },

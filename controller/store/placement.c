@@ -21,7 +21,7 @@ static uint64_t weight(const void *id, size_t id_len, uint32_t host)
 
 static bool usable(const struct placement_node *n, uint32_t role)
 {
-	return (n->roles & role) && n->live && !n->draining;
+	return (n->roles & role) && n->live && !n->draining && !(n->full && role == ROLE_HOST);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -75,8 +75,8 @@ int placement_instance(const struct placement_node *nodes, size_t n, const char 
 	}
 	regions_with(nodes, n, ROLE_HOST, others, sizeof others);
 	if (!others[0])
-		return why_set(why, "no_host", "region", "region \"%s\" has no live host, nor has any other", region);
-	return why_set(why, "no_host_in_region", "region", "region \"%s\" has no live host; regions that have one: %s", region, others);
+		return why_set(why, "no_host", "region", "region \"%s\" has no live host with room, nor has any other", region);
+	return why_set(why, "no_host_in_region", "region", "region \"%s\" has no live host with room; regions that have one: %s", region, others);
 }
 
 static const struct placement_node *heaviest_gateway(const struct placement_node *nodes, size_t n, const char *region, const void *id,

@@ -12,6 +12,7 @@ struct placement_node {
 	uint64_t load;              /* instances that run there */
 	bool live;                  /* polled within 3 park times */
 	bool draining;
+	bool full;                  /* of instances; gateways take peers all the same */
 };
 
 struct placement_weight { /* so many of something are there */
@@ -20,7 +21,7 @@ struct placement_weight { /* so many of something are there */
 };
 
 /* Least load first; equal load: highest rendezvous weight of (id, host), so that ties spread. Only live hosts of the region that
- * do not drain. E_REFUSED "no_host_in_region" names the regions that have one ("no_host" if none does). */
+ * do not drain and have room. E_REFUSED "no_host_in_region" names the regions that have one ("no_host" if none does). */
 int placement_instance(const struct placement_node *nodes, size_t n, const char *region, const void *id, size_t id_len,
 		       uint32_t *ret_host, struct why *why) MUST_CHECK;
 

@@ -67,7 +67,7 @@ static int load_nodes(struct store *store, const struct store_instance_new *in, 
 	CLEAN_STATEMENT struct statement *st = NULL;
 	int r = sql_query(store, &st,
 			  "SELECT n.host, n.name, n.region, r.latitude_udeg, r.longitude_udeg, n.roles, n.draining, "
-			  "(SELECT count(*) FROM instance i WHERE i.host = n.host AND i.desired <> 3) "
+			  "(SELECT count(*) FROM instance i WHERE i.host = n.host AND i.desired <> 3), n.max_instances "
 			  "FROM node n JOIN region r ON r.name = n.region WHERE n.revoked_at = 0 ORDER BY n.host",
 			  "");
 
@@ -82,6 +82,7 @@ static int load_nodes(struct store *store, const struct store_instance_new *in, 
 						 .roles = (uint32_t)driver_int(st, 5),
 						 .draining = driver_int(st, 6),
 						 .load = (uint64_t)driver_int(st, 7) };
+		node->full = driver_int(st, 8) && node->load >= (uint64_t)driver_int(st, 8);
 		sql_text(st, 1, node->name, sizeof node->name);
 		sql_text(st, 2, node->region, sizeof node->region);
 		node->live = is_live(in, node->host);
@@ -89,11 +90,26 @@ static int load_nodes(struct store *store, const struct store_instance_new *in, 
 	return r;
 }
 
+static int check_room(struct store *store, struct op *op, const struct store_node *node)
+{
+	int64_t n = 0;
+	int r = sql_get_int(store, &n, "SELECT count(*) FROM instance WHERE host = ?1 AND desired <> 3", "u", node->host);
+
+	if (r == 0 && node->max_instances && n >= (int64_t)node->max_instances)
+		return why_set(&op->why, "host_full", "host", "node \"%s\" has %lld instances, and may have %u", node->name, (long long)n,
+			       node->max_instances);
+	return r;
+}
+
+/* Customers see the names of hosts beside their instances, but who may choose his host may choose whose neighbour he is. */
 static int place_on(struct store *store, struct op *op, const struct store_instance_new *in, uint32_t *ret_host)
 {
 	struct store_node node;
-	int r = store_node_find(store, &op->principal, in->host, &node, &op->why);
+	int r;
 
+	if (!principal_is_operator(&op->principal))
+		return why_set(&op->why, "forbidden", "host", "only operators choose the host of an instance: give a region instead");
+	r = store_node_find(store, &op->principal, in->host, &node, &op->why);
 	if (r != 0)
 		return r;
 	if (node.revoked_ms || !(node.roles & ROLE_HOST))
@@ -105,8 +121,10 @@ static int place_on(struct store *store, struct op *op, const struct store_insta
 		return why_set(&op->why, "host_draining", "host", "node \"%s\" is being drained", node.name);
 	if (!is_live(in, node.host))
 		return why_set(&op->why, "host_not_live", "host", "node \"%s\" has not been heard of lately", node.name);
-	*ret_host = node.host;
-	return 0;
+	r = check_room(store, op, &node);
+	if (r == 0)
+		*ret_host = node.host;
+	return r;
 }
 
 /* The region of the least loaded host that can be had; "" if none can. */

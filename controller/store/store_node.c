@@ -14,7 +14,7 @@
 #define COLUMNS                                                                                                                  \
 	"n.host, n.name, coalesce(n.region, ''), n.roles, n.link_key, n.mesh_key, n.endpoints, n.gateway_host, n.gateway_port, " \
 	"n.draining, n.version, n.boot_id, n.boot_count, n.created_ms, n.last_seen_ms, n.revoked_at, "                           \
-	"(SELECT count(*) FROM instance i WHERE i.host = n.host), n.gateway_key FROM node n "
+	"(SELECT count(*) FROM instance i WHERE i.host = n.host), n.gateway_key, n.max_instances FROM node n "
 
 size_t node_pack_endpoints(const struct addr_endpoint *endpoints, size_t n, uint8_t *ret_bytes)
 {
@@ -54,7 +54,8 @@ static void read_row(struct statement *st, struct store_node *ret)
 				    .created_ms = (uint64_t)driver_int(st, 13),
 				    .last_seen_ms = (uint64_t)driver_int(st, 14),
 				    .revoked_ms = (uint64_t)driver_int(st, 15),
-				    .instances = (unsigned)driver_int(st, 16) };
+				    .instances = (unsigned)driver_int(st, 16),
+				    .max_instances = (unsigned)driver_int(st, 18) };
 	sql_text(st, 1, ret->name, sizeof ret->name);
 	sql_text(st, 2, ret->region, sizeof ret->region);
 	sql_bytes(st, 4, ret->link_key, 32);
@@ -206,6 +207,22 @@ static int find_to_change(struct store *store, struct op *op, const char *ref, s
 
 	if (r == 0 && ret->revoked_ms)
 		r = not_found(ref, &op->why);
+	return r;
+}
+
+int store_node_set_room(struct store *store, struct op *op, const char *ref, unsigned max_instances, struct store_node *ret_node)
+{
+	struct store_node node;
+	int r = find_to_change(store, op, ref, &node);
+
+	if (r == 0 && node.max_instances != max_instances) {
+		node.max_instances = max_instances;
+		r = sql_run(store, "UPDATE node SET max_instances = ?2 WHERE host = ?1", "uu", node.host, (uint32_t)max_instances);
+		if (r == 0)
+			r = node_emit(store, op, &node); /* nodes see nothing new in it; it is in the log, and in the audit */
+	}
+	if (r == 0)
+		*ret_node = node;
 	return r;
 }
 

@@ -20,6 +20,7 @@ struct store_node {
 	uint64_t boot_count;
 	uint64_t created_ms, last_seen_ms, revoked_ms; /* 0 = never */
 	unsigned instances;                            /* that run there */
+	unsigned max_instances;                        /* it gets no more than so many; 0 = no limit */
 };
 
 /* A wish to become a node, already authenticated as the holder of link_key (it came through the session). */
@@ -59,6 +60,9 @@ struct store_node_filter {
 int store_node_list(struct store *store, const struct principal *who, const struct store_node_filter *filter,
 		    const struct store_page *page, void (*each)(void *arg, const struct store_node *node), void *arg,
 		    struct store_next *ret_next, struct why *why) MUST_CHECK;
+/* What is so already changes nothing. Those that are there stay, whatever the number. */
+#define STORE_NODE_INSTANCES_MAX 100000
+int store_node_set_room(struct store *store, struct op *op, const char *ref, unsigned max_instances, struct store_node *ret_node) MUST_CHECK;
 int store_node_drain(struct store *store, struct op *op, const char *ref, bool draining, struct store_node *ret_node) MUST_CHECK;
 /* Revokes. E_REFUSED "node_not_empty" while instances that are not being destroyed run there or tunnels of peers end there, unless
  * force; all instances and peers that were there get their tombstones. */

@@ -224,6 +224,48 @@ static void an_instance_lives_through_its_verbs(void **state)
 	client_reply_deinit(&r);
 }
 
+static void pin(struct api_fixture *f, const char *token, const char *where, int status, const char *code)
+{
+	char body[200];
+
+	snprintf(body, sizeof body, "{\"app\":\"acme/web\",%s,\"command\":[\"/bin/true\"]}", where);
+	expect(f, "POST", "/v1/instances", token, body, status, code);
+}
+
+static void an_operator_pins_an_instance_to_a_host_that_has_room(void **state)
+{
+	struct api_fixture *f = *state;
+	struct client_reply r;
+
+	make_region(f->base, "nrt");
+	pin(f, f->operator_token, "\"host\":\"ord-9\"", 404, "node_not_found");
+	pin(f, f->operator_token, "\"host\":\"ord-1\",\"region\":\"nrt\"", 409, "host_wrong_region");
+	r = ask(f, "POST", "/v1/instances", f->operator_token,
+		"{\"app\":\"acme/web\",\"host\":\"ord-1\",\"region\":\"ord\",\"command\":[\"/bin/true\"]}");
+	assert_int_equal(r.status, 201);
+	assert_string_equal(text_of(&r, "host"), "ord-1");
+	client_reply_deinit(&r);
+	/* it has two now */
+	expect(f, "PATCH", "/v1/nodes/ord-1", f->operator_token, "{\"max_instances\":2}", 200, NULL);
+	pin(f, f->operator_token, "\"host\":\"ord-1\"", 409, "host_full");
+	pin(f, f->operator_token, "\"region\":\"ord\"", 409, "no_host"); /* nor is it found by its region */
+	expect(f, "PATCH", "/v1/nodes/ord-1", f->operator_token, "{\"max_instances\":1}", 200, NULL); /* those that are there stay */
+	pin(f, f->operator_token, "\"host\":\"ord-1\"", 409, "host_full");
+	expect(f, "PATCH", "/v1/nodes/ord-1", f->operator_token, "{\"max_instances\":3}", 200, NULL);
+	pin(f, f->operator_token, "\"host\":\"ord-1\"", 201, NULL);
+	expect(f, "PATCH", "/v1/nodes/ord-1", f->operator_token, "{\"max_instances\":0}", 200, NULL);
+	expect(f, "POST", "/v1/nodes/ord-1/drain", f->operator_token, NULL, 200, NULL);
+	pin(f, f->operator_token, "\"host\":\"ord-1\"", 409, "host_draining");
+	expect(f, "POST", "/v1/nodes/ord-1/undrain", f->operator_token, NULL, 200, NULL);
+	f->none_lives = true;
+	pin(f, f->operator_token, "\"host\":\"ord-1\"", 409, "host_not_live");
+	f->none_lives = false;
+	expect(f, "PATCH", "/v1/nodes/ord-1", f->acme, "{\"max_instances\":1}", 403, "forbidden");
+	/* a customer's neighbours are not for him to choose, whether the host is there or not */
+	pin(f, f->acme, "\"host\":\"ord-1\"", 403, "forbidden");
+	pin(f, f->acme, "\"host\":\"ord-9\"", 403, "forbidden");
+}
+
 static void wait_applied_tells_where_a_change_is(void **state)
 {
 	struct api_fixture *f = *state;
@@ -317,6 +359,7 @@ static const struct {
 	{ "DELETE", "/v1/peers/{peer}", "/v1/peers/phone?org=acme", NULL },
 	{ "DELETE", "/v1/peers/{peer}", "/v1/peers/laptop?org=acme", NULL },
 	{ "POST", "/v1/nodes/{node}/move-peers", "/v1/nodes/ord-1/move-peers", "{\"region\":\"ord\"}" },
+	{ "PATCH", "/v1/nodes/{node}", "/v1/nodes/ord-1", "{\"max_instances\":9}" },
 	{ "POST", "/v1/nodes/{node}/drain", "/v1/nodes/ord-1/drain", NULL },
 	{ "POST", "/v1/nodes/{node}/undrain", "/v1/nodes/ord-1/undrain", NULL },
 	{ "POST", "/v1/nodes/{node}/release-held", "/v1/nodes/ord-1/release-held", NULL },
@@ -666,6 +709,7 @@ int main(void)
 		T(bodies_are_checked_against_the_table),
 		T(a_private_address_is_reserved_listed_and_released),
 		T(an_instance_lives_through_its_verbs),
+		T(an_operator_pins_an_instance_to_a_host_that_has_room),
 		T(wait_applied_tells_where_a_change_is),
 		T(g16_every_write_can_wait_and_says_where_it_is),
 		T(g16_who_did_not_wait_can_ask_later),
