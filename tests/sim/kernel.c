@@ -175,6 +175,8 @@ const struct kernel_ops sim_kernel = {
 	.let_speak = sim_let_speak,
 	.reach = sim_reach,
 	.silence = sim_silence,
+	.open_rules = sim_open_rules,
+	.close_rules = sim_close_rules,
 	.settle = settle,
 };
 
@@ -484,7 +486,7 @@ const struct role_ops sim_host_role = { .name = "host", .bit = ROLE_HOST, .start
 
 void kernel_wipe(struct kernel *k)
 {
-	k->n_pairs = k->n_peers = k->n_processes = k->tunnels.n = k->tunnels.n_ways = 0;
+	k->n_pairs = k->n_peers = k->n_processes = k->tunnels.n = k->tunnels.n_ways = k->rules.n_pairs = k->rules.n_members = 0;
 }
 
 uint64_t kernel_next_ms(const struct kernel *k)

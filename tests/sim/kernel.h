@@ -3,6 +3,7 @@
 #pragma once
 #include "agent/agent.h"
 #include "node/node.h"
+#include "tests/sim/rules.h"
 #include "tests/sim/tunnels.h"
 
 #define PROCESSES_MAX 64
@@ -29,6 +30,7 @@ struct kernel {
 	uint32_t peers[16];
 	size_t n_peers;
 	struct tunnels tunnels;
+	struct open_rules rules;
 	struct process processes[PROCESSES_MAX];
 	size_t n_processes;
 	struct runtime_listener listener; /* of the daemon; ready NULL: none */

@@ -98,6 +98,7 @@ void model_acknowledged(struct model *m, const struct work *k)
 		model_acknowledged_peer(m, k);
 	if (k->kind == WORK_CREATE)
 		remember_created(m, k);
+	model_acknowledged_rule(m, k);
 	if (k->kind != WORK_CHANGE || !(i = instance_of(m, k->id)))
 		return;
 	i->desired = k->instance.record.desired;

@@ -7,6 +7,7 @@
 #define THINGS_MAX 24
 #define INSTANCES_MAX 200
 #define PEERS_MAX 100
+#define RULES_KEPT 16
 
 enum certainty { NOT_THERE, THERE, UNSURE };
 
@@ -40,6 +41,8 @@ struct model {
 	unsigned n_instances;
 	struct peer_memory peers[PEERS_MAX];
 	unsigned n_peers;
+	char rules[RULES_KEPT][ID_TEXT_SIZE]; /* ids of some; they may have ended with their apps */
+	unsigned n_rules;
 	uint64_t acknowledged_v;
 	unsigned at_work, waiting;
 };
@@ -47,6 +50,7 @@ struct model {
 enum work_kind {
 	WORK_REGION, WORK_TOKEN, WORK_ORG, WORK_NETWORK, WORK_APP, WORK_CREATE, WORK_CHANGE, WORK_SKIP, WORK_SUSPEND, WORK_DELETE_APP,
 	WORK_DELETE_NETWORK, WORK_DELETE_ORG, WORK_DRAIN, WORK_DELETE_NODE, WORK_PEER, WORK_REKEY, WORK_PEER_SUSPEND, WORK_MOVE, WORK_DELETE_PEER,
+	WORK_RULE, WORK_DELETE_RULE,
 };
 
 struct work {
@@ -55,6 +59,7 @@ struct work {
 	struct ctl *ctl;
 	enum work_kind kind;
 	char org[24], network[24], app[24], node[NAME_SIZE], region[8], id[NAME_INSTANCE_ID_SIZE], peer[24];
+	char to_org[24], to_app[24], alias[24], rule[ID_TEXT_SIZE];
 	uint8_t key[32];
 	uint64_t lives_ms;
 	unsigned which; /* in the model's table */
@@ -80,6 +85,10 @@ struct work *work_new(struct world *w, enum work_kind kind);
 void work_ask(struct work *k);
 /* Any that was asked for; UINT_MAX = none. */
 unsigned model_any(struct world *w, const struct thing *list, unsigned n, bool also_going);
+
+/* The same for peering rules (rules.c). */
+int work_run_rule(struct store *store, struct work *k);
+void model_acknowledged_rule(struct model *m, const struct work *k);
 
 /* The same for peers. */
 bool work_is_of_peer(enum work_kind kind);

@@ -9,13 +9,14 @@
 #include "controller/store/store_org.h"
 #include "controller/store/store_region.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const work_names[] = { "region", "token", "org", "network", "app", "create", "change", "dns_skip", "suspend",
-					  "delete app", "delete network", "delete org", "drain", "delete node", "peer", "rekey", "suspend peer", "move", "delete peer" };
+					  "delete app", "delete network", "delete org", "drain", "delete node", "peer", "rekey", "suspend peer", "move", "delete peer", "rule", "delete rule" };
 
 /* ---- on the store thread ---- */
 
@@ -69,6 +70,8 @@ static int run(struct store *store, struct op *op)
 	case WORK_DELETE_ORG: return store_org_delete(store, op, k->org, &left);
 	case WORK_DRAIN: return store_node_drain(store, op, k->node, k->flag, &node);
 	case WORK_DELETE_NODE: return store_node_delete(store, op, k->node, true, &node);
+	case WORK_RULE:
+	case WORK_DELETE_RULE: return work_run_rule(store, k);
 	default: return work_run_peer(store, k);
 	}
 }
@@ -329,6 +332,8 @@ void model_act(struct world *w)
 		return;
 	if (world_chance(w, 250))
 		model_act_on_peers(w);
+	else if (world_chance(w, 80))
+		model_act_on_rules(w);
 	else if (n < 4)
 		ask_org(w);
 	else if (n < 9)

@@ -249,6 +249,7 @@ static void check(struct world *w)
 		check_replica(h, r, "after an apply");
 		check_names(h);
 		kernel_check_silence(h);
+		rules_check(h);
 	}
 	check_bounds(w);
 }
