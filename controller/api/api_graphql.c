@@ -114,7 +114,7 @@ static int check(struct api_call *call, struct why *why)
 
 static int run(struct store *store, struct api_call *call)
 {
-	struct gql_call gql = { store, call };
+	struct gql_call gql = { .store = store, .call = call };
 	json_t *data = NULL, *errors = NULL;
 	struct why why;
 	int r;

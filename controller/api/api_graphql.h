@@ -9,7 +9,9 @@
 struct gql_call {
 	struct store *store;
 	struct api_call *call;
+	size_t told; /* bytes of what is long: counted by whoever tells it, at most GQL_TOLD_MAX in a reply */
 };
+#define GQL_TOLD_MAX (16u << 20)
 
 /* The tables of the nouns; Query, Mutation and Organization have fields in several. */
 extern const struct gql_type gql_viewer_types[], gql_org_types[], gql_region_types[], gql_wireguard_types[], gql_app_types[],

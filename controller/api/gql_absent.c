@@ -16,7 +16,7 @@
 #define CHECKS "sixpn has no health checks"
 #define LOCKS "sixpn has no locks of apps: a machine's lease is what holds others off"
 #define MOVES "an app of sixpn stays in its organization and network for ever: make another there"
-#define INVITES "sixpn sends no invitations: an operator makes users and their memberships with sixpn user"
+#define INVITES "sixpn sends no invitations: the operator says who belongs to an organization"
 #define NOMAD "sixpn has no allocations: all there is are machines"
 #define DOCTOR "sixpn collects no reports: sixpn doctor peer looks at a tunnel"
 #define APP_CONFIG "sixpn keeps no fly.toml: " MACHINES

@@ -99,6 +99,10 @@ static int config(void *ctx, const json_t *parent, const json_t *args, json_t **
 	(void)args;
 	if (r)
 		return r;
+	gql->told += texts.len; /* one machine can be asked for in many places */
+	if (gql->told > GQL_TOLD_MAX)
+		return why_set(why, "query_too_large", "config", "the configurations in the reply would be longer than %u bytes: ask for fewer machines",
+			       GQL_TOLD_MAX);
 	shown = flaps_machine_json(&machine);
 	*ret = json_incref(json_object_get(shown, "config"));
 	return 0;
@@ -114,8 +118,8 @@ static const struct gql_field machine_fields[] = { { "id", "ID!", NULL, NULL },
 						   { "region", "String!", NULL, NULL },
 						   { "createdAt", "ISO8601DateTime!", NULL, NULL },
 						   { "updatedAt", "ISO8601DateTime!", NULL, NULL },
-						   { "config", "JSON", config, NULL },
-						   { "app", "App", NULL, NULL },
+						   { "config", "JSON!", config, NULL }, /* a refusal ends the reply */
+						   { "app", "App!", NULL, NULL },
 						   { "ips", "MachineIPConnection!", NULL, NULL },
 						   { "host", "Host!", NULL, NULL },
 						   { "egressIpAddresses", "EgressIPAddressConnection!", NULL, NULL },

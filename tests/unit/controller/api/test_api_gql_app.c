@@ -176,6 +176,29 @@ static void a_machines_configuration_is_that_of_its_other_view_and_no_secret_of_
 	client_reply_deinit(&r);
 }
 
+/* 17 machines in each of 17 places, of 60 kB each */
+static void a_reply_full_of_configurations_is_refused(void **state)
+{
+	struct api_fixture *f = *state;
+	CLEAN_BUF struct buf body = BUF_INIT(1u << 20);
+	struct client_reply r;
+
+	buf_add_str(&body, "{\"region\":\"ord\",\"config\":{\"image\":\"a\",\"long\":\"");
+	for (int i = 0; i < 60000; i++)
+		buf_add_u8(&body, 'x');
+	buf_add_str(&body, "\"}}");
+	for (int i = 0; i < 17; i++) {
+		r = fly_good(f, "POST", "/v1/apps/web/machines", buf_str(&body));
+		client_reply_deinit(&r);
+	}
+	r = gql(f, f->acme, "{app(name:\"web\"){machines{nodes{config}}}}", NULL);
+	assert_null(json_object_get(r.json, "errors"));
+	client_reply_deinit(&r);
+	r = gql(f, f->acme, "{app(name:\"web\"){machines{nodes{app{machines{nodes{config}}}}}}}", NULL);
+	assert_non_null(strstr(r.body, "query_too_large"));
+	client_reply_deinit(&r);
+}
+
 static void states_are_words_of_flys(void **state)
 {
 	static const struct {
@@ -392,6 +415,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_not_there_is_said_in_the_words_that_flyctl_knows, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(machines_have_their_private_address, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(a_machines_configuration_is_that_of_its_other_view_and_no_secret_of_a_reader, api_setup, api_teardown),
+		cmocka_unit_test_setup_teardown(a_reply_full_of_configurations_is_refused, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(states_are_words_of_flys, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(apps_are_listed_page_after_page_and_a_cursor_is_for_its_list_alone, api_setup, api_teardown),
 		cmocka_unit_test_setup_teardown(an_app_is_made_with_its_network_and_deleted, api_setup, api_teardown),
