@@ -23,6 +23,7 @@ PEOPLE = [
     ("globex", "rival", "dev", None, (4,), []),
     ("acme", "office", "ord", None, (4,), []),
     ("acme", "tablet", None, None, (4,), []),  # has no peer yet
+    ("acme", "desk", None, None, (4,), []),  # nor has it, and will use flyctl
 ]
 OWN_PAGE = "this is on the laptop's own disk\n"
 WEB_PORT, ECHO_PORT = 8080, 7777

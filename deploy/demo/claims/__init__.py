@@ -15,6 +15,7 @@ from .sabotage import (NO_RESOLVER, address_label, all_gates_away, another_log, 
 from .sabotage_peers import (cafe_is_shut, dns_line, gateway_gates_away, health_check_of_peers, keys_put_back, moved_address_unroutable,
                              no_resolvconf, no_third, office_flushed, peer_forgotten, strict_org, unmeshed_gateway)
 from .walls import gate_alone, infrastructure, isolation, programs_alone
+from .ways import flyctl, only_the_peers_own_address
 
 __all__ = ["rows", "notes", "fresh", "CONTROLLER_ARGS", "NODE_ARGS"]
 
@@ -26,9 +27,9 @@ NODE_ARGS = ("--repair_interval_ms", "3600000")
 RESOLVER = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "gate-alone", "underlay",
             "withdrawal", "alone-names", "alone-restart", "alone-crash", "outside", "peer-name", "peer-office")
 MESH = ("fetch", "isolation", "infrastructure", "gate-alone", "programs-alone", "underlay", "alone-names",
-        "peer-fetch", "peer-name", "peer-office", "peer-walls", "peer-roaming", "peer-move", "alone-peers")
+        "peer-fetch", "peer-name", "peer-office", "peer-walls", "peer-roaming", "peer-move", "alone-peers", "flyctl")
 # What needs the daemon of one machine, and of any: writes are waited for everywhere.
-WRITES = ("withdrawal", "alone-peers", "peer-region", "peer-rekey", "peer-move", "alone-names", "alone-restart", "alone-crash", "alone-cursor", "alone-window")
+WRITES = ("withdrawal", "flyctl", "alone-peers", "peer-region", "peer-rekey", "peer-move", "alone-names", "alone-restart", "alone-crash", "alone-cursor", "alone-window")
 DAEMON = ("names-aaaa", "near-first", "peer-plain", "peer-names", "peer-walls", *WRITES)
 # What needs the daemon of gw-ord: its name server, its reports.
 GATEWAY = ("nodes-ready", "peer-openresolv", "peer-names", "peer-fetch", "peer-office", "peer-roaming", "peer-status", *WRITES)
@@ -37,7 +38,7 @@ LAPTOP = ("peer-openresolv", "peer-names", "peer-fetch", "peer-name", "peer-wall
 # What needs the programs of an instance's device: which instance it is depends on placement.
 SAME_HOST = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "isolation",
              "infrastructure", "gate-alone", "programs-alone", "mesh-form", "withdrawal", "underlay", "alone-names", "alone-restart",
-             "alone-crash", "outside", "peer-fetch", "peer-name", "peer-office", "peer-walls", "peer-roaming", "peer-move", "alone-peers")
+             "alone-crash", "outside", "peer-fetch", "peer-name", "peer-office", "peer-walls", "peer-roaming", "peer-move", "alone-peers", "flyctl")
 
 
 def rows():
@@ -94,9 +95,9 @@ def rows():
         Row("peer-plain", people, "and a machine without any resolvconf, where a line DNS = would have taken the tunnel down again",
             without_resolvconf, "its file has a line DNS =", dns_line, ("peer-names", "peer-fetch")),
         Row("peer-names", people, "both get the answers of instances: AAAA by region, over UDP and TCP", peer_names,
-            "acme's ::3 is gone at gw-ord", no_third, ("peer-office", "peer-rekey", *LAPTOP)),
+            "acme's ::3 is gone at gw-ord", no_third, ("peer-office", "peer-rekey", "flyctl", *LAPTOP)),
         Row("peer-fetch", people, "the laptop fetches pages by name from ord and nrt; both machines exchange bytes with every instance",
-            peer_fetch, "the database's host is taken out of the mesh of gw-ord", unmeshed_gateway, ("one-prefix", "peer-roaming", "alone-peers")),
+            peer_fetch, "the database's host is taken out of the mesh of gw-ord", unmeshed_gateway, ("one-prefix", "peer-roaming", "alone-peers", "flyctl")),
         Row("peer-name", people, "<peer>._peer.internal resolves in an instance, which fetches a page from the laptop's own server",
             reachable_by_name, "WireGuard of gw-ord has forgotten the laptop", peer_forgotten, LAPTOP),
         Row("peer-office", people, "an office joined by docs/use/bridge-a-network.md, word by word: instances reach the server behind it, and "
@@ -115,6 +116,8 @@ def rows():
             costly="people"),
         Row("peer-status", people, "`sixpn peer status` shows the laptop online, where it is seen and what it sent", peer_status,
             "the daemon of gw-ord is stopped", stop_daemon("gw-ord"), GATEWAY, costly="people"),
+        Row("flyctl", people, "a peer made as flyctl makes it carries dig, ping and proxy of its agent, which speaks from the network address of "
+            "its /120", flyctl, "gw-ord lets peers speak from their own address alone", only_the_peers_own_address, ("peer-office",), costly="people"),
         Row("alone-names", alone, "killed, its database gone: names and traffic go on, and _sync.internal says how old they are",
             part("names"), "a health check on nrt-1 takes its resolver away while the controller is silent", health_check,
             ("alone-restart", "alone-crash"), costly="alone"),
