@@ -7,6 +7,7 @@
 #include "lib/base/crypto.h"
 
 #include <curl/curl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,8 +132,9 @@ void request_set_trust(const struct cli *cli, void *curl, const char *pin, enum 
 	}
 }
 
-static CURLcode perform(struct cli *cli, const char *method, const char *path, const char *body, struct buf *ret_body,
-			long *ret_status)
+/* headers: of the connection, perhaps with others before them. */
+static CURLcode perform(struct cli *cli, const char *method, const char *path, const char *body, struct curl_slist *headers,
+			struct buf *ret_body, long *ret_status)
 {
 	struct connection *c = cli->connection;
 	bool local = !strncmp(c->context.url, "unix:", 5);
@@ -152,7 +154,7 @@ static CURLcode perform(struct cli *cli, const char *method, const char *path, c
 	curl_easy_setopt(c->curl, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
-	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, c->headers);
+	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, TOTAL_MS);
 	curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
@@ -239,9 +241,63 @@ int request_tell_unreachable(struct cli *cli, int code, const char *url)
 			"cannot reach the controller at %s: %s", url, curl_easy_strerror((CURLcode)code));
 }
 
+/* ---- who never saw an answer asks again ---- */
+
+#define TRIES_MAX 3
+#define KEY_BYTES 16
+
+/* The controller keeps the replies of what goes through its store; the rest would be done twice. */
+static bool is_kept(const char *method, const char *path)
+{
+	size_t len = strcspn(path, "?");
+
+	return strcmp(method, "GET") != 0 && strncmp(path, "/v1/backups", 11) != 0 && strncmp(path, "/graphql", 8) != 0 &&
+	       !(len > 13 && !memcmp(path + len - 13, "/release-held", 13));
+}
+
+/* The connection broke after the request was sent: it may have been done, and with its key it is not done again. A time-out is none of these:
+ * whoever has waited that long is told. */
+static bool is_lost(const struct cli *cli, CURLcode code, int tries)
+{
+	if (cli->stop && *cli->stop)
+		return false;
+	return code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_PARTIAL_FILE ||
+	       (code == CURLE_COULDNT_CONNECT && tries > 0); /* it is being restarted */
+}
+
+static bool is_in_flight(const struct request_reply *reply)
+{
+	const char *code = json_string_value(json_object_get(json_object_get(reply->body, "error"), "code"));
+
+	return reply->status == 409 && code && !strcmp(code, "request_in_flight");
+}
+
+/* One request, and again with the same key if its answer was lost. */
+static CURLcode exchange(struct cli *cli, const char *method, const char *path, const char *body, struct request_reply *ret_reply)
+{
+	static const int pauses_ms[TRIES_MAX - 1] = { 200, 1000 };
+	CLEAN_BUF struct buf in = BUF_INIT(REPLY_MAX);
+	char line[32 + 2 * KEY_BYTES + 1] = "Idempotency-Key: ";
+	struct curl_slist own = { line, cli->connection->headers };
+	uint8_t key[KEY_BYTES];
+	bool kept = is_kept(method, path);
+	CURLcode code;
+
+	crypto_random(key, sizeof key);
+	crypto_hex(key, sizeof key, line + strlen(line));
+	for (int tries = 0;; tries++) {
+		request_reply_deinit(ret_reply);
+		buf_clear(&in);
+		code = perform(cli, method, path, body, kept ? &own : cli->connection->headers, &in, &ret_reply->status);
+		ret_reply->body = code == CURLE_OK && in.len ? json_loadb((const char *)in.data, in.len, 0, NULL) : NULL;
+		if (!kept || tries + 1 == TRIES_MAX || !(is_lost(cli, code, tries) || (code == CURLE_OK && tries && is_in_flight(ret_reply))))
+			return code;
+		poll(NULL, 0, pauses_ms[tries]); /* ^C ends it */
+	}
+}
+
 int request_send(struct cli *cli, const char *method, const char *path, json_t *body, bool quiet_404, struct request_reply *ret_reply)
 {
-	CLEAN_BUF struct buf in = BUF_INIT(REPLY_MAX);
 	CLEAN_FREE char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	struct request_reply reply = { 0 };
 	CURLcode code;
@@ -251,8 +307,7 @@ int request_send(struct cli *cli, const char *method, const char *path, json_t *
 	r = cli->connection ? 0 : connect_to(cli);
 	if (r)
 		return r;
-	code = perform(cli, method, path, text, &in, &reply.status);
-	reply.body = code == CURLE_OK && in.len ? json_loadb((const char *)in.data, in.len, 0, NULL) : NULL;
+	code = exchange(cli, method, path, text, &reply);
 	cli->unanswered = may_have_acted(cli, code, &reply);
 	if (code != CURLE_OK)
 		return request_tell_unreachable(cli, (int)code, cli->connection->context.url);

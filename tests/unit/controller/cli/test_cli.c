@@ -405,12 +405,46 @@ static void what_a_tenant_wrote_cannot_command_the_terminal(void **state)
 	assert_string_equal(f->out, "a?[31mb?c\n");
 }
 
+static void key_of(struct fixture *f, size_t n, char ret[33])
+{
+	const char *at = strcasestr(request(f, n), "\r\nIdempotency-Key: ");
+
+	if (!at)
+		fail_msg("there is no key: %s", request(f, n));
+	snprintf(ret, 33, "%.32s", at + 19);
+}
+
+static void a_write_whose_answer_was_lost_is_sent_again_with_the_same_key(void **state)
+{
+	struct fixture *f = *state;
+	char first[33], second[33], other[33];
+
+	answer(f, HANGS_UP, "");
+	answer(f, 409, "{\"error\":{\"code\":\"request_in_flight\",\"message\":\"m\"}}"); /* the first is not done yet */
+	answer(f, 201, "{\"id\":\"a\",\"name\":\"shop\",\"v\":7}");
+	assert_int_equal(run(f, "app create --org acme shop --no-wait"), 0);
+	assert_int_equal(f->n_requests, 3);
+	key_of(f, 0, first);
+	key_of(f, 2, second);
+	assert_string_equal(first, second);
+	answer(f, 201, "{\"id\":\"b\",\"name\":\"shop2\",\"v\":8}");
+	assert_int_equal(run(f, "app create --org acme shop2 --no-wait"), 0);
+	key_of(f, 3, other);
+	assert_string_not_equal(first, other);
+	/* what is not kept would be done twice, and what is only looked at needs no key */
+	answer(f, HANGS_UP, "");
+	assert_int_equal(run(f, "backup create"), 5);
+	assert_int_equal(f->n_requests, 5);
+	assert_null(strcasestr(request(f, 4), "Idempotency-Key"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(a_list_is_a_table_json_tsv_or_names),
 		T(a_long_list_is_fetched_page_by_page),
+		T(a_write_whose_answer_was_lost_is_sent_again_with_the_same_key),
 		T(a_write_waits_until_applied_and_says_where_it_is),
 		T(what_is_not_applied_everywhere_exits_6_and_names_the_nodes),
 		T(g16_while_a_write_waits_it_says_where_it_is),
