@@ -76,6 +76,11 @@ void api_set_server(struct api *api, const struct http_server *server)
 	api->stats.server = server;
 }
 
+void api_write_uses(struct api *api)
+{
+	auth_write_uses(api->auth);
+}
+
 void api_note_record(struct api *api, const struct record *record)
 {
 	auth_note_record(api->auth, record);
@@ -239,11 +244,8 @@ unsigned api_success_status(const struct api_call *call)
 	return call->route->success ? call->route->success : 200;
 }
 
-static void waited(void *ctx, const struct api_wait_result *result)
+static void end_wait(struct api_call *call, const struct api_wait_result *result)
 {
-	struct api_call *call = ctx;
-
-	call->api->n_waits--;
 	if (result->lost && call->route->again && !call->retry.replayed && call->tries < API_TRIES_MAX && call->route->again(call)) {
 		call->tries++;
 		op_deinit(&call->op);
@@ -257,6 +259,68 @@ static void waited(void *ctx, const struct api_wait_result *result)
 	}
 	api_add_wait_result(call->reply, &call->wait, result);
 	succeed(call, result->applied ? api_success_status(call) : 202);
+}
+
+/* The write stands, but nobody knows, or may be told, how far it is. */
+static void end_wait_untold(struct api_call *call)
+{
+	if (call->route->manner) {
+		succeed(call, call->route->manner->waited(call, &(struct api_wait_result){ .applied = false }));
+		return;
+	}
+	json_object_set_new(call->reply, "v", json_integer((json_int_t)call->wait.v));
+	json_object_set_new(call->reply, "applied", json_false());
+	succeed(call, 202);
+}
+
+static void answer(struct api_call *call);
+
+/* While it waited its token may have been revoked: what was asked for before is not told after. */
+static void judged_again(struct auth_question *question)
+{
+	struct api_call *call = container_of(question, struct api_call, question);
+	struct api_wait_result *result = TAKE(call->waited);
+	struct why why;
+
+	if (question->result != AUTH_GOOD && call->route->write) {
+		end_wait_untold(call);
+	} else if (question->result != AUTH_GOOD) {
+		why_set(&why, "unauthorized", "", "the token was changed or revoked while this waited");
+		refuse_like(call, 401, &why, (struct http_reply){ .authenticate = true });
+	} else if (result) {
+		end_wait(call, result);
+	} else {
+		answer(call);
+	}
+	free(result);
+}
+
+/* result NULL: it watched. */
+static void judge_again(struct api_call *call, const struct api_wait_result *result)
+{
+	call->waited = result ? malloc(sizeof *result) : NULL;
+	if (result && !call->waited) {
+		if (call->route->write)
+			end_wait_untold(call);
+		else
+			refuse_busy(call, "no memory");
+		return;
+	}
+	if (result)
+		*call->waited = *result;
+	call->question.answered = judged_again;
+	auth_ask_again(call->api->auth, &call->question);
+}
+
+static void waited(void *ctx, const struct api_wait_result *result)
+{
+	struct api_call *call = ctx;
+
+	call->api->n_waits--;
+	if (auth_is_stale(call->api->auth, &call->question))
+		judge_again(call, result);
+	else
+		end_wait(call, result);
 }
 
 static void start_wait(struct api_call *call)
@@ -275,16 +339,11 @@ static void start_wait(struct api_call *call)
 	wait.give_up = call->route->again && !call->retry.replayed && call->tries < API_TRIES_MAX;
 	call->wait = wait;
 	call->api->n_waits++;
+	auth_mark(call->api->auth, &call->question); /* its own write is no reason to doubt it */
 	r = env->ops->wait(env->ctx, &wait, waited, call);
-	if (r < 0) { /* the write stands: say that nobody knows how far it is */
+	if (r < 0) {
 		call->api->n_waits--;
-		if (call->route->manner) {
-			succeed(call, call->route->manner->waited(call, &(struct api_wait_result){ .applied = false }));
-			return;
-		}
-		json_object_set_new(call->reply, "v", json_integer((json_int_t)wait.v));
-		json_object_set_new(call->reply, "applied", json_false());
-		succeed(call, 202);
+		end_wait_untold(call);
 	}
 }
 
@@ -332,7 +391,10 @@ static void watched(void *ctx)
 	struct api_call *call = ctx;
 
 	call->api->n_waits--;
-	answer(call);
+	if (auth_is_stale(call->api->auth, &call->question))
+		judge_again(call, NULL);
+	else
+		answer(call);
 }
 
 static void start_watch(struct api_call *call)

@@ -23,6 +23,7 @@ struct api;
 struct api_call {
 	struct op op;
 	struct auth_question question;
+	struct api_wait_result *waited; /* while the token is looked at once more */
 	struct api *api;
 	struct http_request *request;
 	const struct route *route;
@@ -61,6 +62,8 @@ int api_new(const struct api_env *env, struct api **ret_api) MUST_CHECK;
 void api_handle(void *api, struct http_request *request);
 /* A committed record: for main's store_thread_events.committed. */
 void api_note_record(struct api *api, const struct record *record);
+/* When tokens were used last, into the store now and not at the next minute: for tests. */
+void api_write_uses(struct api *api);
 /* After the store thread was stopped and the HTTP server freed. */
 struct api *api_free(struct api *api);
 const struct api_env *api_get_env(const struct api *api);

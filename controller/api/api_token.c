@@ -10,7 +10,7 @@
 	{ "org", SHAPE_STR, SHAPE_NULL, NULL, NULL }, { "user", SHAPE_STR, SHAPE_NULL, NULL, "id of the person whose it is" }, { "profile", SHAPE_STR, SHAPE_NULL, NULL, NULL }, \
 	{ "name", SHAPE_STR, SHAPE_NULL, NULL, "for people" }, { "created", SHAPE_TIME, 0, NULL, NULL }, \
 	{ "expires", SHAPE_TIME, SHAPE_NULL, NULL, NULL },                                         \
-	{ "last_use", SHAPE_TIME, SHAPE_NULL | SHAPE_MOVES, NULL, "to within half a minute" },     \
+	{ "last_use", SHAPE_TIME, SHAPE_NULL | SHAPE_MOVES, NULL, "to within a minute" },     \
 	{ "revoked", SHAPE_TIME, SHAPE_NULL, NULL, NULL },                                         \
 	{ "own_only", SHAPE_BOOL, 0, NULL, "it changes only the peers that were made with it" }
 

@@ -19,8 +19,14 @@ struct entry {
 	struct store_token token;
 	struct principal principal;
 	uint32_t writes_per_s;
-	uint64_t fetched_ms, last_use_ms;
-	bool used;
+	uint64_t fetched_ms;
+};
+
+/* Apart from the cache, which forgets whenever anything changes. */
+struct use {
+	uint8_t id[ID_LEN]; /* the key in the map */
+	uint64_t last_ms, round; /* round: in which it was last written */
+	bool pending;
 };
 
 /* A token bucket in thousandths. */
@@ -43,7 +49,9 @@ struct auth {
 	struct limiter *limiter; /* by token */
 	struct clock clock;
 	struct store_thread *thread;
-	struct map cache;
+	struct map cache, uses;
+	uint64_t changes; /* how often anything changed of which the cache may know */
+	uint64_t round;   /* of writing last uses */
 	struct loop_timer touch_timer;
 	bool touching;
 	/* Fixed tables indexed by a keyed hash: sources and orgs may share a bucket, but nobody can choose with whom. */
@@ -126,6 +134,38 @@ static void drop_all(struct auth *auth)
 	auth->cache = (struct map){ 0 };
 }
 
+static void drop_uses(struct auth *auth, bool written)
+{
+	struct use *u;
+
+	for (size_t i = 0; (u = map_next(&auth->uses, &i));)
+		if (!written || !u->pending) {
+			map_remove(&auth->uses, u->id, ID_LEN);
+			free(u);
+			i = 0; /* removing moves others */
+		}
+}
+
+/* Without memory, or if too many tokens are used at once, one use is not seen. */
+static void note_use(struct auth *auth, const uint8_t id[ID_LEN])
+{
+	struct use *u = map_get(&auth->uses, id, ID_LEN);
+
+	if (!u && auth->uses.n >= AUTH_CACHE_MAX)
+		drop_uses(auth, true);
+	if (!u && auth->uses.n < AUTH_CACHE_MAX && (u = calloc(1, sizeof *u))) {
+		memcpy(u->id, id, ID_LEN);
+		if (map_set(&auth->uses, u->id, ID_LEN, u, NULL) < 0) {
+			free(u);
+			u = NULL;
+		}
+	}
+	if (!u)
+		return;
+	u->last_ms = clock_real_ms(&auth->clock);
+	u->pending = true;
+}
+
 static void remember(struct auth *auth, const struct auth_question *q, uint64_t now_ms)
 {
 	struct entry *e = map_remove(&auth->cache, q->token_id, ID_LEN);
@@ -137,7 +177,7 @@ static void remember(struct auth *auth, const struct auth_question *q, uint64_t 
 	if (auth->cache.n >= AUTH_CACHE_MAX)
 		drop_all(auth);
 	*e = (struct entry){ .token = q->token, .principal = q->principal, .writes_per_s = q->writes_per_s,
-			     .fetched_ms = now_ms, .last_use_ms = clock_real_ms(&auth->clock), .used = true };
+			     .fetched_ms = now_ms };
 	memcpy(e->id, q->token_id, ID_LEN);
 	if (map_set(&auth->cache, e->id, ID_LEN, e, NULL) < 0)
 		free(e);
@@ -147,6 +187,7 @@ void auth_note_record(struct auth *auth, const struct record *record)
 {
 	switch (record->kind) {
 	case RECORD_TOKEN:
+		auth->changes++;
 		if (record->key_len == ID_LEN)
 			free(map_remove(&auth->cache, record->key, ID_LEN));
 		else
@@ -155,6 +196,7 @@ void auth_note_record(struct auth *auth, const struct record *record)
 	case RECORD_ORG:
 	case RECORD_USER:
 	case RECORD_MEMBERSHIP:
+		auth->changes++;
 		drop_all(auth);
 		break;
 	default:
@@ -169,6 +211,9 @@ static void answer(struct auth_question *q, enum auth_result result)
 	crypto_wipe(q->secret, sizeof q->secret);
 	q->result = result;
 	q->by_token = result == AUTH_GOOD;
+	if (q->by_token)
+		note_use(q->auth, q->token_id);
+	q->changes = q->auth->changes;
 	if (result != AUTH_GOOD)
 		q->principal = (struct principal){ 0 };
 	q->answered(q);
@@ -264,8 +309,6 @@ void auth_ask(struct auth *auth, const char *authorization, const uint8_t source
 	e = map_get(&auth->cache, q->token_id, ID_LEN);
 	if (e && clock_mono_ms(&auth->clock) - e->fetched_ms < AUTH_CACHE_MS &&
 	    token_matches(&e->token, q->secret, clock_real_ms(&auth->clock))) {
-		e->used = true;
-		e->last_use_ms = clock_real_ms(&auth->clock);
 		q->principal = e->principal;
 		q->writes_per_s = e->writes_per_s;
 		answer(q, AUTH_GOOD);
@@ -278,6 +321,69 @@ void auth_ask(struct auth *auth, const char *authorization, const uint8_t source
 	}
 	self = principal_local("the door");
 	op_init(&q->op, look_up, looked_up, &self, NULL);
+	q->op.write = false;
+	store_thread_put(auth->thread, &q->op);
+}
+
+/* ---- once more, for who has waited ---- */
+
+void auth_mark(const struct auth *auth, struct auth_question *question)
+{
+	question->changes = auth->changes;
+}
+
+bool auth_is_stale(const struct auth *auth, const struct auth_question *q)
+{
+	return q->by_token && (q->changes != auth->changes ||
+			       (q->principal.expires_ms && q->principal.expires_ms <= clock_real_ms(&auth->clock)));
+}
+
+/* Nothing that it could see or do is gone. */
+static bool may_as_before(const struct principal *before, const struct principal *now)
+{
+	if (principal_is_operator(before) != principal_is_operator(now))
+		return false;
+	for (size_t i = 0; i < before->n_orgs; i++) {
+		size_t at = 0;
+
+		while (at < now->n_orgs && !id_equal(now->orgs[at].id, before->orgs[i].id))
+			at++;
+		if (at == now->n_orgs || now->orgs[at].profile < before->orgs[i].profile)
+			return false;
+	}
+	return true;
+}
+
+static int look_up_again(struct store *store, struct op *op)
+{
+	struct auth_question *q = container_of(op, struct auth_question, op);
+	struct principal now;
+	int r = store_token_find_by_id(store, &op->principal, q->token_id, &q->token, &now, &op->why);
+
+	if (r == 0 && !may_as_before(&q->principal, &now))
+		r = why_set(&op->why, "unauthorized", "", "the token may less than it could");
+	if (r == 0)
+		q->principal = now;
+	return r;
+}
+
+static void looked_up_again(struct op *op)
+{
+	struct auth_question *q = container_of(op, struct auth_question, op);
+	uint64_t now = clock_real_ms(&q->auth->clock);
+	int result = op->result;
+	bool good = result == 0 && !q->token.revoked_ms && (!q->token.expires_ms || q->token.expires_ms > now);
+
+	op_deinit(op);
+	answer(q, result < 0 ? AUTH_UNAVAILABLE : good ? AUTH_GOOD : AUTH_WRONG);
+}
+
+void auth_ask_again(struct auth *auth, struct auth_question *q)
+{
+	struct principal self = principal_local("the door");
+
+	q->auth = auth;
+	op_init(&q->op, look_up_again, looked_up_again, &self, NULL);
 	q->op.write = false;
 	store_thread_put(auth->thread, &q->op);
 }
@@ -297,30 +403,36 @@ static int touch_run(struct store *store, struct op *op)
 	return 0;
 }
 
+static void write_some(struct auth *auth);
+
 static void touch_done(struct op *op)
 {
 	struct touch *t = container_of(op, struct touch, op);
+	struct auth *auth = t->auth;
+	bool worked = op->result == 0;
 
-	t->auth->touching = false;
+	auth->touching = false;
 	op_deinit(op);
 	free(t);
+	if (worked) /* else with the next round */
+		write_some(auth);
 }
 
-static void touch_expired(struct loop_timer *timer)
+/* Of this round, as many as fit; the others follow when they are written. */
+static void write_some(struct auth *auth)
 {
-	struct auth *auth = container_of(timer, struct auth, touch_timer);
 	struct principal self = principal_local("the door");
 	struct touch *t = auth->touching ? NULL : calloc(1, sizeof *t);
-	struct entry *e;
+	struct use *u;
 
-	loop_set_timer_in(auth->loop, timer, AUTH_TOUCH_MS);
 	if (!t)
 		return;
-	for (size_t i = 0; t->n < TOUCH_MAX && (e = map_next(&auth->cache, &i));)
-		if (e->used) {
-			e->used = false;
-			memcpy(t->ids[t->n], e->id, ID_LEN);
-			t->last_use_ms[t->n++] = e->last_use_ms;
+	for (size_t i = 0; t->n < TOUCH_MAX && (u = map_next(&auth->uses, &i));)
+		if (u->pending && u->round < auth->round) {
+			u->pending = false;
+			u->round = auth->round;
+			memcpy(t->ids[t->n], u->id, ID_LEN);
+			t->last_use_ms[t->n++] = u->last_ms;
 		}
 	if (!t->n) {
 		free(t);
@@ -331,6 +443,20 @@ static void touch_expired(struct loop_timer *timer)
 	op_init(&t->op, touch_run, touch_done, &self, NULL);
 	t->op.quiet = true;
 	store_thread_put(auth->thread, &t->op);
+}
+
+void auth_write_uses(struct auth *auth)
+{
+	auth->round++;
+	write_some(auth);
+}
+
+static void touch_expired(struct loop_timer *timer)
+{
+	struct auth *auth = container_of(timer, struct auth, touch_timer);
+
+	loop_set_timer_in(auth->loop, timer, AUTH_TOUCH_MS);
+	auth_write_uses(auth);
 }
 
 int auth_new(struct loop *loop, const struct clock *clock, struct store_thread *thread, uint32_t requests_per_s, struct auth **ret_auth)
@@ -358,6 +484,8 @@ struct auth *auth_free(struct auth *auth)
 		return NULL;
 	loop_cancel_timer(&auth->touch_timer);
 	drop_all(auth);
+	drop_uses(auth, false);
+	map_deinit(&auth->uses);
 	limiter_free(auth->limiter);
 	crypto_wipe(auth->hash_key, sizeof auth->hash_key);
 	free(auth);
