@@ -59,7 +59,7 @@ $(B)/bin/$(1): $(B)/$(MAIN_OF_$(1):.c=.o) $(call archives,$(ROOM_OF_$(1)))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
 
-include tests/module.mk deploy/demo/module.mk
+include tests/module.mk deploy/demo/module.mk deploy/compose/module.mk
 
 all: $(PROGRAMS:%=$(B)/bin/%) $(BPF_OBJS) ## build everything into build/
 help: ## this list
@@ -83,4 +83,4 @@ install: all ## install programs and BPF objects below PREFIX
 	install -m 0755 $(filter-out $(B)/bin/sixpn,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)$(PREFIX)/sbin/
 
 .PHONY: all help clean deps fmt tidy install compile_commands.json
--include $(shell find $(B) -path $(B)/peers -prune -o -name '*.d' -type f -print 2>/dev/null)
+-include $(shell find $(B) \( -path $(B)/peers -o -path $(B)/docker -o -path $(B)/compose \) -prune -o -name '*.d' -type f -print 2>/dev/null)

@@ -61,6 +61,7 @@ test: ## everything: packages, build, all tests (root)
 	$(call part,fuzz FUZZ_SEED=1)
 	$(call part,test-net)
 	$(call part,demo-quarter SEED=$(DEMO_SEED))
+	$(call part,compose-test)
 	@echo "all tests passed; not among them: make test-vm (WireGuard in the kernel, Debian's 6.1 and 6.12 in QEMU: docs/hacking/vm.md says why)"
 .PHONY: run-unit test-unit test-docs fuzz run-fuzz test
 
