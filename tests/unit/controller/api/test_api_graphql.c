@@ -317,7 +317,7 @@ static const char *bare(const char *type, char buf[80])
 
 /* What the walk names: all of acme's, or of nobody's. Texts of one kind are equally long. */
 struct names {
-	const char *org, *app, *machine;
+	const char *org, *app, *machine, *token;
 };
 
 /* A value of that input, as text. */
@@ -334,7 +334,7 @@ static void put_value(struct buf *out, const struct gql_field *field, const stru
 	else if (t) {
 		buf_add_str(out, "{");
 		for (const struct gql_input *i = t->inputs; i->name; i++)
-			if (strchr(i->type, '!') || strstr(i->name, "rg") || !strcmp(i->name, "appId")) {
+			if (strchr(i->type, '!') || strstr(i->name, "rg") || !strcmp(i->name, "appId") || !strcmp(i->name, "id")) {
 				buf_printf(out, "%s%s:", first ? "" : ",", i->name);
 				put_value(out, field, i, names);
 				first = false;
@@ -350,6 +350,8 @@ static void put_value(struct buf *out, const struct gql_field *field, const stru
 		buf_printf(out, "\"%s\"", names->app);
 	else if (!strcmp(in->name, "machineId"))
 		buf_printf(out, "\"%s\"", names->machine);
+	else if (!strcmp(in->name, "id") && strstr(field->name, "Token"))
+		buf_printf(out, "\"%s\"", names->token);
 	else if (!strcmp(in->name, "after") || !strcmp(in->name, "role"))
 		buf_add_str(out, "\"\"");
 	else
@@ -379,7 +381,7 @@ static void put_selection(struct buf *out, const char *type, const struct names 
 
 static bool holds(const char *text, const struct names *names)
 {
-	return strstr(text, names->org) || strstr(text, names->app) || strstr(text, names->machine);
+	return strstr(text, names->org) || strstr(text, names->app) || strstr(text, names->machine) || strstr(text, names->token);
 }
 
 /* True: something of the names is among its arguments. */
@@ -425,6 +427,7 @@ static char *walk_one(struct api_fixture *f, const char *token, const char *root
 	mask(body, names->org);
 	mask(body, names->app);
 	mask(body, names->machine);
+	mask(body, names->token);
 	client_reply_deinit(&r);
 	return body;
 }
@@ -453,9 +456,10 @@ static void walk(struct api_fixture *f, const struct names *acmes, const struct 
 static void no_field_tells_a_stranger_what_is_there(void **state)
 {
 	struct api_fixture *f = *state;
-	const struct names ids = { f->org_id, f->app_id, f->instance }, no_ids = { "00000000000000aa", "00000000000000ab", "000000000000ac" };
-	const struct names words = { "acme", "web", f->instance }, no_words = { "nome", "wex", "000000000000ac" };
-	const struct names longer = { "acme", "acme/web", f->instance }, no_longer = { "nome", "nome/web", "000000000000ac" };
+	const struct names ids = { f->org_id, f->app_id, f->instance, f->acme_token_id },
+			   no_ids = { "00000000000000aa", "00000000000000ab", "000000000000ac", "00000000000000ad" };
+	const struct names words = { "acme", "web", f->instance, f->acme_token_id }, no_words = { "nome", "wex", "000000000000ac", "00000000000000ad" };
+	const struct names longer = { "acme", "acme/web", f->instance, f->acme_token_id }, no_longer = { "nome", "nome/web", "000000000000ac", "00000000000000ad" };
 	uint64_t before = f->v;
 	unsigned n = 0, n_named = 0;
 
