@@ -180,6 +180,16 @@ static void add_reason(const struct op *op, json_t *after)
 	json_object_set_new(after, "reason", json_pack("{s:s,s:s}", "code", why.code, "text", why.text));
 }
 
+/* A peering rule has two orgs, and what one does to it is in the audit of the other too: that it was done, not by whom and from where. The row
+ * says so with its name, and is shown so (store_audit_list); the row of the org that did it has the same request. */
+static bool is_of_the_other(const struct op *op, const struct record *r, const uint8_t *org)
+{
+	enum principal_kind kind = op->principal.kind;
+
+	return (r->kind == RECORD_RULE || r->kind == RECORD_PEERING) && org && (kind == PRINCIPAL_USER || kind == PRINCIPAL_ORG_TOKEN) &&
+	       !principal_sees_org(&op->principal, org);
+}
+
 int audit_change(struct store *store, struct op *op, const struct record *r, const uint8_t *org)
 {
 	CLEAN_JSON json_t *before = NULL, *after = NULL;
@@ -212,6 +222,8 @@ int audit_change(struct store *store, struct op *op, const struct record *r, con
 	row.before = before_text;
 	row.after = after_text;
 	object_text(r, object, sizeof object);
+	if (is_of_the_other(op, r, org))
+		row.name = AUDIT_OF_THE_OTHER;
 	return append(store, op, &row);
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 #include "controller/store/store_audit.h"
 
+#define AUDIT_OF_THE_OTHER "the other organization" /* name of a row, and who did it as its readers are told */
+
 /* Both ends; zeros while there is no row. */
 int audit_chain_get(struct store *store, struct audit_place *ret_base, struct audit_place *ret_head) MUST_CHECK;
 /* The whole chain of a store that is open, or is being looked at. *ret_there: it keeps an audit. */

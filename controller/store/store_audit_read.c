@@ -89,6 +89,11 @@ static void tame_for(const struct principal *who, struct audit_row *row)
 
 	if (principal_is_operator(who))
 		return;
+	if (!strcmp(row->name, AUDIT_OF_THE_OTHER) && (!strcmp(row->noun, "rule") || !strcmp(row->noun, "peering"))) {
+		row->principal = AUDIT_OF_THE_OTHER;
+		row->address = row->token = "";
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(theirs); i++)
 		if (!strncmp(row->principal, theirs[i], strlen(theirs[i])))
 			return;

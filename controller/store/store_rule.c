@@ -57,6 +57,14 @@ int rule_collect(struct statement *st, struct store_rule **ret_rules, size_t *re
 	return 0;
 }
 
+/* Whose act it is, for audit: of two orgs, the one that the caller belongs to. */
+static const uint8_t *org_of(const struct op *op, const struct store_rule *rule)
+{
+	bool from = rule->has_from && principal_sees_org(&op->principal, rule->from_org);
+
+	return from || !rule->has_to || (rule->has_from && !principal_sees_org(&op->principal, rule->to_org)) ? rule->from_org : rule->to_org;
+}
+
 /* For audit and for those who follow the log: what everybody may know who may know of the rule. */
 static int emit(struct store *store, struct op *op, const struct store_rule *rule)
 {
@@ -70,8 +78,7 @@ static int emit(struct store *store, struct op *op, const struct store_rule *rul
 		return -ENOMEM;
 	buf_add_str(&body, text);
 	free(text);
-	return change_put(store, op, change_envelope(RECORD_PEERING, rule->id, ID_LEN), &body,
-			  rule->state == RULE_PROPOSED_TO ? rule->to_org : rule->from_org, NULL);
+	return change_put(store, op, change_envelope(RECORD_PEERING, rule->id, ID_LEN), &body, org_of(op, rule), NULL);
 }
 
 /* ---- judgements ---- */
@@ -471,8 +478,7 @@ static int end_rule(struct store *store, struct op *op, const struct store_rule 
 
 	if (r == 0 && rule->state == RULE_AGREED)
 		r = rule_withdraw(store, op, rule, intent);
-	return r ? r : change_remove(store, op, change_envelope(RECORD_PEERING, rule->id, ID_LEN), intent,
-				     rule->state == RULE_PROPOSED_TO ? rule->to_org : rule->from_org);
+	return r ? r : change_remove(store, op, change_envelope(RECORD_PEERING, rule->id, ID_LEN), intent, org_of(op, rule));
 }
 
 int store_rule_delete(struct store *store, struct op *op, const char *id, struct store_rule *ret_rule)

@@ -2,6 +2,7 @@
  * nobody what exists. */
 #include "tests/unit/controller/store/store_fixture.h"
 
+#include "controller/store/store_audit.h"
 #include "controller/store/store_check.h"
 #include "controller/store/store_rule.h"
 
@@ -397,6 +398,55 @@ static void a_list_shows_what_its_reader_may_see(void **state)
 	}
 }
 
+struct seen_rows {
+	unsigned own, other, foreign;
+	const struct principal *reader;
+};
+
+static void note_row(void *arg, const struct audit_row *row)
+{
+	struct seen_rows *s = arg;
+
+	if (strcmp(row->noun, "rule") && strcmp(row->noun, "peering"))
+		return;
+	if (!strcmp(row->principal, s->reader->text))
+		s->own++;
+	else if (!strcmp(row->principal, "the other organization") && !row->token[0] && !row->address[0])
+		s->other++;
+	else
+		s->foreign++;
+}
+
+/* What an admin finds of rules in the audit: "own+other", and never who acts for the other. */
+static const char *audit_of(struct fixture *f, const struct principal *reader)
+{
+	static char text[32];
+	struct seen_rows s = { .reader = reader };
+	struct store_audit_filter filter = { .org = NULL };
+	struct store_next next;
+	struct why why;
+
+	assert_int_equal(store_audit_list(f->store, reader, &filter, NULL, note_row, &s, &next, &why), 0);
+	assert_int_equal(s.foreign, 0);
+	snprintf(text, sizeof text, "%u+%u", s.own, s.other);
+	return text;
+}
+
+static void each_org_audits_the_rule_and_neither_learns_who_acts_for_the_other(void **state)
+{
+	struct fixture *f = *state;
+	struct world w = make_world(f);
+	struct store_rule rule = agreed(f, &w);
+
+	assert_string_equal(audit_of(f, &w.ann), "1+1"); /* she proposed; her end of the rule came with the other's yes */
+	assert_string_equal(audit_of(f, &w.bob), "2+0");
+	assert_good(f, end(f, &w.bob, &rule));
+	assert_string_equal(audit_of(f, &w.ann), "1+2");
+	assert_string_equal(audit_of(f, &w.bob), "4+0");
+	assert_good(f, propose(f, &w.bob, "acme", "web", "globex", "db", &rule));
+	assert_string_equal(audit_of(f, &w.ann), "1+2"); /* a proposal is the proposer's alone */
+}
+
 /* Whatever a test did, tables and records speak of the same rules. */
 static int check_and_teardown(void **state)
 {
@@ -427,6 +477,7 @@ int main(void)
 		T(a_suspended_org_stops_its_rules_and_resume_restores_them),
 		T(an_org_has_so_many_rules),
 		T(a_list_shows_what_its_reader_may_see),
+		T(each_org_audits_the_rule_and_neither_learns_who_acts_for_the_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
