@@ -25,6 +25,7 @@ struct api {
 	struct map retries; /* calls with an Idempotency-Key that are under way, by retry.id */
 	struct shares shares;
 	struct event_streams streams;
+	struct logins logins;
 	struct http_stats stats;
 };
 
@@ -36,6 +37,7 @@ int api_new(const struct api_env *env, struct api **ret_api)
 	if (!api)
 		return -ENOMEM;
 	api->env = *env;
+	api->logins.clock = env->clock;
 	api->stats.tls = env->access ? env->access->tls : NULL;
 	r = auth_new(env->loop, &env->clock, env->store, env->requests_per_token, &api->auth);
 	if (r < 0) {
@@ -53,12 +55,24 @@ struct api *api_free(struct api *api)
 	if (api) {
 		event_streams_deinit(&api->streams);
 		auth_free(api->auth);
+		logins_deinit(&api->logins);
 		shares_deinit(&api->shares);
 		http_stats_deinit(&api->stats);
 		map_deinit(&api->retries);
 		free(api);
 	}
 	return NULL;
+}
+
+struct logins *api_logins(struct api *api)
+{
+	return &api->logins;
+}
+
+void api_ask(struct api_call *call, const char *authorization, void (*answered)(struct auth_question *question))
+{
+	call->question.answered = answered;
+	auth_ask(call->api->auth, authorization, call->request->source, &call->question);
 }
 
 const struct api_env *api_get_env(const struct api *api)
@@ -108,6 +122,7 @@ static void call_free(struct api_call *call)
 	json_decref(call->detail);
 	buf_deinit(&call->text);
 	free(call->live);
+	free(call->text_policy);
 	free(call);
 }
 
@@ -195,7 +210,8 @@ static void succeed(struct api_call *call, unsigned status)
 	if (call->text_type) {
 		note(call->api, call->route, call->request, status);
 		http_reply(call->request, &(struct http_reply){ .status = status, .content_type = call->text_type, .v = like.v,
-								.body = call->text.data, .body_len = call->text.len });
+								.policy = call->text_policy, .body = call->text.data,
+								.body_len = call->text.len });
 		call_free(call);
 		return;
 	}

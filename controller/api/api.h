@@ -7,6 +7,7 @@
 #pragma once
 #include "controller/api/api_env.h"
 #include "controller/api/auth.h"
+#include "controller/api/logins.h"
 #include "controller/http/http.h"
 #include "controller/api/route.h"
 
@@ -32,6 +33,7 @@ struct api_call {
 	/* results of the route's functions */
 	json_t *reply;
 	struct buf text;        /* instead of reply, if text_type is set */
+	char *text_policy; /* of a page: Content-Security-Policy; owned */
 	const char *text_type;
 	unsigned status; /* of a good reply, if it is not the one of the table; 0 = it is */
 	json_t *detail; /* of a refusal: further members of the error */
@@ -71,6 +73,10 @@ const struct http_stats *api_http_stats(const struct api *api);
 void api_set_server(struct api *api, const struct http_server *server); /* for its numbers; NULL when it goes */
 
 /* ---- for the nouns ---- */
+
+struct logins *api_logins(struct api *api);
+/* For a route that is open to all, and judges a token itself: who is that? */
+void api_ask(struct api_call *call, const char *authorization, void (*answered)(struct auth_question *question));
 
 /* The end of what route->start began: result as of an op, with call->reply, or the reason in call->op.why. */
 void api_end(struct api_call *call, int result);

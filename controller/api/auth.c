@@ -266,7 +266,7 @@ static void looked_up(struct op *op)
 
 /* The token in the header's value: schemes Bearer and FlyV1, and of a list with commas (which flyctl sends) the first of ours, else the
  * first. NULL: no scheme that is known. */
-static const char *bearer(const char *authorization, size_t *ret_len)
+const char *auth_token_in(const char *authorization, size_t *ret_len)
 {
 	const char *text = authorization, *found = NULL;
 
@@ -291,7 +291,7 @@ static const char *bearer(const char *authorization, size_t *ret_len)
 void auth_ask(struct auth *auth, const char *authorization, const uint8_t source[16], struct auth_question *q)
 {
 	size_t len = 0;
-	const char *text = bearer(authorization, &len);
+	const char *text = auth_token_in(authorization, &len);
 	struct principal self;
 	struct entry *e;
 

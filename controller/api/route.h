@@ -59,7 +59,7 @@ struct route {
 	bool streams; /* with Accept: text/event-stream it is answered by server-sent events */
 	bool frees; /* a delete: allowed on a full disk */
 	bool secret; /* its reply holds what is shown once: it is not kept for Idempotency-Key */
-	bool drops;   /* any body is taken (its size is the server's business) and not looked at */
+	bool drops;   /* its body, whatever that is, is not looked at here: the route reads it itself, or not at all */
 	bool graphql; /* the body decides whether it writes and waits */
 	const struct route_manner *manner; /* NULL: as /v1 does */
 	const char *act;  /* of a write without `run`, which changes memory or files: what it is for the audit, "verb noun" */

@@ -76,7 +76,7 @@ int cli_context_create(struct cli *cli)
 		if (r == 0)
 			fprintf(cli->out, "context %s  %s  saved, and current\n", cli->args[0], context.url);
 		if (r == 0 && !context.token[0])
-			cli_note(cli, "it has no token: create it again with --token-file");
+			cli_note(cli, "it has no token yet: sixpn login");
 	}
 	crypto_wipe(&context, sizeof context);
 	return r;

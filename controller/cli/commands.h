@@ -8,6 +8,8 @@ int cli_events(struct cli *cli);
 int cli_version(struct cli *cli);
 int cli_whoami(struct cli *cli);
 int cli_env_command(struct cli *cli);
+int cli_login(struct cli *cli);
+int cli_logout(struct cli *cli);
 int cli_context_create(struct cli *cli);
 int cli_context_list(struct cli *cli);
 int cli_context_use(struct cli *cli);

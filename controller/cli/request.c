@@ -205,6 +205,11 @@ static int tell_refusal(struct cli *cli, long status, const json_t *body)
 {
 	const json_t *error = json_object_get(body, "error");
 
+	if (json_is_string(error)) { /* of routes that answer as others expect it */
+		tell_part(cli, body, "error: ", "error", "\n");
+		tell_part(cli, body, "  code: ", "code", "\n");
+		return exit_of_status(status);
+	}
 	if (!json_is_string(json_object_get(error, "message")))
 		return cli_fail(cli, exit_of_status(status), "unexpected_reply", "is it a sixpn controller that answers there?",
 				"the controller answered with HTTP status %ld and no reason", status);

@@ -147,6 +147,7 @@ static void begin(struct exchange *x, const char *method)
 	http_connection_works(&server->connections, x->connection, server->config.body_ms);
 	x->request.begun_ms = loop_now_ms(server->loop);
 	x->request.local = x->connection->local;
+	x->request.tls = x->connection->certificate != NULL;
 	x->request.local_operator = x->connection->local_operator;
 	x->request.uid = x->connection->uid;
 	memcpy(x->request.source, x->connection->source, sizeof x->request.source);
@@ -169,7 +170,7 @@ static void begin(struct exchange *x, const char *method)
 	x->request.flyctl = head.flyctl;
 	if (head.authorization)
 		x->request.authorization = strdup(head.authorization);
-	if (!keep_header(head.last_event_id, &x->request.last_event_id) ||
+	if (!keep_header(x->request.local ? NULL : head.host, &x->request.host) || !keep_header(head.last_event_id, &x->request.last_event_id) ||
 	    !keep_header(head.idempotency_key, &x->request.idempotency_key) || !keep_header(head.if_match, &x->request.if_match) ||
 	    !keep_header(head.if_none_match, &x->request.if_none_match) ||
 	    !keep_header(head.lease_nonce, &x->request.lease_nonce)) { /* a condition that is lost would be one that holds */

@@ -45,6 +45,8 @@ struct http_request {
 	char method[16];
 	struct http_target target;
 	char *authorization; /* the header's value; NULL if none. Wiped with the request */
+	char *host;              /* the header's value, one that was accepted; NULL for local */
+	bool tls;                /* came by https */
 	char *idempotency_key, *if_match, *if_none_match; /* those headers' values, as they came; NULL if none */
 	char *lease_nonce;   /* of the header fly-machine-lease-nonce; NULL if none. Wiped with the request */
 	bool flyctl;         /* says that it is flyctl, or that flyctl started it */
@@ -71,6 +73,7 @@ struct http_reply {
 	unsigned retry_after_s;   /* header Retry-After; 0 = none */
 	bool authenticate;        /* header WWW-Authenticate: Bearer, of 401 */
 	const char *etag;         /* header ETag, with its quotes; NULL = none */
+	const char *policy;       /* header Content-Security-Policy, of pages */
 	bool replayed;            /* header Idempotent-Replayed: true */
 	const json_t *detail;     /* of an error: further members of its object; borrowed, may be NULL */
 };

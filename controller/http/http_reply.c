@@ -29,6 +29,7 @@ void http_exchange_free(struct exchange *x)
 		crypto_wipe(x->request.lease_nonce, strlen(x->request.lease_nonce));
 	free(x->request.lease_nonce);
 	free(x->request.last_event_id);
+	free(x->request.host);
 	free(x->request.idempotency_key);
 	free(x->request.if_match);
 	free(x->request.if_none_match);
@@ -74,6 +75,11 @@ static struct MHD_Response *make_response(struct exchange *x, const struct http_
 		MHD_add_response_header(m, "Allow", reply->allow);
 	if (reply->etag)
 		MHD_add_response_header(m, "ETag", reply->etag);
+	if (reply->policy) {
+		MHD_add_response_header(m, "Content-Security-Policy", reply->policy);
+		MHD_add_response_header(m, "Referrer-Policy", "no-referrer");
+		MHD_add_response_header(m, "X-Frame-Options", "DENY");
+	}
 	if (reply->replayed)
 		MHD_add_response_header(m, "Idempotent-Replayed", "true");
 	if (reply->authenticate)

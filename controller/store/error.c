@@ -31,6 +31,7 @@ static const struct error_code table[] = {
 	{ "peer_not_found", NOT_FOUND, "sixpn peer list" },
 	{ "rule_not_found", NOT_FOUND, "sixpn rule list" },
 	{ "ip_not_found", NOT_FOUND, "sixpn ip list" },
+	{ "login_not_found", NOT_FOUND, "start it again" },
 	{ "gateway_not_found", NOT_FOUND, "leave it out: the controller finds one" },
 	/* what stands in the way */
 	{ "events_gone", 410, 1, "read the lists again, and then follow without an id" },
@@ -133,6 +134,9 @@ static const struct error_code table[] = {
 	{ "path_invalid", INVALID, "" },
 	{ "query_invalid", INVALID, "" },
 	{ "header_invalid", INVALID, "" },
+	{ "login_pending", CONFLICT, "open the page that was named, and approve it there" },
+	{ "login_wrong", INVALID, "copy the whole code" },
+	{ "login_elsewhere", FORBIDDEN, "or use a newer program" },
 	{ "body_unexpected", INVALID, "send no body" },
 	{ "body_too_large", 413, 1, "" },
 	{ "host_unknown", 421, 1, "use an address of the controller, or add the name to its configuration" },

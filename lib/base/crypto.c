@@ -71,6 +71,11 @@ static crypto_generichash_state *state_of(struct crypto_hash *h)
 	return (crypto_generichash_state *)(void *)h->state;
 }
 
+void crypto_sha256(const void *bytes, size_t n, uint8_t ret_hash[32])
+{
+	crypto_hash_sha256(ret_hash, bytes, n);
+}
+
 void crypto_hash_begin(struct crypto_hash *h)
 {
 	crypto_generichash_init(state_of(h), NULL, 0, CRYPTO_HASH_LEN);

@@ -30,7 +30,10 @@ struct crypto_part {
 void crypto_blake2b(const uint8_t *key, size_t key_len, const struct crypto_part *parts, size_t n_parts,
 		    uint8_t ret_hash[CRYPTO_HASH_LEN]);
 
-/* The same without a key, for what does not fit into memory: begin, add as often as needed, end. */
+/* SHA-256 (FIPS 180-4): only where others have chosen it, as PKCE (RFC 7636). */
+void crypto_sha256(const void *bytes, size_t n, uint8_t ret_hash[32]);
+
+/* BLAKE2b without a key, for what does not fit into memory: begin, add as often as needed, end. */
 struct crypto_hash {
 	_Alignas(64) uint8_t state[384];
 };

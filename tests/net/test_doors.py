@@ -177,6 +177,45 @@ def test_a_key_that_others_can_read_is_no_key():
     assert "operator" in house.good("whoami")
 
 
+def test_a_login_as_flyctl_does_it_ends_with_a_token_that_works():
+    """Start, the page, the person's token, the callback to the program's own port, redeem, and the question whose answer flyctl greets with.
+    Over https, with the certificate that `sixpn env` hands over."""
+    verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    roots = ssl.create_default_context(cadata=house.cell.path("/var/lib/sixpn/controller/keys/api.crt").read_text())
+
+    def call(method, path, body=None, token=None):
+        def work():
+            c = http.client.HTTPSConnection("127.0.0.1", TLS_PORT, timeout=PATIENCE, context=roots)
+            headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+            c.request(method, path, json.dumps(body) if body is not None else None, headers)
+            reply = c.getresponse()
+            return reply.status, reply.read().decode()
+        return house.cell.call(work)
+
+    status, text = call("POST", "/api/v1/cli_sessions", {
+        "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256", "name": "laptop",
+        "redirect_port": 40123, "signup": False, "state": "c3RhdGU", "target": "auth"})
+    started = json.loads(text)
+    assert status == 201 and started["pkce"] is True, text
+    assert started["auth_url"].startswith(f"https://127.0.0.1:{TLS_PORT}/login/"), started
+    path = started["auth_url"].split(str(TLS_PORT))[1]
+    status, page = call("GET", path)
+    assert status == 200 and "<form" in page and started["id"] not in page
+    redeem = f"/api/v1/cli_sessions/{started['id']}/redeem"
+    assert call("POST", redeem, {"code": "x", "code_verifier": verifier})[0] == 409
+    status, text = call("POST", f"/v1/logins/{path.rsplit('/', 1)[1]}", token=state["token"])
+    approved = json.loads(text)
+    assert status == 200 and approved["redirect_port"] == 40123 and approved["state"] == "c3RhdGU", text
+    status, text = call("POST", redeem, {"code": approved["completion"], "code_verifier": verifier})
+    assert status == 200, text
+    token = json.loads(text)["access_token"]
+    status, text = call("POST", "/graphql", {"query": "query { viewer { ... on User { id email enablePaidHobby } ... on Macaroon { email } } }"}, token)
+    assert status == 200 and json.loads(text)["data"]["viewer"]["email"], text
+    assert call("POST", redeem, {"code": approved["completion"], "code_verifier": verifier})[0] == 404
+    log = house.log()
+    assert "login of" in log and not any(secret in log for secret in (token, started["id"], approved["completion"], verifier)), "a secret is in the log"
+
+
 IDLE = 10000
 SOURCES = [f"127.1.0.{n}" for n in range(1, 65)]  # each may have 256
 KIB_EACH = 48  # of memory for one connection, at most; 24 KiB of it are the library's pool
