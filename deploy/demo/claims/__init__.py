@@ -9,6 +9,7 @@ from .names import fetch, names_aaaa, names_lists, names_negative, names_txt, na
 from .outside import outside_names, upstream_stopped
 from .peers import (fetch as peer_fetch, moving, names as peer_names, office, peer_walls, reachable_by_name, region_falls_back, rekey_and_delete, roaming,
                     status as peer_status, with_resolvconf, without_resolvconf)
+from .rule import dropped_on_the_way, rule
 from .sabotage import (NO_RESOLVER, address_label, all_gates_away, another_log, api_on_the_underlay, chatter, damaged_state,
                        database_unroutable, health_check, mesh_program_away, no_shim, on_host_of, only_gate_away,
                        only_programs_away, stop_daemon, view_of_another, waker, wrong_allowed_ip)
@@ -25,11 +26,11 @@ NODE_ARGS = ("--repair_interval_ms", "3600000")
 
 # What needs the name server of a machine, and what needs the programs of its mesh device.
 RESOLVER = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "gate-alone", "underlay",
-            "withdrawal", "alone-names", "alone-restart", "alone-crash", "outside", "peer-name", "peer-office")
+            "withdrawal", "alone-names", "alone-restart", "alone-crash", "outside", "peer-name", "peer-office", "rule")
 MESH = ("fetch", "isolation", "infrastructure", "gate-alone", "programs-alone", "underlay", "alone-names",
-        "peer-fetch", "peer-name", "peer-office", "peer-walls", "peer-roaming", "peer-move", "alone-peers", "flyctl")
+        "peer-fetch", "peer-name", "peer-office", "peer-walls", "peer-roaming", "peer-move", "alone-peers", "flyctl", "rule")
 # What needs the daemon of one machine, and of any: writes are waited for everywhere.
-WRITES = ("withdrawal", "flyctl", "alone-peers", "peer-region", "peer-rekey", "peer-move", "alone-names", "alone-restart", "alone-crash", "alone-cursor", "alone-window")
+WRITES = ("withdrawal", "flyctl", "rule", "alone-peers", "peer-region", "peer-rekey", "peer-move", "alone-names", "alone-restart", "alone-crash", "alone-cursor", "alone-window")
 DAEMON = ("names-aaaa", "near-first", "peer-plain", "peer-names", "peer-walls", *WRITES)
 # What needs the daemon of gw-ord: its name server, its reports.
 GATEWAY = ("nodes-ready", "peer-openresolv", "peer-names", "peer-fetch", "peer-office", "peer-roaming", "peer-status", *WRITES)
@@ -38,7 +39,7 @@ LAPTOP = ("peer-openresolv", "peer-names", "peer-fetch", "peer-name", "peer-wall
 # What needs the programs of an instance's device: which instance it is depends on placement.
 SAME_HOST = ("names-txt", "names-aaaa", "names-lists", "names-views", "names-negative", "fetch", "near-first", "isolation",
              "infrastructure", "gate-alone", "programs-alone", "mesh-form", "withdrawal", "underlay", "alone-names", "alone-restart",
-             "alone-crash", "outside", "peer-fetch", "peer-name", "peer-office", "peer-walls", "peer-roaming", "peer-move", "alone-peers", "flyctl")
+             "alone-crash", "outside", "peer-fetch", "peer-name", "peer-office", "peer-walls", "peer-roaming", "peer-move", "alone-peers", "flyctl", "rule")
 
 
 def rows():
@@ -54,7 +55,7 @@ def rows():
             on_host_of("acme", "my-frontend", *NO_RESOLVER), RESOLVER),
         Row("names-aaaa", names, "AAAA of the bare name, global., nrt. and <id>.vm. are the instances", names_aaaa,
             "the resolver's address is gone on dev-1",
-            on_host_of("acme", "my-worker", *NO_RESOLVER), ("near-first", "withdrawal", "alone-names")),
+            on_host_of("acme", "my-worker", *NO_RESOLVER), ("near-first", "withdrawal", "alone-names", "rule")),
         Row("names-lists", names, "vms., _apps and _instances list exactly what is there", names_lists,
             "the resolver's address is gone on the database's host",
             on_host_of("acme", "my-database", *NO_RESOLVER), RESOLVER),
@@ -69,13 +70,15 @@ def rows():
         Row("fetch", names, "my-frontend (nrt) fetches a page of my-database.internal (ord) by getaddrinfo and TCP", fetch,
             "the database's host is taken out of nrt-1's mesh", database_unroutable,
             ("isolation", "infrastructure", "mesh-form", "one-prefix", "underlay", "gate-alone", "programs-alone",
-             "alone-names")),
+             "alone-names", "rule")),
         Row("near-first", names, "getent ahosts gives the near instance first in each region", near_first,
             "the far address is preferred by the instance's own gai.conf", address_label),
         Row("outside", names, "a name outside .internal resolves through an upstream in the underlay, over UDP and TCP; it never hears "
             "of a private name", outside_names, "the upstream says nothing any more", upstream_stopped),
         Row("isolation", walls, "no packet of globex reaches acme: ICMP, UDP, TCP; true and forged sources; natural and mesh form",
             isolation, "programs detached and the second gate open on one machine", all_gates_away, SAME_HOST),
+        Row("rule", walls, "a peering rule lets globex's shop reach acme's database, as database.internal, and nothing else; ended, not one packet passes",
+            rule, "a firewall on the database's machine drops what comes from the shop", dropped_on_the_way),
         Row("infrastructure", walls, "neither host nor controller answers an instance", infrastructure,
             "programs detached and the second gate open on one machine", all_gates_away, SAME_HOST),
         Row("gate-alone", walls, "programs detached: nothing passes, the control neither, not even to fdaa::3", gate_alone,
