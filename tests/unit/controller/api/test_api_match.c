@@ -86,7 +86,8 @@ static void every_write_on_an_object_takes_if_match(void **state)
 		static const char *const names[][2] = { { "{org}", "acme" }, { "{network}", "acme%2Fdefault" }, { "{app}", "acme%2Fweb" },
 							{ "{peer}", "acme%2Flaptop" }, { "{region}", "ord" }, { "{node}", "ord-1" } };
 		const char *open = strchr(r->pattern, '{');
-		char target[256] = "", body[256] = "{}";
+		char target[256] = "", *text;
+		json_t *body;
 
 		assert_true((r->current != NULL) <= (r->object != NULL));
 		if (!r->write || !r->current)
@@ -101,9 +102,18 @@ static void every_write_on_an_object_takes_if_match(void **state)
 			snprintf(target, sizeof target, "%.*s%s%s", (int)(open - r->pattern), r->pattern, f->acme_token_id, open + 7);
 		if (!target[0] || strchr(target, '{'))
 			continue;
-		if (strstr(r->pattern, "rekey"))
-			strcpy(body, "{\"public_key\":\"hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=\"}");
-		expect_if(f, r->method, target, f->operator_token, "If-Match", "\"no.such.version\"", r->fields ? body : NULL, 412);
+		body = json_object();
+		for (const struct route_field *field = r->fields; field && field->name; field++)
+			if (field->required)
+				json_object_set_new(body, field->name,
+						    field->type == FIELD_INT ? json_integer(field->min) :
+						    strcmp(field->name, "public_key") ? json_string("fresh") :
+											json_string("hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="));
+		text = json_dumps(body, 0);
+		f->base->time.now_ms += 1000;
+		expect_if(f, r->method, target, f->operator_token, "If-Match", "\"no.such.version\"", r->fields ? text : NULL, 412);
+		json_decref(body);
+		free(text);
 		walked++;
 	}
 	assert_true(walked >= 12);
