@@ -124,6 +124,8 @@ void api_add_wait_result(json_t *reply, const struct api_wait *wait, const struc
 /* Small JSON helpers: text forms that the API uses everywhere. */
 json_t *api_json_time(uint64_t unix_ms); /* RFC 3339, null for 0 */
 json_t *api_json_id(const uint8_t id[ID_LEN]);
+/* What flyctl calls that org: "personal" for a person's own; else `name` itself. */
+const char *api_org_slug(const struct principal *who, const uint8_t org[ID_LEN], const char *name);
 json_t *api_json_str(const char *text);  /* null for "" */
 json_t *api_json_deletion(const struct store_deletion *deletion);
 /* "30m", "7d", or RFC 3339 -> Unix ms; 0 text or "never" = 0. E_REFUSED. */

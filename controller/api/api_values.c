@@ -1,5 +1,6 @@
 /* api_values - what the nouns read from a call and how values look in replies; see api.h. */
 #include "controller/api/api.h"
+#include "controller/store/store_org.h"
 #include "controller/store/store_network.h"
 #include "controller/store/store_node.h"
 
@@ -132,6 +133,13 @@ json_t *api_json_id(const uint8_t id[ID_LEN])
 	char text[ID_TEXT_SIZE];
 
 	return json_string(id_text(id, text));
+}
+
+const char *api_org_slug(const struct principal *who, const uint8_t org[ID_LEN], const char *name)
+{
+	const uint8_t *own = principal_personal_org(who);
+
+	return own && id_equal(own, org) ? STORE_ORG_PERSONAL : name;
 }
 
 json_t *api_json_str(const char *text)

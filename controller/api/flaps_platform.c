@@ -3,7 +3,6 @@
 #include "controller/api/api_graphql.h"
 #include "controller/api/flaps.h"
 #include "controller/store/store_org.h"
-#include "controller/store/store_user.h"
 
 #include <string.h>
 
@@ -69,64 +68,35 @@ static int regions(struct store *store, struct api_call *call)
 
 /* ---- organizations ---- */
 
-/* Of a person who asks: whether it is his own. */
-static bool is_personal(const struct api_call *call, const uint8_t personal[ID_LEN], const struct store_org *org)
+static json_t *org_json(const struct api_call *call, const struct store_org *org)
 {
-	return api_who(call)->kind == PRINCIPAL_USER && id_equal(personal, org->id);
-}
+	const char *slug = api_org_slug(api_who(call), org->id, org->name);
 
-static json_t *org_json(const struct store_org *org, bool personal)
-{
 	return json_pack("{s:o,s:I,s:s,s:s,s:b,s:b,s:s,s:b,s:s,s:b,s:s}", "id", api_json_id(org->id), "internal_numeric_id",
-			 (json_int_t)gql_number_of(org->id), "slug", org->name, "raw_slug", org->name, "paid_plan", 0, "personal", personal,
+			 (json_int_t)gql_number_of(org->id), "slug", slug, "raw_slug", org->name, "paid_plan", 0, "personal", slug != org->name,
 			 "billing_status", "CURRENT", "provisions_beta_extensions", 0, "name", org->name, "billable", 1, "remote_builder_image", "");
 }
 
-/* Zeros: of nobody's. */
-static int find_personal(struct store *store, struct api_call *call, uint8_t ret_id[ID_LEN])
-{
-	const struct principal *who = api_who(call);
-	struct store_user user;
-	char text[ID_TEXT_SIZE];
-	int r;
-
-	memset(ret_id, 0, ID_LEN);
-	if (who->kind != PRINCIPAL_USER)
-		return 0;
-	r = store_user_find(store, who, id_text(who->id, text), &user, &call->op.why);
-	if (r == 0)
-		memcpy(ret_id, user.personal_org, ID_LEN);
-	return r;
-}
-
-struct org_listing {
-	struct api_call *call;
-	uint8_t personal[ID_LEN];
-};
-
 static void add_org(void *arg, const struct store_org *org)
 {
-	struct org_listing *l = arg;
+	struct api_call *call = arg;
 
-	api_add_item(l->call, org_json(org, is_personal(l->call, l->personal, org)));
+	api_add_item(call, org_json(call, org));
 }
 
 static int orgs(struct store *store, struct api_call *call)
 {
-	struct org_listing l = { .call = call };
 	struct store_next next = { "" };
 	json_t *list;
-	int r = find_personal(store, call, l.personal);
+	int r;
 
-	while (r == 0) {
+	do {
 		struct store_next before = next;
 		struct store_page page = { .after = before.cursor };
 
 		next = (struct store_next){ "" };
-		r = store_org_list(store, api_who(call), &page, add_org, &l, &next, &call->op.why);
-		if (!next.cursor[0])
-			break;
-	}
+		r = store_org_list(store, api_who(call), &page, add_org, call, &next, &call->op.why);
+	} while (r == 0 && next.cursor[0]);
 	if (r != 0)
 		return r;
 	list = TAKE(call->items);
@@ -136,17 +106,11 @@ static int orgs(struct store *store, struct api_call *call)
 
 static int org(struct store *store, struct api_call *call)
 {
-	static const uint8_t none[ID_LEN];
-	uint8_t personal[ID_LEN];
 	struct store_org row;
-	int r = find_personal(store, call, personal);
+	int r = store_org_find(store, api_who(call), call->params[0], &row, &call->op.why);
 
 	if (r == 0)
-		r = store_org_find(store, api_who(call), call->params[0], &row, &call->op.why);
-	if (r == E_REFUSED && !strcmp(call->params[0], "personal") && !id_equal(personal, none))
-		r = store_org_find_by_id(store, api_who(call), personal, &row, &call->op.why);
-	if (r == 0)
-		call->reply = json_pack("{s:o}", "organization", org_json(&row, is_personal(call, personal, &row)));
+		call->reply = json_pack("{s:o}", "organization", org_json(call, &row));
 	return r;
 }
 

@@ -7,58 +7,23 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The personal organization of whoever asks; false: there is none. */
-static int find_personal(struct gql_call *gql, uint8_t ret_id[ID_LEN], bool *ret_found, struct why *why)
-{
-	static const uint8_t none[ID_LEN];
-	const struct principal *who = api_who(gql->call);
-	struct store_user user;
-	char text[ID_TEXT_SIZE];
-	int r;
-
-	*ret_found = false;
-	if (who->kind != PRINCIPAL_USER)
-		return 0;
-	r = store_user_find(gql->store, who, id_text(who->id, text), &user, why);
-	if (r == 0 && !id_equal(user.personal_org, none)) {
-		memcpy(ret_id, user.personal_org, ID_LEN);
-		*ret_found = true;
-	}
-	return r;
-}
-
 int gql_org_find(struct gql_call *gql, const char *ref, struct store_org *ret_org, struct why *why)
 {
-	uint8_t id[ID_LEN];
-	bool found;
-	int r;
-
 	if (!ref || !*ref)
 		return why_set(why, "org_missing", "organization", "no organization is named");
-	r = store_org_find(gql->store, api_who(gql->call), ref, ret_org, why);
-	if (r != E_REFUSED || strcmp(ref, "personal") != 0)
-		return r;
-	r = find_personal(gql, id, &found, why);
-	if (r)
-		return r;
-	if (!found)
-		return why_set(why, "org_not_found", "slug", "this token has no personal organization: name one, for example with --org");
-	return store_org_find_by_id(gql->store, api_who(gql->call), id, ret_org, why);
+	return store_org_find(gql->store, api_who(gql->call), ref, ret_org, why);
 }
 
 json_t *gql_org_json(struct gql_call *gql, const struct store_org *org)
 {
-	bool admin = principal_may(api_who(gql->call), org->id, ACTION_ADMIN), found = false;
-	uint8_t personal[ID_LEN];
+	const struct principal *who = api_who(gql->call);
+	const char *slug = api_org_slug(who, org->id, org->name);
 	char number[24];
 
-	if (find_personal(gql, personal, &found, NULL))
-		found = false;
 	snprintf(number, sizeof number, "%" PRIu64, gql_number_of(org->id));
-	return json_pack("{s:o,s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:s}", "id", api_json_id(org->id), "internalNumericId", number, "slug", org->name,
-			 "rawSlug", org->name, "name", org->name, "type",
-			 found && id_equal(personal, org->id) ? "PERSONAL" : "SHARED", "paidPlan", 0, "billable", 1, "viewerRole",
-			 admin ? "admin" : "member");
+	return json_pack("{s:o,s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:s}", "id", api_json_id(org->id), "internalNumericId", number, "slug", slug, "rawSlug",
+			 org->name, "name", org->name, "type", slug == org->name ? "SHARED" : "PERSONAL", "paidPlan", 0, "billable", 1,
+			 "viewerRole", principal_may(who, org->id, ACTION_ADMIN) ? "admin" : "member");
 }
 
 static int organization(void *ctx, const json_t *parent, const json_t *args, json_t **ret, struct why *why)

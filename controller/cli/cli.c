@@ -262,21 +262,42 @@ static int check_texts(struct cli *cli)
 	return 0;
 }
 
+/* The noun of one or two words that the words begin with; *ret_used = the place behind it. */
+static const struct cli_noun *find_noun(int argc, char *const *argv, int *ret_used)
+{
+	const char *first = !strcmp(argv[1], "machine") ? "instance" : argv[1];
+	const struct cli_noun *noun = NULL;
+	char two[64];
+
+	*ret_used = 3;
+	if (argc >= 3) {
+		snprintf(two, sizeof two, "%s %s", first, argv[2]);
+		noun = cli_noun_find(two);
+	}
+	if (noun)
+		return noun;
+	*ret_used = 2;
+	return cli_noun_find(first);
+}
+
 static int unknown_command(struct cli *cli, int argc, char *const *argv)
 {
 	const struct cli_noun *noun;
+	int used;
+	bool asked;
 
 	if (argc < 2) {
 		help_overview(cli, cli->err);
 		return EXIT_USAGE;
 	}
-	noun = cli_noun_find(!strcmp(argv[1], "machine") ? "instance" : argv[1]);
+	noun = find_noun(argc, argv, &used);
 	if (!noun)
 		return cli_fail(cli, EXIT_USAGE, "command_unknown", "sixpn help lists all commands", "there is no command \"%.40s\"", argv[1]);
-	if (argc >= 3 && strcmp(argv[2], "--help"))
-		cli_fail(cli, EXIT_USAGE, "command_unknown", NULL, "%s has no verb \"%.40s\"", noun->name, argv[2]);
-	help_noun(cli, noun, argc >= 3 && !strcmp(argv[2], "--help") ? cli->out : cli->err);
-	return argc >= 3 && !strcmp(argv[2], "--help") ? EXIT_GOOD : EXIT_USAGE;
+	asked = argc > used && (!strcmp(argv[used], "--help") || !strcmp(argv[used], "-h"));
+	if (argc > used && !asked)
+		cli_fail(cli, EXIT_USAGE, "command_unknown", NULL, "%s has no verb \"%.40s\"", noun->name, argv[used]);
+	help_noun(cli, noun, asked ? cli->out : cli->err);
+	return asked ? EXIT_GOOD : EXIT_USAGE;
 }
 
 int cli_main(struct cli *cli, int argc, char *const *argv)

@@ -91,6 +91,11 @@ const uint8_t *principal_only_org(const struct principal *who)
 	return NULL;
 }
 
+const uint8_t *principal_personal_org(const struct principal *who)
+{
+	return who->kind == PRINCIPAL_USER && principal_sees_org(who, who->personal_org) ? who->personal_org : NULL;
+}
+
 static const char *const profile_names[] = { "", "read", "peers", "deploy", "admin" };
 
 const char *principal_profile_name(enum principal_profile profile)

@@ -37,6 +37,7 @@ struct principal {
 	uint32_t node;           /* PRINCIPAL_NODE: host word */
 	struct principal_org orgs[PRINCIPAL_ORGS_MAX]; /* ORG_TOKEN: one; USER: memberships */
 	size_t n_orgs;
+	uint8_t personal_org[ID_LEN];                  /* USER: what "personal" stands for; zeros = nothing */
 	uint64_t expires_ms;     /* Unix time; 0 = never */
 	bool own_only;           /* ORG_TOKEN: changes only the peers that were made with it */
 	char text[PRINCIPAL_TEXT_SIZE]; /* for the log: "operator 1f2e..", "token 99ab..", "node ord-1", "local uid 0" */
@@ -52,5 +53,7 @@ bool principal_sees_org(const struct principal *who, const uint8_t org[ID_LEN]);
 bool principal_may(const struct principal *who, const uint8_t org[ID_LEN], enum principal_action action);
 /* The only org it can mean, NULL if it sees several, all or none. Borrowed from who. */
 const uint8_t *principal_only_org(const struct principal *who);
+/* Of a person, if it has one and sees it; else NULL. Borrowed from who. */
+const uint8_t *principal_personal_org(const struct principal *who);
 const char *principal_profile_name(enum principal_profile profile); /* "read", "peers", "deploy", "admin"; "" */
 int principal_profile_parse(const char *text, enum principal_profile *ret_profile, struct why *why) MUST_CHECK;

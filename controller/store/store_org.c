@@ -80,7 +80,7 @@ static int check_create(struct store *store, struct op *op, const char *name)
 		r = why_set(&op->why, "quota_exceeded", "name", "you are admin of %lld of at most %d orgs", (long long)has, STORE_ORGS_OF_PERSON);
 	if (r == 0)
 		r = name_check_org(name, &op->why);
-	if (r == 0 && !strcasecmp(name, "personal")) /* everybody's own */
+	if (r == 0 && !strcasecmp(name, STORE_ORG_PERSONAL)) /* everybody's own */
 		r = why_set(&op->why, "name_reserved", "name", "\"%s\" stands for everybody's own org", name);
 	return r;
 }
@@ -164,6 +164,8 @@ int store_org_find(struct store *store, const struct principal *who, const char 
 			return store_org_find_by_id(store, who, principal_only_org(who), ret_org, why);
 		return why_set(why, "org_missing", "org", "say which org is meant");
 	}
+	if (!strcasecmp(ref, STORE_ORG_PERSONAL) && principal_personal_org(who))
+		return store_org_find_by_id(store, who, principal_personal_org(who), ret_org, why);
 	r = sql_query(store, &st, "SELECT " COLUMNS "WHERE lower(name) = lower(?1)", "t", ref);
 	if (r == 0 && sql_next(st, &r)) {
 		read_row(st, &org);

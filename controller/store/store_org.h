@@ -3,6 +3,8 @@
 #include "controller/store/quota.h"
 #include "controller/store/store.h"
 
+#define STORE_ORG_PERSONAL "personal" /* stands for each person's own: no org has this name */
+
 struct store_org {
 	uint8_t id[ID_LEN];
 	char name[NAME_SIZE];
@@ -28,7 +30,7 @@ struct store_org_usage {
 void store_org_name_of(const char *text, char ret_name[NAME_SIZE]);
 /* Operators, and persons, who become its admin. Makes the network `default` with it. E_REFUSED "name_taken", "name_reserved" (personal). */
 int store_org_create(struct store *store, struct op *op, const char *name, struct store_org *ret_org) MUST_CHECK;
-/* By name or id. ref NULL or "": the only org that the principal sees, else E_REFUSED "org_missing". */
+/* By name or id; of a person also by "personal", its own. ref NULL or "": the only org that the principal sees, else E_REFUSED "org_missing". */
 int store_org_find(struct store *store, const struct principal *who, const char *ref, struct store_org *ret_org,
 		   struct why *why) MUST_CHECK;
 /* The name in "org/name" or "name", and the org that it is looked for in: the one in the text or org_ref (NULL or "" = none given); if

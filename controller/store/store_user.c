@@ -146,6 +146,7 @@ int store_user_get_principal(struct store *store, const struct principal *who, c
 	if (r != 0)
 		return r;
 	memcpy(out.id, id, ID_LEN);
+	memcpy(out.personal_org, user.personal_org, ID_LEN);
 	snprintf(out.text, sizeof out.text, "user %s", text);
 	*ret_principal = out;
 	return 0;

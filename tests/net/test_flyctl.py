@@ -9,7 +9,7 @@ import socket
 from fixture.cluster import API_NAME, API_PORT, Instance, wait_until
 from fixture.flyctl import Agent, Failed, Flyctl
 from fixture.flyctl.commands import Commands, keys
-from fixture.flyctl.look_ups import validate_peers
+from fixture.flyctl.look_ups import organization, organizations, validate_peers
 
 NODES = [("ord-1", "ord"), ("nrt-1", "nrt"), ("gw-ord", "ord"), ("gw-dev", "dev")]
 GATEWAYS = {"gw-ord": "gateway", "gw-dev": "host,gateway"}
@@ -86,6 +86,33 @@ def test_what_is_not_there_or_another_organizations_is_not_found(lab):
     assert there.text.replace("globex", "X") == nowhere.text.replace("nobody", "X") and there.code == nowhere.code == "NOT_FOUND"
     assert "Could not find App" in refused(lab.fly.status, "no-such-app").text
     assert "Could not find App" in refused(lab.fly.status, "secret").text
+
+
+def test_a_person_has_an_organization_of_its_own_and_makes_and_ends_others(lab):
+    lab.sixpn("user", "create", "ann@example.net", "--name", "Ann")
+    place = lab.internet.customer("anns")
+    place.log_in(lab.secret("token", "create", "--kind", "user", "--user", "ann@example.net", "--name", "ann"),
+                 f"http://{API_NAME}:{API_PORT}")
+    fly = Commands(Flyctl(place, environment(place), connector(lab)))
+    assert fly.whoami() == "ann@example.net"
+    own = organization(fly.fly, "personal")
+    assert own["slug"] == "personal" and own["rawSlug"] not in ("", "personal") and own["type"] == "PERSONAL"
+    assert [o["type"] for o in organizations(fly.fly)] == ["PERSONAL"]
+    made = fly.orgs_create("initech")
+    assert made["type"] == "SHARED" and made["viewerRole"] == "admin", made
+    assert "acme" in refused(fly.orgs_create, "acme").text
+    members = fly.orgs_show(made["slug"])["members"]["edges"]
+    assert [m["node"]["email"] for m in members] == ["ann@example.net"]
+    fly.wireguard_create("personal", "ord", "anns-laptop")
+    assert [p["name"] for p in fly.wireguard_list("personal")] == ["anns-laptop"]
+    assert refused(lab.fly.wireguard_list, made["slug"]).code == "NOT_FOUND"
+    lab.sixpn("org", "member", "create", "ann@example.net", "--org", "acme", "--role", "read")
+    assert {"acme", "initech"} <= set(fly.orgs_list())
+    assert refused(fly.wireguard_create, "acme", "ord", "anns-second"), "read is not enough"
+    lab.sixpn("org", "member", "delete", "ann@example.net", "--org", "acme", "--yes")
+    assert refused(fly.wireguard_list, "acme").code == "NOT_FOUND"
+    fly.orgs_delete(made["slug"])
+    assert made["slug"] not in fly.orgs_list()
 
 
 # ---- peers

@@ -255,6 +255,19 @@ static void an_instance_is_made_from_flags_files_and_the_command(void **state)
 	assert_int_equal(run(f, "instance create --app web -- /bin/x"), 2);
 }
 
+static void help_of_a_noun_of_two_words_is_its_own(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(run(f, "org member --help"), 0);
+	has(f->out, "sixpn org member create");
+	assert_null(strstr(f->out, "sixpn org create"));
+	assert_int_equal(run(f, "org --help"), 0);
+	has(f->out, "sixpn org create");
+	assert_int_equal(run(f, "node token frob"), 2);
+	has(f->err, "node token has no verb \"frob\"");
+}
+
 static void wrong_words_are_usage_errors_and_a_token_in_argv_is_refused(void **state)
 {
 	static const char *const rows[] = { "nothing", "app", "app fly", "app create", "app create a b", "app list --colour", "app list --org",
@@ -457,6 +470,7 @@ int main(void)
 		T(a_secret_goes_to_a_terminal_or_a_private_new_file),
 		T(init_saves_a_private_context_that_is_used_from_then_on),
 		T(an_instance_is_made_from_flags_files_and_the_command),
+		T(help_of_a_noun_of_two_words_is_its_own),
 		T(wrong_words_are_usage_errors_and_a_token_in_argv_is_refused),
 		T(status_exits_0_1_or_2),
 		T(status_watch_asks_after_what_it_has_and_prints_nothing_twice),
