@@ -99,11 +99,12 @@ static struct bucket *failures_of(struct auth *auth, const uint8_t source[16])
 
 bool auth_may_write(struct auth *auth, const struct auth_question *question)
 {
-	const uint8_t *org = principal_only_org(&question->principal);
+	const struct principal *who = &question->principal;
+	const uint8_t *key = principal_only_org(who) ? principal_only_org(who) : who->kind == PRINCIPAL_USER ? who->id : NULL;
 
-	if (!question->writes_per_s || !org)
+	if (!question->writes_per_s || !key)
 		return true;
-	return bucket_take(bucket_of(auth, auth->writes, org, ID_LEN), clock_mono_ms(&auth->clock), question->writes_per_s,
+	return bucket_take(bucket_of(auth, auth->writes, key, ID_LEN), clock_mono_ms(&auth->clock), question->writes_per_s,
 			   question->writes_per_s, 1000);
 }
 
@@ -235,6 +236,8 @@ static int look_up(struct store *store, struct op *op)
 	int r;
 
 	r = store_token_find_by_id(store, &op->principal, q->token_id, &q->token, &q->principal, &op->why);
+	if (r == 0 && q->principal.kind == PRINCIPAL_USER && !principal_only_org(&q->principal))
+		q->writes_per_s = quotas_default().limit[QUOTA_WRITES]; /* in several orgs: its own pace */
 	if (r || !principal_only_org(&q->principal))
 		return r;
 	r = store_org_find_by_id(store, &op->principal, principal_only_org(&q->principal), &org, &op->why);

@@ -45,7 +45,7 @@ void auth_ask_again(struct auth *auth, struct auth_question *question);
 void auth_write_uses(struct auth *auth);
 /* The token in a header's value, *ret_len bytes; NULL: there is none. */
 const char *auth_token_in(const char *authorization, size_t *ret_len);
-/* Another write of this principal's org now? Buckets per org. */
+/* Another write of this principal's org now? Buckets per org; of a person that is in several, its own. */
 bool auth_may_write(struct auth *auth, const struct auth_question *question);
 /* Another request with this token now? 0, or after how many seconds. */
 unsigned auth_pace(struct auth *auth, const struct auth_question *question);

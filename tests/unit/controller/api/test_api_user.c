@@ -132,6 +132,27 @@ static void a_role_holds_from_the_next_request_on(void **state)
 	expect(f, "GET", "/v1/orgs/acme", ann, NULL, 404, "org_not_found");
 }
 
+static void a_person_in_several_organizations_has_a_pace_too(void **state)
+{
+	struct api_fixture *f = *state;
+	char zoe[TOKEN_TEXT_SIZE], body[64];
+	struct client_reply r = ask(f, "POST", "/v1/tokens", f->operator_token, "{\"kind\":\"user\",\"user\":\"zoe@example.net\"}");
+	bool limited = false;
+
+	snprintf(zoe, sizeof zoe, "%s", json_string_value(json_object_get(r.json, "token")));
+	client_reply_deinit(&r);
+	expect(f, "POST", "/v1/members", f->operator_token, "{\"org\":\"globex\",\"user\":\"zoe@example.net\",\"role\":\"member\"}", 201, NULL);
+	for (int i = 0; i < 60 && !limited; i++) {
+		snprintf(body, sizeof body, "{\"org\":\"acme\",\"name\":\"app%d\"}", i);
+		r = ask(f, "POST", "/v1/apps", zoe, body);
+		limited = r.status == 429;
+		client_reply_deinit(&r);
+	}
+	assert_true(limited);
+	f->base->time.now_ms += 1000;
+	expect(f, "POST", "/v1/apps", zoe, "{\"org\":\"acme\",\"name\":\"later\"}", 201, NULL);
+}
+
 static void wrong_members_are_refused_by_what_is_wrong(void **state)
 {
 	struct api_fixture *f = *state;
@@ -194,6 +215,7 @@ int main(void)
 		T(a_person_has_an_organization_of_its_own_which_is_called_personal),
 		T(people_make_organizations_and_delete_them),
 		T(a_role_holds_from_the_next_request_on),
+		T(a_person_in_several_organizations_has_a_pace_too),
 		T(wrong_members_are_refused_by_what_is_wrong),
 		T(a_persons_tokens_are_its_own_business_and_go_with_it),
 	};

@@ -164,6 +164,34 @@ static void a_prefix_that_means_one_thing_is_enough_and_two_are_told(void **stat
 	has(f->err, "code: instance_not_found");
 }
 
+static void members_people_and_private_addresses_are_named_in_requests(void **state)
+{
+	static const char ann[] = "{\"id\":\"00000000000000aa\",\"email\":\"ann@example.net\",\"role\":\"read\",\"v\":3}";
+	struct fixture *f = *state;
+
+	answer(f, 201, ann);
+	assert_int_equal(run(f, "org member add ann@example.net --org acme --no-wait"), 0);
+	has(request(f, 0), "POST /v1/members HTTP");
+	has(request(f, 0), "{\"user\":\"ann@example.net\",\"org\":\"acme\",\"role\":\"member\"}");
+	answer(f, 200, ann);
+	answer(f, 200, ann);
+	assert_int_equal(run(f, "org member update ann@example.net --org acme --role read --no-wait"), 0);
+	has(request(f, 2), "PATCH /v1/members/ann%40example.net?org=acme HTTP");
+	has(f->out, "org member ann@example.net  read  changed\n");
+	answer(f, 200, ann);
+	answer(f, 200, ann);
+	assert_int_equal(run(f, "org member remove ann@example.net --org acme --yes --no-wait"), 0);
+	has(request(f, 4), "DELETE /v1/members/ann%40example.net?org=acme HTTP");
+	answer(f, 201, "{\"email\":\"ann@example.net\",\"personal_org\":\"ann\",\"v\":4}");
+	assert_int_equal(run(f, "user create ann@example.net --name Ann --no-wait"), 0);
+	has(request(f, 5), "{\"email\":\"ann@example.net\",\"name\":\"Ann\"}");
+	has(f->out, "user ann@example.net  ann  created\n");
+	answer(f, 201, "{\"address\":\"fdaa:1:2:0:1::2\",\"name\":\"web.flycast\",\"v\":5}");
+	assert_int_equal(run(f, "ip create --app acme/web --network staging --no-wait"), 0);
+	has(request(f, 6), "{\"app\":\"acme/web\",\"network\":\"staging\"}");
+	has(f->err, "nothing answers there yet");
+}
+
 static void destroying_wants_yes_or_the_typed_name(void **state)
 {
 	struct fixture *f = *state;
@@ -466,6 +494,7 @@ int main(void)
 		T(what_a_node_could_not_apply_or_holds_back_exits_7_with_its_key),
 		T(an_error_has_three_lines_and_its_exit_status),
 		T(a_prefix_that_means_one_thing_is_enough_and_two_are_told),
+		T(members_people_and_private_addresses_are_named_in_requests),
 		T(destroying_wants_yes_or_the_typed_name),
 		T(a_secret_goes_to_a_terminal_or_a_private_new_file),
 		T(init_saves_a_private_context_that_is_used_from_then_on),
