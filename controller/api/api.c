@@ -787,7 +787,7 @@ static void refuse_route(struct api *api, struct http_request *request, const st
 		why_set(&why, "route_not_found", "", "there is nothing at this path");
 	}
 	note(api, NULL, request, (unsigned)error_http_status(why.code));
-	if (request->flyctl && !match->allow[0]) {
+	if (!match->allow[0] && (request->flyctl || flaps_is_below_app(&request->target))) {
 		http_reply_json(request, 404, like.v, flaps_nothing_there(request->method, &request->target, request->id));
 		return;
 	}

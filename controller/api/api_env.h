@@ -45,6 +45,7 @@ struct api_wait {
 	char instance[NAME_INSTANCE_ID_SIZE]; /* "" = none */
 	uint32_t desired;
 	uint64_t generation;
+	uint32_t also; /* or, just as good, what these ask for: bits 1 << DESIRED_* */
 	bool ends_stopped, ends_failed; /* wanted started, it is given up once it is so: its host will not start it again */
 	char gateway[NAME_SIZE]; /* this one too, known or unknown: without it the change is worth nothing; "" = none */
 	uint64_t gateway_v;      /* which must have applied this much, if that is later than v */

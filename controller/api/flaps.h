@@ -9,6 +9,8 @@
 
 /* How it answers: also on paths that both views have, to whoever says that he is flyctl. */
 extern const struct route_manner flaps_manner;
+/* "/v1/apps/web/...": only that view has such paths. */
+bool flaps_is_below_app(const struct http_target *target);
 /* The error of a path that is in nobody's table, in a sentence that names it. */
 json_t *flaps_nothing_there(const char *method, const struct http_target *target, const char *request_id);
 

@@ -97,20 +97,31 @@ const char *flaps_wanted_state(const struct api_call *call)
 	return state && *state ? state : "started";
 }
 
-static int check_wait(struct api_call *call, struct why *why)
+static int add_state(struct api_call *call, const char *state, struct why *why)
 {
 	static const char *const states[] = { "started", "stopped", "destroyed" };
 	static const uint32_t desired[] = { DESIRED_STARTED, DESIRED_STOPPED, DESIRED_DESTROYED };
-	const char *state = flaps_wanted_state(call);
 
 	for (size_t i = 0; i < ARRAY_LEN(states); i++)
 		if (!strcmp(state, states[i])) {
 			call->wait.desired = desired[i];
+			call->wait.also |= 1u << desired[i];
 			return 0;
 		}
 	if (!strcmp(state, "suspended"))
 		return why_set(why, "not_offered", "state", "sixpn suspends no machines: wait for started, stopped or destroyed");
 	return why_set(why, "value_invalid", "state", "state is \"%.30s\": it can be started, stopped or destroyed", state);
+}
+
+/* state may be given several times: whichever comes. */
+static int check_wait(struct api_call *call, struct why *why)
+{
+	const struct http_target *target = &call->request->target;
+
+	for (size_t i = 0; i < target->n_query; i++)
+		if (!strcmp(target->query[i].name, "state") && target->query[i].value[0] && add_state(call, target->query[i].value, why))
+			return E_REFUSED;
+	return call->wait.desired ? 0 : add_state(call, "started", why);
 }
 
 /* What is gone was there once: whoever waits for its end has it. */
@@ -145,12 +156,12 @@ static bool runs_once(const struct store_machine *m)
 static int wait(struct store *store, struct api_call *call)
 {
 	CLEAN_BUF struct buf texts = BUF_INIT(2 * STORE_SPEC_MAX);
-	const char *version = api_query(call, "instance_id");
-	uint32_t desired = call->wait.desired;
+	const char *version = api_query(call, "version") ? api_query(call, "version") : api_query(call, "instance_id");
+	uint32_t desired = call->wait.desired, also = call->wait.also;
 	struct store_machine m;
 	int r = flaps_find(store, call, &texts, &m);
 
-	if (r == E_REFUSED && !strcmp(call->op.why.code, "instance_not_found") && desired == DESIRED_DESTROYED)
+	if (r == E_REFUSED && !strcmp(call->op.why.code, "instance_not_found") && (also & (1u << DESIRED_DESTROYED)))
 		return wait_for_gone(store, call);
 	if (r == 0 && version && *version && strcmp(version, m.version) != 0)
 		r = why_set(&call->op.why, "value_invalid", "instance_id", "machine %s is at version %s, not \"%.40s\": that one was replaced",
@@ -160,7 +171,7 @@ static int wait(struct store *store, struct api_call *call)
 	api_wait_for_instance(call, &m.instance);
 	call->wait.desired = desired;
 	call->wait.v = m.instance.v;
-	call->wait.ends_stopped = desired == DESIRED_STARTED && m.instance.record.desired == DESIRED_STARTED;
+	call->wait.ends_stopped = also == 1u << DESIRED_STARTED && m.instance.record.desired == DESIRED_STARTED;
 	call->wait.ends_failed = call->wait.ends_stopped && runs_once(&m);
 	return 0;
 }
@@ -192,7 +203,7 @@ const struct route flaps_action_routes[] = {
 	  .error = &flaps_error_shape, .write = true, .frees = true, .query = "kill force",
 	  .run = delete, .help = "destroy a machine: out of its names, drained, stopped, gone; kill or force for one that is not stopped" },
 	{ "GET", "/v1/apps/{app}/machines/{instance}/wait", ROUTE_TOKEN, .manner = &flaps_manner, .reply = &flaps_ok_shape,
-	  .error = &flaps_error_shape, .waits = true, .query = "state instance_id",
+	  .error = &flaps_error_shape, .waits = true, .repeats = true, .query = "state version instance_id from_event_id",
 	  .check = check_wait, .run = wait,
 	  .help = "answers when the machine is started, stopped or destroyed and every node knows it; 408 when the time is up, 412 when it "
 		  "has ended and will not be started again" },

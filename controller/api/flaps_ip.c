@@ -9,8 +9,10 @@ static json_t *ip_json(const struct store_flycast *flycast)
 	struct in6_addr address = store_flycast_address(flycast);
 	char text[ADDR_TEXT_LEN];
 
-	return json_pack("{s:o,s:s,s:s,s:s,s:b,s:o,s:s,s:s}", "id", api_json_id(flycast->id), "ip", addr_text(&address, text), "region", "global", "service_name", "", "shared", 0,
-			 "created_at", api_json_time(flycast->created_ms), "network", flycast->network_name, "note", STORE_FLYCAST_NOTE);
+	/* the default network has no name there */
+	return json_pack("{s:o,s:s,s:s,s:s,s:b,s:o,s:b,s:{s:s,s:s},s:s}", "id", api_json_id(flycast->id), "ip", addr_text(&address, text), "region", "global", "service_name", "", "shared", 0,
+			 "created_at", api_json_time(flycast->created_ms), "egress", 0, "network",
+			 "name", strcmp(flycast->network_name, "default") ? flycast->network_name : "", "org_slug", flycast->org_name, "note", STORE_FLYCAST_NOTE);
 }
 
 static void add(void *call, const struct store_flycast *flycast)

@@ -156,8 +156,8 @@ json_t *flaps_event_json(const struct store_machine_event *e)
 			  strncmp(e->principal, "node ", 5) ? "user" : "flyd", "timestamp", (json_int_t)e->at_ms);
 	if (!strcmp(type, "exit"))
 		json_object_set_new(event, "request",
-				    json_pack("{s:{s:i,s:i,s:I,s:b,s:o},s:i}", "exit_event", "exit_code", (int)e->is.observed.exit_code, "guest_exit_code",
-					      (int)e->is.observed.exit_code, "exited_at", (json_int_t)e->is.observed.since_ms, "requested_stop",
+				    json_pack("{s:{s:i,s:i,s:o,s:b,s:o},s:i}", "exit_event", "exit_code", (int)e->is.observed.exit_code, "guest_exit_code",
+					      (int)e->is.observed.exit_code, "exited_at", api_json_time(e->is.observed.since_ms ? e->is.observed.since_ms : e->at_ms), "requested_stop",
 					      e->is.desired != DESIRED_STARTED, "message", api_json_str(e->is.observed.message), "restart_count",
 					      (int)e->is.observed.restarts));
 	return event;

@@ -26,12 +26,18 @@ static json_t *sentence(const struct why *why)
 	return json_string(why->text);
 }
 
-static json_t *error_json(const struct why *why, const char *request_id)
+static json_t *error_json(const struct why *told, const char *request_id)
 {
-	const char *hint = error_find(why->code)->hint;
-	json_t *j = json_pack("{s:o,s:s,s:s,s:s,s:s}", "error", sentence(why), "status", status_word(why->code), "code", why->code, "field",
-			      why->field, "request", request_id);
+	const char *hint = error_find(told->code)->hint;
+	struct why tame = *told;
+	const struct why *why = &tame;
+	json_t *j;
 
+	/* they may quote what was sent, cut in the middle of a character, and JSON takes no such text */
+	name_tame(tame.field);
+	name_tame(tame.text);
+	j = json_pack("{s:o,s:s,s:s,s:s,s:s}", "error", sentence(why), "status", status_word(why->code), "code", why->code, "field", why->field,
+		      "request", request_id);
 	if (hint[0])
 		json_object_set_new(j, "hint", json_string(hint));
 	return j;
@@ -73,6 +79,11 @@ static unsigned waited(struct api_call *call, const struct api_wait_result *resu
 }
 
 const struct route_manner flaps_manner = { refusal, waited };
+
+bool flaps_is_below_app(const struct http_target *target)
+{
+	return target->n_segments > 3 && !strcmp(target->segments[0], "v1") && !strcmp(target->segments[1], "apps");
+}
 
 json_t *flaps_nothing_there(const char *method, const struct http_target *target, const char *request_id)
 {

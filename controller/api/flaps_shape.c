@@ -148,6 +148,12 @@ static const struct shape_field apps_fields[] = {
 };
 const struct shape flaps_apps_shape = { "AppsOfOrg", false, apps_fields };
 
+static const struct shape_field ip_network_fields[] = {
+	{ "name", SHAPE_STR, 0, NULL, "empty: the default one" },
+	{ "org_slug", SHAPE_STR, 0, NULL, NULL },
+	{ 0 },
+};
+static const struct shape ip_network_shape = { "AppIpNetwork", false, ip_network_fields };
 static const struct shape_field ip_fields[] = {
 	{ "id", SHAPE_STR, 0, NULL, NULL },
 	{ "ip", SHAPE_STR, 0, NULL, "fdaa:<network>:0:1::N" },
@@ -155,7 +161,8 @@ static const struct shape_field ip_fields[] = {
 	{ "service_name", SHAPE_STR, 0, NULL, "empty" },
 	{ "shared", SHAPE_BOOL, 0, NULL, "false" },
 	{ "created_at", SHAPE_TIME, 0, NULL, NULL },
-	{ "network", SHAPE_STR, 0, NULL, "in which it is" },
+	{ "egress", SHAPE_BOOL, 0, NULL, "false" },
+	{ "network", SHAPE_OBJECT, 0, &ip_network_shape, "in which it is" },
 	{ "note", SHAPE_STR, 0, NULL, "that nothing answers there yet" },
 	{ 0 },
 };

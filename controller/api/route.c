@@ -248,6 +248,8 @@ int route_check_query(const struct route *route, const struct http_target *targe
 		    !(route->waits && in_words("timeout strict on", name)) &&
 		    !(route->list && in_words("after limit prefix", name)) && !(route->watch && in_words("after timeout", name)))
 			return why_set(why, "field_unknown", name, "query parameter \"%.60s\" is not known here", name);
+		if (!route->repeats && http_target_query(target, name) != target->query[i].value)
+			return why_set(why, "query_invalid", name, "query parameter \"%.60s\" is given twice", name);
 		if (check_query_value(name, target->query[i].value, why))
 			return E_REFUSED;
 	}

@@ -65,6 +65,7 @@ struct route {
 	const char *act;  /* of a write without `run`, which changes memory or files: what it is for the audit, "verb noun" */
 	unsigned success;  /* HTTP status of success, 0 = 200 */
 	const char *query; /* further query parameters, separated by spaces */
+	bool repeats;      /* "state" may be there several times */
 	const struct route_field *fields; /* of the body, ended by a NULL name; NULL = no body */
 	const struct shape *reply; /* what a good reply looks like (shape.h); of a list, each of its items */
 	const struct shape *other; /* what it may look like instead, to whoever asks in the words of another view */

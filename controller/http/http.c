@@ -154,6 +154,7 @@ static void begin(struct exchange *x, const char *method)
 	snprintf(x->request.method, sizeof x->request.method, "%s", method);
 	MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, note_header, &head);
 	x->request.forwarded = head.forwards != 0;
+	x->request.flyctl = head.flyctl;
 	x->request.wants_events = head.wants_events;
 	x->request.chunked_or_length = head.encodings || (head.length && strcmp(head.length, "0"));
 	status = judge_head(x, &head);
@@ -167,7 +168,6 @@ static void begin(struct exchange *x, const char *method)
 		refuse_pace(x, wait_s);
 		return;
 	}
-	x->request.flyctl = head.flyctl;
 	if (head.authorization)
 		x->request.authorization = strdup(head.authorization);
 	if (!keep_header(x->request.local ? NULL : head.host, &x->request.host) || !keep_header(head.last_event_id, &x->request.last_event_id) ||

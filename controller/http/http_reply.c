@@ -171,9 +171,13 @@ static char *error_text(const struct exchange *x, const struct why *why, const c
 	/* they may quote what was sent, cut in the middle of a character, and JSON takes no such text */
 	name_tame(tame.field);
 	name_tame(tame.text);
-	doc = json_pack("{s:{s:s,s:s,s:s?,s:s?,s:s}}", "error", "code", tame.code, "message", tame.text, "field",
+	if (x->request.flyctl) /* which reads a sentence there */
+		doc = json_pack("{s:s,s:s,s:s,s:s,s:s?,s:s}", "error", tame.text, "status", "unknown", "code", tame.code, "field", tame.field, "hint",
+				hint && *hint ? hint : NULL, "request", x->request.id);
+	else
+		doc = json_pack("{s:{s:s,s:s,s:s?,s:s?,s:s}}", "error", "code", tame.code, "message", tame.text, "field",
 			tame.field[0] ? tame.field : NULL, "hint", hint && *hint ? hint : NULL, "request", x->request.id);
-	if (doc && detail)
+	if (doc && detail && !x->request.flyctl)
 		json_object_update(json_object_get(doc, "error"), (json_t *)(uintptr_t)detail);
 	return doc ? json_dumps(doc, JSON_COMPACT) : NULL;
 }

@@ -18,7 +18,7 @@ struct http_target {
 };
 
 /* E_REFUSED: too long, not origin-form, an empty segment, bad percent code, a control character, NUL or not UTF-8, a query name
- * given twice. "/" has no segments. *ret is undefined after a refusal. */
+ * given twice (but "state"). "/" has no segments. *ret is undefined after a refusal. */
 int http_target_parse(const char *text, struct http_target *ret, struct why *why) MUST_CHECK;
 const char *http_target_query(const struct http_target *t, const char *name); /* NULL if it is not there */
 

@@ -21,6 +21,11 @@ struct wait {
 
 /* ---- the instance ---- */
 
+static bool asks_for(const struct wait *w, uint32_t desired)
+{
+	return w->want.desired == desired || (w->want.also & (1u << desired));
+}
+
 static void look_at(struct wait *w, const struct record *record)
 {
 	struct instance_record i;
@@ -28,7 +33,7 @@ static void look_at(struct wait *w, const struct record *record)
 
 	if (!record || record->deleted) {
 		snprintf(w->observed, sizeof w->observed, "%s", instance_state_name(STATE_DESTROYED));
-		if (w->want.desired == DESIRED_DESTROYED)
+		if (asks_for(w, DESIRED_DESTROYED))
 			w->v_observed = record ? record->v : w->want.v;
 		return;
 	}
@@ -37,8 +42,8 @@ static void look_at(struct wait *w, const struct record *record)
 	snprintf(w->observed, sizeof w->observed, "%s", o->state ? instance_state_name(o->state) : "");
 	if (o->generation < w->want.generation)
 		return;
-	if ((w->want.desired == DESIRED_STARTED && o->state == STATE_STARTED) ||
-	    (w->want.desired == DESIRED_STOPPED && (o->state == STATE_STOPPED || o->state == STATE_CREATED)))
+	if ((asks_for(w, DESIRED_STARTED) && o->state == STATE_STARTED) ||
+	    (asks_for(w, DESIRED_STOPPED) && (o->state == STATE_STOPPED || o->state == STATE_CREATED)))
 		w->v_observed = record->v;
 	w->ended = (w->want.ends_stopped && o->state == STATE_STOPPED) || (w->want.ends_failed && o->state == STATE_FAILED);
 }

@@ -235,6 +235,7 @@ static void states_have_flys_names(void **state)
 	assert_string_equal(fly_text(&r, "0.type"), "exit");
 	assert_string_equal(fly_text(&r, "0.source"), "flyd");
 	assert_int_equal(json_integer_value(fly_at(r.json, "0.request.exit_event.exit_code")), 7);
+	fly_types(r.json, "0.request.exit_event.exited_at:t 0.request.exit_event.requested_stop:b 0.request.restart_count:i");
 	assert_string_equal(fly_text(&r, "1.type"), "start");
 	assert_string_equal(fly_text(&r, "1.source"), "user");
 	client_reply_deinit(&r);
@@ -354,6 +355,13 @@ static void wait_says_ok_and_waits_for_what_was_asked(void **state)
 	client_reply_deinit(&r);
 	assert_int_equal(f->last_wait.desired, DESIRED_STOPPED);
 	assert_false(f->last_wait.ends_stopped);
+
+	snprintf(rest, sizeof rest, "/wait?state=stopped&state=destroyed&timeout=60&version=%s&from_event_id=17", m.version);
+	r = fly_good(f, "GET", below(&m, rest), NULL);
+	client_reply_deinit(&r);
+	assert_int_equal(f->last_wait.also, 1u << DESIRED_STOPPED | 1u << DESIRED_DESTROYED);
+	fly_refused(f, "GET", below(&m, "/wait?state=stopped&state=green"), NULL, NULL, 400, "value_invalid", "green");
+	fly_refused(f, "GET", "/v1/apps/web/machines?state=a&state=b", NULL, NULL, 400, "query_invalid", "twice");
 
 	f->wait_result = (struct api_wait_result){ .applied = false, .observed = "starting" };
 	fly_refused(f, "GET", below(&m, "/wait?state=started&timeout=1"), NULL, NULL, 408, "deadline_exceeded", "currently starting");
@@ -519,7 +527,7 @@ static void an_address_is_reserved_listed_and_released(void **state)
 					 "{\"type\":\"private_v6\",\"region\":\"\",\"org_slug\":\"\",\"network\":\"\",\"service_name\":\"\"}");
 	char path[128];
 
-	fly_types(r.json, "ip:s region:s service_name:s shared:b created_at:t");
+	fly_types(r.json, "ip:s region:s service_name:s shared:b created_at:t egress:b network.name:s network.org_slug:s");
 	assert_ptr_equal(strstr(fly_text(&r, "ip"), "fdaa:"), fly_text(&r, "ip"));
 	snprintf(path, sizeof path, "/v1/apps/web/ip_assignments/%s", fly_text(&r, "ip"));
 	client_reply_deinit(&r);
@@ -664,7 +672,24 @@ static void a_huge_body_is_413(void **state)
 		buf_add_u8(&body, ' ');
 	r = fly(f, "POST", "/v1/apps/web/machines", buf_str(&body));
 	assert_int_equal(r.status, 413);
+	assert_true(json_is_string(fly_at(r.json, "error"))); /* also what the door itself says */
 	client_reply_deinit(&r);
+	r = fly(f, "PUT", "/v1/apps/web/machines", NULL);
+	assert_int_equal(r.status, 405);
+	assert_true(json_is_string(fly_at(r.json, "error")));
+	client_reply_deinit(&r);
+}
+
+static void texts_that_are_cut_inside_a_character_are_told_all_the_same(void **state)
+{
+	struct api_fixture *f = *state;
+	char path[400] = "/v1/apps/web/machines/";
+
+	for (int i = 0; i < 40; i++)
+		strcat(path, i % 2 ? "%C3%BC" : "x");
+	fly_refused(f, "GET", path, NULL, NULL, 404, "instance_not_found", "machine not found");
+	strcat(path, "/nothing");
+	fly_refused(f, "GET", path, NULL, NULL, 404, "route_not_found", "does not offer");
 }
 
 /* ---- who may see what ---- */
@@ -739,6 +764,7 @@ int main(void)
 		TEST(configurations_that_cannot_be_are_refused_by_field),
 		TEST(what_is_not_known_in_a_configuration_is_kept_and_shown),
 		TEST(a_huge_body_is_413),
+		TEST(texts_that_are_cut_inside_a_character_are_told_all_the_same),
 		TEST(anothers_machine_is_none_also_below_an_app_of_ones_own),
 		TEST(a_reading_token_sees_no_environment),
 	};
