@@ -16,7 +16,7 @@
 #define CHECKS "sixpn has no health checks"
 #define LOCKS "sixpn has no locks of apps: a machine's lease is what holds others off"
 #define MOVES "an app of sixpn stays in its organization and network for ever: make another there"
-#define INVITES "sixpn sends no invitations: the operator says who belongs to an organization"
+#define INVITES "sixpn sends no invitations: sixpn org member says who belongs to an organization"
 #define NOMAD "sixpn has no allocations: all there is are machines"
 #define DOCTOR "sixpn collects no reports: sixpn doctor peer looks at a tunnel"
 #define APP_CONFIG "sixpn keeps no fly.toml: " MACHINES
@@ -154,6 +154,7 @@ const struct gql_absent gql_absent[] = {
 	/* people and tools */
 	{ "Mutation", "createOrganizationInvitation", INVITES },
 	{ "Mutation", "deleteOrganizationInvitation", INVITES },
+	{ "Mutation", "deleteOrganizationMembership", INVITES },
 	{ "Organization", "invitations", INVITES },
 	{ "Mutation", "createDoctorUrl", DOCTOR },
 	{ "Mutation", "createDoctorReport", DOCTOR },
