@@ -297,6 +297,7 @@ static CURLcode exchange(struct cli *cli, const char *method, const char *path, 
 		ret_reply->body = code == CURLE_OK && in.len ? json_loadb((const char *)in.data, in.len, 0, NULL) : NULL;
 		if (!kept || tries + 1 == TRIES_MAX || !(is_lost(cli, code, tries) || (code == CURLE_OK && tries && is_in_flight(ret_reply))))
 			return code;
+		cli->unanswered |= code != CURLE_OK; /* however the next tries end: the one before may have been heard */
 		poll(NULL, 0, pauses_ms[tries]); /* ^C ends it */
 	}
 }
@@ -312,8 +313,9 @@ int request_send(struct cli *cli, const char *method, const char *path, json_t *
 	r = cli->connection ? 0 : connect_to(cli);
 	if (r)
 		return r;
+	cli->unanswered = false;
 	code = exchange(cli, method, path, text, &reply);
-	cli->unanswered = may_have_acted(cli, code, &reply);
+	cli->unanswered = may_have_acted(cli, code, &reply) || (cli->unanswered && code != CURLE_OK);
 	if (code != CURLE_OK)
 		return request_tell_unreachable(cli, (int)code, cli->connection->context.url);
 	if (reply.status >= 200 && reply.status < 300 && json_is_object(reply.body)) {
