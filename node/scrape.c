@@ -219,6 +219,28 @@ static int parse_list(const char *text, struct addr_endpoint ret[SCRAPE_LISTENER
 	return 0;
 }
 
+static bool is_loopback(const struct addr_endpoint *e)
+{
+	static const uint8_t own[16] = { [15] = 1 }, mapped[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 };
+
+	return e->address_len == 4 ? e->address[0] == 127 : !memcmp(e->address, own, 16) || !memcmp(e->address, mapped, sizeof mapped);
+}
+
+bool scrape_find_open(const char *listen, struct addr_endpoint *ret_endpoint)
+{
+	struct addr_endpoint at[SCRAPE_LISTENERS_MAX];
+	size_t n = 0;
+
+	if (parse_list(listen, at, &n, NULL))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!is_loopback(&at[i])) {
+			*ret_endpoint = at[i];
+			return true;
+		}
+	return false;
+}
+
 int scrape_new(struct loop *loop, const char *listen, void (*write)(void *ctx, struct buf *text), void *ctx, struct scrape **ret_scrape,
 	       struct why *why)
 {

@@ -3,6 +3,7 @@
 #pragma once
 #include "lib/base/buf.h"
 #include "lib/base/loop.h"
+#include "lib/sixpn/addr.h"
 
 #define SCRAPE_LISTENERS_MAX 4
 #define SCRAPE_CONNECTIONS_MAX 8
@@ -15,6 +16,9 @@ struct scrape;
 int scrape_new(struct loop *loop, const char *listen, void (*write)(void *ctx, struct buf *text), void *ctx, struct scrape **ret_scrape,
 	       struct why *why);
 struct scrape *scrape_free(struct scrape *scrape); /* NULL is fine; returns NULL */
+
+/* The first address of such a list that others can get at. False: there is none. */
+bool scrape_find_open(const char *listen, struct addr_endpoint *ret_endpoint);
 
 struct scrape_stats {
 	uint64_t served, refused, late, too_many;

@@ -5,6 +5,7 @@
 #include "lib/base/log.h"
 #include "lib/sixpn/pb.h"
 #include "node/health.h"
+#include "node/scrape.h"
 #include "proto/sixpn.pb-c.h"
 
 #include <string.h>
@@ -19,6 +20,8 @@ static void on_apply(void *ctx, const struct replica_change *change)
 struct poll_extras {
 	struct node_errors_said errors;
 	Sixpn__Gateway gateway;
+	Sixpn__Endpoint metrics;
+	struct addr_endpoint metrics_at; /* what it borrows */
 	Sixpn__Await awaits[AWAITS_PER_POLL], *await_list[AWAITS_PER_POLL];
 };
 
@@ -44,6 +47,16 @@ static void say_gateway(const struct node *node, Sixpn__Gateway *ret, struct Six
 	poll->gateway = ret;
 }
 
+static void say_metrics(const struct node *node, struct poll_extras *x, struct Sixpn__PollRequest *poll)
+{
+	if (!scrape_find_open(config_str(node->config, "metrics_listen"), &x->metrics_at))
+		return;
+	sixpn__endpoint__init(&x->metrics);
+	x->metrics.address = pb_bytes(x->metrics_at.address, x->metrics_at.address_len);
+	x->metrics.port = x->metrics_at.port;
+	poll->metrics = &x->metrics;
+}
+
 static void on_fill_poll(void *ctx, struct Sixpn__PollRequest *poll)
 {
 	static __thread struct poll_extras x; /* lives until the next call, as sync.h promises */
@@ -52,6 +65,8 @@ static void on_fill_poll(void *ctx, struct Sixpn__PollRequest *poll)
 	node_say_errors(node, &x.errors, poll);
 	if (poll->at_once && node->identity.has_gateway_key)
 		say_gateway(node, &x.gateway, poll);
+	if (poll->at_once)
+		say_metrics(node, &x, poll);
 	for (struct node_await *a = node->awaits; a && poll->n_await < AWAITS_PER_POLL; a = a->next) {
 		Sixpn__Await *out = &x.awaits[poll->n_await];
 

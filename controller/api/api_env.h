@@ -25,6 +25,7 @@ struct api_node_state {
 	uint64_t applied_v, lag; /* changes of its scope that it has not applied */
 	uint64_t last_poll_ago_ms; /* UINT64_MAX = never */
 	char version[32];
+	char metrics[ADDR_ENDPOINT_TEXT_LEN]; /* where its own GET /metrics is for others; "" = nowhere, or it did not say */
 	size_t n_errors; /* all of them; the first API_NODE_ERRORS_MAX are in errors */
 	struct api_node_error {
 		char record[80], text[160];

@@ -14,7 +14,7 @@ extern const struct route api_status_routes[], api_init_routes[], api_region_rou
 	api_graphql_routes[], api_rule_routes[],
 	api_access_routes[], api_login_routes[],
 	api_wire_guard_routes[],
-	api_audit_routes[];
+	api_audit_routes[], api_prometheus_routes[];
 extern const struct route flaps_machine_routes[], flaps_action_routes[], flaps_lease_routes[], flaps_metadata_routes[],
 	flaps_ip_routes[], flaps_platform_routes[];
 

@@ -20,6 +20,28 @@ static void fill_error(const struct node_error *in, struct api_node_error *out)
 	snprintf(out->text, sizeof out->text, "%s", in->text);
 }
 
+/* The address of zeros is any of its own: then that by which other nodes find it. */
+static void fill_metrics(const struct controller *c, const struct node_entry *node, char ret[ADDR_ENDPOINT_TEXT_LEN])
+{
+	static const uint8_t zeros[16];
+	struct addr_endpoint at = node->metrics;
+	struct memory_record *record;
+	struct node_record said;
+	uint8_t key[4];
+
+	if (!node->has_metrics)
+		return;
+	if (!memcmp(at.address, zeros, at.address_len)) {
+		put_u32(key, node->host);
+		record = memory_find(&c->memory, RECORD_NODE, key, sizeof key);
+		if (!record || node_decode(&record->record, &said, NULL) != 0 || !said.n_endpoints)
+			return;
+		said.endpoints[0].port = at.port;
+		at = said.endpoints[0];
+	}
+	addr_endpoint_text(&at, ret);
+}
+
 static void fill_state(const struct controller *c, const struct node_entry *node, struct api_node_state *out)
 {
 	*out = (struct api_node_state){
@@ -43,6 +65,7 @@ static void fill_state(const struct controller *c, const struct node_entry *node
 	memcpy(out->name, node->name, sizeof out->name);
 	memcpy(out->region, node->region, sizeof out->region);
 	memcpy(out->version, node->version, sizeof out->version);
+	fill_metrics(c, node, out->metrics);
 	for (size_t i = 0; i < node->n_errors_kept && i < API_NODE_ERRORS_MAX; i++)
 		fill_error(&node->errors[i], &out->errors[i]);
 	for (size_t i = 0; i < node->n_held_kept && i < API_NODE_ERRORS_MAX; i++)

@@ -61,6 +61,8 @@ struct node_entry {
 	uint64_t cloned_ms; /* monotonic, when another machine with its identity was fenced last; NODE_NEVER */
 	bool boot_conflict; /* the store knows a later boot of this identity: this session is a copy */
 	char version[32];
+	bool has_metrics;
+	struct addr_endpoint metrics; /* where others scrape it; an address of zeros is any of its own */
 	uint64_t polled_ms; /* monotonic, of the last poll; NODE_NEVER */
 	bool seen_changed;  /* polled since that was last stored */
 

@@ -71,6 +71,10 @@ static size_t keep_list(void **list, const void *items, size_t n, size_t size)
 static void keep_said(struct node_entry *node, const struct poll_request *q)
 {
 	memcpy(node->version, q->version, sizeof node->version);
+	if (q->at_once) { /* only then it is said, or is not there */
+		node->has_metrics = q->has_metrics;
+		node->metrics = q->metrics;
+	}
 	node->features = q->features;
 	node->n_errors = q->n_errors;
 	node->n_errors_kept = keep_list((void **)&node->errors, q->errors, q->n_errors_kept, sizeof *q->errors);

@@ -33,6 +33,8 @@ struct poll_request {
 	size_t n_parts;
 	struct addr_endpoint endpoints[RECORD_ENDPOINTS_MAX];
 	size_t n_endpoints;
+	bool has_metrics;
+	struct addr_endpoint metrics; /* where others scrape it; an address of zeros is any of its own */
 	bool has_gateway; /* it says where customers find it */
 	char gateway_host[254];
 	uint16_t gateway_port;

@@ -149,6 +149,18 @@ static int read_gateway(const Sixpn__Gateway *m, struct poll_request *ret, struc
 	return 0;
 }
 
+static int read_metrics(const Sixpn__Endpoint *m, struct poll_request *ret, struct why *why)
+{
+	if (!m)
+		return 0;
+	if ((m->address.len != 4 && m->address.len != 16) || !m->port || m->port > 65535)
+		return bad(why, "metrics", "has no address of 4 or 16 bytes or no port");
+	ret->has_metrics = true;
+	ret->metrics = (struct addr_endpoint){ .address_len = (uint8_t)m->address.len, .port = (uint16_t)m->port };
+	memcpy(ret->metrics.address, m->address.data, m->address.len);
+	return 0;
+}
+
 static int read_fields(const Sixpn__PollRequest *m, struct pb_arena *arena, struct poll_request *ret, struct why *why)
 {
 	bool has_digest;
@@ -172,6 +184,8 @@ static int read_fields(const Sixpn__PollRequest *m, struct pb_arena *arena, stru
 		r = poll_read_endpoints(m->endpoints, m->n_endpoints, ret->endpoints, &ret->n_endpoints, why);
 	if (r == 0)
 		r = read_gateway(m->gateway, ret, why);
+	if (r == 0)
+		r = read_metrics(m->metrics, ret, why);
 	if (r)
 		return r;
 	tame(ret->version);

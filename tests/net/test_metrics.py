@@ -1,5 +1,6 @@
 """What can be seen: the pages of both daemons are read by a strict reader and hold true numbers; the controller's holds the nodes'."""
 import http.client
+import json
 import re
 import subprocess
 import sys
@@ -144,6 +145,29 @@ def test_who_may_read(lab):
         raise AssertionError("a node's page can be read by an instance")
     except OSError:
         pass
+
+
+def test_prometheus_is_told_what_it_can_scrape(lab):
+    """The list for http_sd_configs: the controller, and the one node that listens for others; each target of it answers."""
+    lab.stop_node("ord-1")
+    lab.start_node("ord-1", "--metrics-listen", "[::1]:4282,0.0.0.0:4282")
+
+    def targets():
+        status, kind, text = get(lab.controller, "127.0.0.1", 4280, "/v1/prometheus/targets")
+        assert status == 200 and kind == "application/json", (status, kind)
+        return json.loads(text)
+
+    wait_until(lambda: len(targets()) == 2, 30, "the node has said where it can be scraped")
+    by_job = {t["labels"]["job"]: t for t in targets()}
+    node = by_job["sixpn-node"]
+    assert node["labels"]["node"] == "ord-1" and node["labels"]["region"] == "ord" and node["labels"]["roles"] == "host", node
+    assert node["targets"] == [f"{lab.underlay_address('ord-1')}:4282"], node
+    for job in by_job.values():
+        host, port = job["targets"][0].rsplit(":", 1)
+        page(lab.controller, host.strip("[]"), int(port))
+    lab.stop_node("ord-1")
+    lab.start_node("ord-1")
+    wait_until(lambda: len(targets()) == 1, 30, "it listens for itself alone again")
 
 
 def test_alerts_name_what_exists(lab):

@@ -256,6 +256,30 @@ static void an_address_that_is_none_refuses_the_start_one_that_is_taken_does_not
 	loop_free(loop);
 }
 
+static void what_others_can_scrape_is_the_first_address_that_is_not_loopback(void **state)
+{
+	static const struct {
+		const char *listen, *open; /* NULL: none */
+	} rows[] = { { "", NULL },
+		     { "[::1]:4282", NULL },
+		     { "127.0.0.1:4282, 127.3.0.1:4283,[::ffff:127.0.0.1]:4284", NULL },
+		     { "[::1]:4282,192.0.2.7:9100", "192.0.2.7:9100" },
+		     { "[2001:db8::7]:4282", "[2001:db8::7]:4282" },
+		     { "0.0.0.0:4282", "0.0.0.0:4282" },
+		     { "nonsense", NULL } };
+	char text[ADDR_ENDPOINT_TEXT_LEN];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct addr_endpoint at;
+		bool found = scrape_find_open(rows[i].listen, &at);
+
+		assert_int_equal(found, rows[i].open != NULL);
+		if (found)
+			assert_string_equal(addr_endpoint_text(&at, text), rows[i].open);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +290,7 @@ int main(void)
 		cmocka_unit_test(those_who_only_sit_there_are_few_and_not_for_long),
 		cmocka_unit_test(a_client_that_goes_away_leaves_nothing),
 		cmocka_unit_test(an_address_that_is_none_refuses_the_start_one_that_is_taken_does_not),
+		cmocka_unit_test(what_others_can_scrape_is_the_first_address_that_is_not_loopback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@ struct api_fixture {
 	struct http_server *http;
 	uint16_t port;
 	char socket[96];
+	const struct api_access *access; /* from the next api_start on */
 	uint64_t v;
 	uint32_t host;
 	struct api_wait_result wait_result; /* what the next waits end with */
@@ -194,7 +195,7 @@ static inline void api_start(struct api_fixture *f)
 				      .release_held = fake_release, .peer_state = fake_peer_state };
 	assert_int_equal(loop_new(&f->loop), 0);
 	assert_int_equal(store_thread_start(f->base->store, f->loop, &events, &f->thread), 0);
-	f->env = (struct api_env){ .ops = &f->ops, .ctx = f, .loop = f->loop, .clock = clock_virtual(&f->base->time), .store = f->thread,
+	f->env = (struct api_env){ .ops = &f->ops, .ctx = f, .loop = f->loop, .clock = clock_virtual(&f->base->time), .store = f->thread, .access = f->access,
 				   .advertise = "192.0.2.10:4281", .link_public_key = { 1, 2, 3 }, .started_ms = T0 };
 	assert_int_equal(api_new(&f->env, &f->api), 0);
 	assert_int_equal(http_server_new(f->loop, &clock, &config, api_handle, f->api, &f->http, &why), 0);

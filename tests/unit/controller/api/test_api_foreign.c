@@ -409,7 +409,7 @@ static void nobody_without_a_token_gets_past_the_door(void **state)
 
 	for (const struct route *r = route_next(NULL); r; r = route_next(r)) {
 		char target[256];
-		int wanted = r->auth == ROUTE_OPEN ? 200 : r->auth == ROUTE_LOCAL ? 403 : r->auth == ROUTE_NEAR ? 503 : 401;
+		int wanted = r->auth == ROUTE_OPEN ? 200 : r->auth == ROUTE_LOCAL ? 403 : r->auth == ROUTE_NEAR ? (r->text_type ? 503 : 200) : 401;
 
 		make_target(f, r, "x", "", target, sizeof target);
 		if (strstr(r->pattern, "/cli_sessions") || strstr(r->pattern, "/sessions") || strstr(r->pattern, "/login")) {
