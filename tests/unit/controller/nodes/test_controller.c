@@ -332,6 +332,41 @@ static void g16_what_does_not_concern_a_node_counts_as_applied(void **state)
 	world_free(w);
 }
 
+static void g16_who_waits_for_a_start_is_told_when_it_will_not_come_and_may_wait_for_several_ends(void **state)
+{
+	uint32_t acme;
+	struct world *w = one_org(&acme);
+	struct test_node *a = add_running(w, "ord");
+	static struct waited start, patient, either;
+	struct store_instance i;
+	struct api_wait want = { .desired = DESIRED_STARTED, .generation = 1, .ends_stopped = true, .ends_failed = true, .timeout_ms = 60000 };
+
+	(void)state;
+	allow(a, acme);
+	i = make_instance(w, "acme", "web", a);
+	world_run(w, 100);
+	snprintf(want.instance, sizeof want.instance, "%s", i.record.id);
+	want.v = w->op_v;
+	start_wait(w, want, &start);
+	want.ends_stopped = want.ends_failed = false; /* its host starts it again */
+	start_wait(w, want, &patient);
+	want.also = 1u << DESIRED_STOPPED | 1u << DESIRED_DESTROYED;
+	start_wait(w, want, &either);
+	report(a, i.record.id, STATE_FAILED, 1);
+	assert_int_equal(start.times, 1);
+	assert_true(start.result.ended && !start.result.applied);
+	assert_string_equal(start.result.observed, "failed");
+	assert_int_equal(patient.times + either.times, 0);
+	report(a, i.record.id, STATE_STOPPED, 1);
+	assert_int_equal(either.times, 1);
+	assert_true(either.result.applied && !either.result.ended);
+	assert_int_equal(patient.times, 0);
+	report(a, i.record.id, STATE_STARTED, 1);
+	assert_int_equal(patient.times, 1);
+	assert_true(patient.result.applied);
+	world_free(w);
+}
+
 static void g16_laggards_are_named_when_the_time_is_up(void **state)
 {
 	uint32_t acme;
@@ -865,6 +900,7 @@ int main(void)
 		cmocka_unit_test(a_node_that_is_gone_for_long_holds_nobody_up),
 		cmocka_unit_test(g16_a_wait_ends_when_every_node_has_applied),
 		cmocka_unit_test(g16_what_does_not_concern_a_node_counts_as_applied),
+		cmocka_unit_test(g16_who_waits_for_a_start_is_told_when_it_will_not_come_and_may_wait_for_several_ends),
 		cmocka_unit_test(g16_laggards_are_named_when_the_time_is_up),
 		cmocka_unit_test(g16_unknown_nodes_are_listed_and_waited_for_only_if_strict),
 		cmocka_unit_test(g16_a_deleted_node_is_not_waited_for),
