@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* instance_egress - packets to an instance, on the host's end of its veth or tap. The second look at what other hooks let
  * through: one program that fails is not yet a leak. */
-#include "bpf/program.h"
+#include "bpf/rule.h"
 
 #define HOOK SIXPN_HOOK_INSTANCE_EGRESS
 

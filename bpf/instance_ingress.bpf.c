@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* instance_ingress - packets from an instance, on the host's end of its veth or tap. The instance's root can send anything. */
-#include "bpf/program.h"
+#include "bpf/rule.h"
 
 #define HOOK SIXPN_HOOK_INSTANCE_INGRESS
 

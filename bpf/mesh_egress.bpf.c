@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* mesh_egress - packets to other nodes, on the mesh WireGuard before cryptokey routing: natural form in, mesh form out. */
-#include "bpf/program.h"
+#include "bpf/rule.h"
 
 #define HOOK SIXPN_HOOK_MESH_EGRESS
 

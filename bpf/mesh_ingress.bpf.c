@@ -3,7 +3,7 @@
  * proven that the source's first word is the sending host (or an address moved to it), so a host that was taken over can lie
  * about the network alone; the presence map is the list of networks in which the controller placed something on it. An address that
  * lives elsewhere than its word says is let in for itself: it gives its home no right to speak. */
-#include "bpf/program.h"
+#include "bpf/rule.h"
 
 #define HOOK SIXPN_HOOK_MESH_INGRESS
 

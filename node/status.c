@@ -290,6 +290,7 @@ static json_t *status_json(struct node *node)
 	json_object_set_new(out, "mesh", mesh_json(node));
 	json_object_set_new(out, "gateway", gateway_json(node));
 	json_object_set_new(out, "bpf", bpf_json(node));
+	json_object_set_new(out, "peering_rules", json_pack("{s:i,s:i}", "pairs", (int)node->rules.n_pairs, "members", (int)node->rules.n_members));
 	json_object_set_new(out, "dns", dns_json(node));
 	json_object_set_new(out, "drift", drift_json(node));
 	json_object_set_new(out, "errors", errors_json(node));

@@ -16,12 +16,22 @@ int rule_forget_instance(struct store *store, struct op *op, const struct store_
 /* It was suspended or resumed. */
 int rule_note_org(struct store *store, struct op *op, const uint8_t org[ID_LEN]) MUST_CHECK;
 
-/* ---- store_rule.c ---- */
+/* ---- store_rule_agree.c ---- */
 /* An app, or a network, is being deleted: its rules are, and other orgs' proposals to it lead nowhere from now on. */
 int rule_end_of_app(struct store *store, struct op *op, const uint8_t app[ID_LEN]) MUST_CHECK;
 int rule_end_of_network(struct store *store, struct op *op, uint32_t network) MUST_CHECK;
+
+/* ---- store_rule.c ---- */
 /* E_REFUSED "name_taken": that name stands for another network's app there. */
 int rule_check_name(struct store *store, uint32_t network, const char *app_name, struct why *why) MUST_CHECK;
+/* Neither an app of the network that opens, nor another app of another network. */
+int rule_check_alias(struct store *store, const struct store_rule *rule, struct why *why) MUST_CHECK;
+int rule_check_quota(struct store *store, const uint8_t org[ID_LEN], const char *org_name, struct why *why) MUST_CHECK;
+bool rule_is_admin(const struct principal *who, bool has, const uint8_t org[ID_LEN]);
+/* Whose act it is, for audit: of two orgs, the one that the caller belongs to. */
+const uint8_t *rule_org_of(const struct op *op, const struct store_rule *rule);
+/* The rule as people see it, for audit and for those who follow the log. */
+int rule_emit_peering(struct store *store, struct op *op, const struct store_rule *rule) MUST_CHECK;
 /* All rows of "SELECT <RULE_COLUMNS> ... " that a query gives, read whole; free(). */
 int rule_collect(struct statement *st, struct store_rule **ret_rules, size_t *ret_n) MUST_CHECK;
 

@@ -180,4 +180,5 @@ def test_after_the_acknowledged_delete_not_one_packet_passes(lab):
     assert not late, (len(late), sorted(set(late)))
     print(f"   {len(tokens)} packets after the acknowledgement, 0 arrived")
     assert not rules_of(lab, "acme")
+    assert [lab.node_status(n)["peering_rules"]["pairs"] for n in sorted(lab.nodes)] == [1, 1]  # db to api alone
     check_pairs(lab, {("globex/db", "initech/api")})
