@@ -87,7 +87,9 @@ def check_sixpn(page, text):
         if not names or names[0] == "help" or words[0].isupper():
             continue
         found = next((h for n in range(len(names), 0, -1) if (h := help_of(names[:n]))), None)
-        if not found or not help_of(names[:1] if len(names) == 1 else names[:2]):
+        of_first = help_of(names[:1]) or ""
+        takes_words = of_first and not of_first.startswith(f"sixpn {names[0]}:")  # a command without a noun: what follows is its own
+        if not found or not (takes_words or help_of(names[:1] if len(names) == 1 else names[:2])):
             wrong(page, f"`sixpn {' '.join(words)}`: there is no such command")
             continue
         for flag in (w.split("=")[0] for w in words if re.match(r"--?[a-z]", w)):
