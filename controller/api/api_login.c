@@ -120,7 +120,7 @@ static void page_url(const struct api_call *call, const struct login *login, str
 {
 	const struct api_access *access = api_get_env(call->api)->access;
 
-	if (call->request->host)
+	if (call->request->host && !(call->request->forwarded && access)) /* a proxy knows us by another name than people do */
 		buf_printf(ret, "%s://%s", call->request->tls ? "https" : "http", call->request->host);
 	else
 		buf_add_str(ret, access ? access->url : "");

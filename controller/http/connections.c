@@ -3,11 +3,13 @@
 
 #include "controller/http/certificate.h"
 
+#include <malloc.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SWEEP_MS 500u
+#define CROWD 1000u
 #define NO_DEADLINE UINT64_MAX
 
 struct http_source {
@@ -46,6 +48,15 @@ static void close_it(struct http_connection *c)
 	c->deadline_ms = NO_DEADLINE;
 }
 
+/* The C library keeps what a crowd took for the next one, which may never come. */
+static void give_back(struct http_connections *set)
+{
+	if (set->peak <= CROWD || set->n > set->peak / 8)
+		return;
+	set->peak = set->n;
+	malloc_trim(0);
+}
+
 static void sweep(struct loop_timer *timer)
 {
 	struct http_connections *set = container_of(timer, struct http_connections, sweep);
@@ -57,7 +68,8 @@ static void sweep(struct loop_timer *timer)
 			c->late = true;
 			close_it(c);
 		}
-	if (set->all)
+	give_back(set);
+	if (set->all || set->peak > CROWD)
 		loop_set_timer_in(set->loop, &set->sweep, SWEEP_MS);
 }
 
@@ -175,6 +187,7 @@ struct http_connection *http_connections_add(struct http_connections *set, int f
 		memcpy(c->source, source, sizeof c->source);
 		c->counted = count_source(set, source);
 		set->n++;
+		set->peak = set->n > set->peak ? set->n : set->peak;
 	}
 	c->next = set->all;
 	c->link = &set->all;

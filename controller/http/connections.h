@@ -34,6 +34,7 @@ struct http_connection_counts {
 
 struct http_connections {
 	struct loop *loop;
+	size_t peak; /* of n, since memory was last given back */
 	size_t max, max_per_source, n; /* n without local ones, which have a listener and a limit of their own */
 	struct http_connection *all, *oldest, *newest;
 	struct map sources;

@@ -265,6 +265,7 @@ def test_ten_thousand_idle_connections_and_slow_writers_keep_nobody_out():
     for s in found + more + slow:
         s.close()
     wait_until(lambda: house.metric("sixpn_http_connections") < 10, PATIENCE, "the end of the connections")
+    wait_until(lambda: memory() - before < (with_them - before) / 2, PATIENCE, "the memory that they had")
     print(f"   the controller's memory: {before} KiB before, {with_them} KiB with {n} idle connections ({(with_them - before) / n:.1f} KiB each), "
           f"{peak} KiB with {len(more)} more, {memory()} KiB when they are gone; connected {connected:.0f}", flush=True)
     assert with_them - before < n * KIB_EACH, "memory per connection"
