@@ -185,8 +185,12 @@ static json_t *describe_route(const struct route *r, json_t *schemas)
 
 	if (r->fields)
 		json_object_set_new(j, "requestBody", describe_body(r));
+	else if (r->drops)
+		json_object_set_new(j, "requestBody", json_pack("{s:s,s:{s:{}}}", "description", "anything: it is thrown away", "content", "*/*"));
 	json_object_set_new(j, "security",
-			    r->auth == ROUTE_OPEN ? json_array() : json_pack("[{s:[]}]", "bearer"));
+			    r->auth == ROUTE_OPEN ? json_array() :
+			    r->auth == ROUTE_NEAR ? json_pack("[{s:[]},{}]", "bearer") /* or nothing, on the controller's own machine */ :
+						    json_pack("[{s:[]}]", "bearer"));
 	return j;
 }
 
