@@ -28,7 +28,7 @@ def key(n):
 
 class Asker:
     def __init__(self, lab):
-        self.lab, self.faults, self.asked, self.good, self.last = lab, [], 0, set(), {}
+        self.lab, self.faults, self.asked, self.good, self.last, self.seen = lab, [], 0, set(), {}, set()
         self.counter = itertools.count(1)
         self.token = lab.secret("token", "create", "--kind", "operator", "--name", "document", "--expires", "1h")
         self.stranger = lab.secret("token", "create", "--org", "globex", "--profile", "admin")
@@ -72,7 +72,11 @@ class Asker:
         status, kind, reply, got = self.raw(method, target, body, self.token if token == "" else token, headers)
         shown = f"{method} {path} ({target}, {str(body)[:120]}): {status}"
         self.asked += 1
-        fault = openapi.reply_fault(self.doc, path, method, status, kind, reply) if method.lower() in self.doc["paths"][path] else None
+        kind_of_reply = (method, path, status)
+        fault = None
+        if method.lower() in self.doc["paths"][path]:
+            fault = openapi.reply_fault(self.doc, path, method, status, kind, reply, kind_of_reply not in self.seen)
+        self.seen.add(kind_of_reply)
         # what the door says before it knows the route is said in the manner of /v1
         if fault and status >= 400 and not openapi.fault(self.doc, {"$ref": "#/components/schemas/Error"}, reply):
             fault = None
