@@ -1,10 +1,13 @@
 /* cli_events - what happened lately, a line each. */
 #include "controller/cli/commands.h"
 
+#include "controller/cli/event_lines.h"
+#include "controller/cli/interrupt.h"
 #include "controller/cli/output.h"
-#include "controller/cli/watch.h"
+#include "controller/cli/request.h"
 
 #include <string.h>
+#include <time.h>
 
 /* "2026-11-25T14:02:11Z" -> "14:02:11" on a screen; programs get all of it. */
 static const char *clock_of(const char *time)
@@ -50,21 +53,98 @@ static int show(struct cli *cli, const json_t *body)
 	return EXIT_GOOD;
 }
 
-static int show_lost(struct cli *cli, const char *error)
+/* ---- what happens next ---- */
+
+struct follow {
+	struct cli *cli;
+	struct event_lines lines;
+	bool heard; /* since the last try */
+};
+
+/* As events_print wants it: who did it stands for the text. */
+static json_t *line_of(const json_t *data)
 {
-	(void)error;
-	cli_note(cli, "the controller does not answer, trying again");
-	return EXIT_UNREACHABLE;
+	const char *kind = json_string_value(json_object_get(data, "kind")), *name = json_string_value(json_object_get(data, "name"));
+	const char *id = json_string_value(json_object_get(data, "id")), *org = json_string_value(json_object_get(data, "org"));
+	json_t *line = json_copy((json_t *)(uintptr_t)data);
+
+	if (!kind) /* a note: it has a subject and a text */
+		return line;
+	json_object_set_new(line, "subject", json_sprintf("%s %s", kind, name ? name : id ? id : "?"));
+	json_object_set_new(line, "text", json_sprintf("%s%s%sby %s", org ? "of " : "", org ? org : "", org ? ", " : "",
+						       json_string_value(json_object_get(data, "by")) ?: "?"));
+	return line;
+}
+
+static void show_event(void *ctx, const char *event, const char *text)
+{
+	struct follow *f = ctx;
+	CLEAN_JSON json_t *data = json_loads(text, 0, NULL), *list = NULL;
+
+	(void)event;
+	if (!json_is_object(data))
+		return;
+	list = cli_has(f->cli, "json") ? json_pack("[O]", data) : json_pack("[o]", line_of(data));
+	events_print(f->cli, list);
+	fflush(f->cli->out);
+}
+
+static bool take_bytes(void *ctx, const char *bytes, size_t n)
+{
+	struct follow *f = ctx;
+
+	f->heard = true;
+	return event_lines_take(&f->lines, bytes, n, show_event, f) == 0;
+}
+
+static void rest_a_second(const struct cli *cli)
+{
+	struct timespec tenth = { .tv_nsec = 100000000 };
+
+	for (int i = 0; i < 10 && !*cli->stop; i++)
+		nanosleep(&tenth, NULL);
+}
+
+static int follow(struct cli *cli)
+{
+	CLEAN_BUF struct buf path = BUF_INIT(4096);
+	struct follow f = { .cli = cli };
+	struct interrupt interrupt;
+	bool told = false;
+	int r = 0;
+
+	buf_add_str(&path, "/v1/events");
+	request_add_query(&path, "org", cli_value(cli, "org"));
+	request_add_query(&path, "since", cli_value(cli, "since"));
+	event_lines_init(&f.lines);
+	interrupt_begin(&interrupt);
+	cli->stop = interrupt_flag();
+	while (!interrupt_came()) {
+		f.heard = false;
+		r = request_stream(cli, buf_str(&path), f.lines.id, take_bytes, &f);
+		event_lines_restart(&f.lines);
+		if (interrupt_came() || (r && r != EXIT_UNREACHABLE))
+			break;
+		told = told && !f.heard;
+		if (!told)
+			cli_note(cli, "the controller has ended it or does not answer, trying again");
+		told = true;
+		rest_a_second(cli);
+	}
+	r = interrupt_came() ? EXIT_GOOD : r;
+	interrupt_end(&interrupt);
+	cli->stop = NULL;
+	event_lines_deinit(&f.lines);
+	return r;
 }
 
 int cli_events(struct cli *cli)
 {
-	static const struct watch follow = { .path = "/v1/events", .number = "newest", .show = show, .show_lost = show_lost };
 	struct request_reply reply;
 	int r;
 
 	if (cli_has(cli, "follow"))
-		return watch_run(cli, &follow);
+		return follow(cli);
 	r = request_send(cli, "GET", "/v1/events", NULL, false, &reply);
 	if (r)
 		return r;

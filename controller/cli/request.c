@@ -13,6 +13,7 @@
 
 #define REPLY_MAX (32u << 20)
 #define CONNECT_MS 5000L
+#define STREAM_SILENCE_S 45L /* the controller says every 15 s that it is there */
 #define TOTAL_MS 150000L /* above the longest wait that the API allows */
 
 struct connection {
@@ -132,15 +133,11 @@ void request_set_trust(const struct cli *cli, void *curl, const char *pin, enum 
 	}
 }
 
-/* headers: of the connection, perhaps with others before them. */
-static CURLcode perform(struct cli *cli, const char *method, const char *path, const char *body, struct curl_slist *headers,
-			struct buf *ret_body, long *ret_status)
+static void prepare(struct cli *cli, const char *method, const char *path, struct curl_slist *headers)
 {
 	struct connection *c = cli->connection;
 	bool local = !strncmp(c->context.url, "unix:", 5);
-	struct curl_header *date;
 	char url[4096];
-	CURLcode code;
 
 	snprintf(url, sizeof url, "%s%s", local ? "http://localhost" : c->context.url, path);
 	curl_easy_reset(c->curl);
@@ -156,10 +153,21 @@ static CURLcode perform(struct cli *cli, const char *method, const char *path, c
 	curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, TOTAL_MS);
 	curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(c->curl, CURLOPT_XFERINFOFUNCTION, may_go_on); /* at least once a second */
 	curl_easy_setopt(c->curl, CURLOPT_XFERINFODATA, cli);
+}
+
+/* headers: of the connection, perhaps with others before them. */
+static CURLcode perform(struct cli *cli, const char *method, const char *path, const char *body, struct curl_slist *headers,
+			struct buf *ret_body, long *ret_status)
+{
+	struct connection *c = cli->connection;
+	struct curl_header *date;
+	CURLcode code;
+
+	prepare(cli, method, path, headers);
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, TOTAL_MS);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, ret_body);
 	if (body)
@@ -329,6 +337,71 @@ int request_send(struct cli *cli, const char *method, const char *path, json_t *
 		r = reply.status == 404 && quiet_404 ? EXIT_NOT_FOUND : tell_refusal(cli, reply.status, reply.body);
 	request_reply_deinit(&reply);
 	return r;
+}
+
+struct streaming {
+	struct cli *cli;
+	bool (*take)(void *ctx, const char *bytes, size_t n);
+	void *ctx;
+	struct buf refusal;
+};
+
+static size_t take_stream(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct streaming *s = arg;
+	long status = 0;
+
+	curl_easy_getinfo(s->cli->connection->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200) {
+		buf_add(&s->refusal, bytes, size * n);
+		return buf_failed(&s->refusal) ? 0 : size * n;
+	}
+	return s->take(s->ctx, bytes, size * n) ? size * n : 0;
+}
+
+static struct curl_slist *stream_headers(const struct connection *c, const char *last_id)
+{
+	struct curl_slist *headers = curl_slist_append(NULL, "Accept: text/event-stream");
+	char line[CONTEXT_TOKEN_MAX + 32];
+
+	if (c->context.token[0]) {
+		snprintf(line, sizeof line, "Authorization: Bearer %s", c->context.token);
+		headers = curl_slist_append(headers, line);
+		crypto_wipe(line, sizeof line);
+	}
+	snprintf(line, sizeof line, "Last-Event-ID: %.64s", last_id);
+	return *last_id ? curl_slist_append(headers, line) : headers;
+}
+
+int request_stream(struct cli *cli, const char *path, const char *last_id, bool (*take)(void *ctx, const char *bytes, size_t n), void *ctx)
+{
+	struct streaming s = { .cli = cli, .take = take, .ctx = ctx, .refusal = BUF_INIT(1u << 16) };
+	struct connection *c;
+	struct curl_slist *headers;
+	CLEAN_JSON json_t *body = NULL;
+	long status = 0;
+	CURLcode code;
+	int r = cli->connection ? 0 : connect_to(cli);
+
+	if (r)
+		return r;
+	c = cli->connection;
+	headers = stream_headers(c, last_id);
+	prepare(cli, "GET", path, headers);
+	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, STREAM_SILENCE_S);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take_stream);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, &s);
+	code = curl_easy_perform(c->curl);
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_slist_free_all(headers);
+	body = s.refusal.len ? json_loadb((const char *)s.refusal.data, s.refusal.len, 0, NULL) : NULL;
+	buf_deinit(&s.refusal);
+	if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH || code == CURLE_PEER_FAILED_VERIFICATION)
+		return request_tell_unreachable(cli, (int)code, c->context.url);
+	if (code == CURLE_OK && status >= 400 && status != 429 && exit_of_status(status) != EXIT_UNREACHABLE)
+		return tell_refusal(cli, status, body);
+	return code == CURLE_OK && status == 200 ? 0 : EXIT_UNREACHABLE;
 }
 
 int64_t request_date(const struct cli *cli)

@@ -10,6 +10,10 @@ struct request_reply {
 /* method, path (encoded, may carry a query), body (taken; may be NULL). 0 and a reply of 2xx, or an exit status after the error
  * was told in three lines. With `quiet_404`, a 404 is returned as EXIT_NOT_FOUND without a word. */
 int request_send(struct cli *cli, const char *method, const char *path, json_t *body, bool quiet_404, struct request_reply *ret_reply);
+/* A GET that goes on: what comes goes to take (of a reply of 200), until it ends, cli->stop, or nothing came for 45 s. last_id: for the
+ * header Last-Event-ID, "" = none. 0: it began and ended; EXIT_UNREACHABLE without a word if it did not come about or broke; else the exit
+ * status of a refusal that was told. */
+int request_stream(struct cli *cli, const char *path, const char *last_id, bool (*take)(void *ctx, const char *bytes, size_t n), void *ctx);
 void request_reply_deinit(struct request_reply *reply);
 /* Appends text with everything but unreserved characters percent-encoded. */
 void request_add_encoded(struct buf *path, const char *text);

@@ -361,26 +361,40 @@ static void status_watch_asks_after_what_it_has_and_prints_nothing_twice(void **
 	assert_null(strstr(first + 1, "healthy:"));
 }
 
-#define EVENT(n) "{\"newest\":" n ",\"items\":[{\"number\":" n ",\"time\":\"2026-01-02T03:04:05Z\",\"v\":4,\"what\":\"created\",\"subject\":\"app " n "\"}]}"
+#define STREAMED(v, name) \
+	"id: " v "-aabbccdd\nevent: change\ndata: {\"v\":" v ",\"time\":\"2026-01-02T03:04:05Z\",\"what\":\"written\",\"kind\":\"app\",\"id\":\"00\",\"name\":\"" name "\"," \
+	"\"org\":\"acme\",\"by\":\"token 99ab\",\"object\":{}}\n\n"
 
 static void events_follow_goes_on_where_it_was_and_says_once_that_nobody_answers(void **state)
 {
 	struct fixture *f = *state;
-	const char *told;
 
-	answer(f, 200, EVENT("7"));
-	answer(f, 503, "{}");
-	answer(f, 503, "{}");
-	answer(f, 200, EVENT("8"));
-	answer(f, INTERRUPTS, "{}");
-	assert_int_equal(run(f, "events --follow"), 0);
-	for (size_t i = 1; i <= 3; i++)
-		has(request(f, i), "GET /v1/events?after=7&");
-	has(request(f, 4), "after=8&");
-	assert_string_equal(f->out, "03:04:05  V 4       created   app 7\n03:04:05  V 4       created   app 8\n");
-	told = strstr(f->err, "does not answer");
-	assert_non_null(told);
-	assert_null(strstr(told + 1, "does not answer"));
+	answer(f, 200, "retry: 1000\nid: 6-aabbccdd\n\n" STREAMED("7", "web") ": still here\n\nevent: change\ndata: {\"v\":8,\"cut");
+	answer(f, HANGS_UP, "");
+	answer(f, HANGS_UP, "");
+	answer(f, 200, STREAMED("9", "db"));
+	answer(f, INTERRUPTS, "");
+	assert_int_equal(run(f, "events --follow --org acme"), 0);
+	has(request(f, 0), "GET /v1/events?org=acme HTTP");
+	has(request(f, 0), "Accept: text/event-stream");
+	assert_null(strstr(request(f, 0), "Last-Event-ID"));
+	for (size_t i = 1; i < 4; i++)
+		has(request(f, i), "Last-Event-ID: 7-aabbccdd\r\n");
+	has(request(f, 4), "Last-Event-ID: 9-aabbccdd\r\n");
+	has(f->out, "03:04:05  V 7       written   app web of acme, by token 99ab\n");
+	has(f->out, "app db");
+	assert_null(strstr(f->out, "cut"));
+	has(f->err, "trying again");
+}
+
+static void events_follow_ends_where_it_cannot_go_on(void **state)
+{
+	struct fixture *f = *state;
+
+	answer(f, 410, "{\"error\":{\"code\":\"events_gone\",\"message\":\"one cannot go on from there\",\"hint\":\"read the lists again\"}}");
+	assert_int_equal(run(f, "events --follow --since 3"), 1);
+	has(request(f, 0), "GET /v1/events?since=3 ");
+	has(f->err, "code: events_gone");
 }
 
 static void errors_of_a_node_are_listed_with_how_many_more_there_are(void **state)
@@ -504,6 +518,7 @@ int main(void)
 		T(status_exits_0_1_or_2),
 		T(status_watch_asks_after_what_it_has_and_prints_nothing_twice),
 		T(events_follow_goes_on_where_it_was_and_says_once_that_nobody_answers),
+		T(events_follow_ends_where_it_cannot_go_on),
 		T(errors_of_a_node_are_listed_with_how_many_more_there_are),
 		T(completion_offers_words_flags_and_names_from_the_controller),
 		T(help_is_there_for_everything_and_asks_nobody),
