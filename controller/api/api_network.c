@@ -129,12 +129,16 @@ static const struct route_field fields[] = {
 static const struct route_field put_fields[] = { { 0 } }; /* a network has nothing but its name */
 
 const struct route api_network_routes[] = {
-	{ "GET", "/v1/networks", ROUTE_TOKEN, .reply = &network_shape, .list = true, .query = "org", .run = list, .help = "list networks" },
-	{ "POST", "/v1/networks", ROUTE_TOKEN, .object = &network_shape, .reply = &network_shape, .write = true, .success = 201, .fields = fields, .run = create, .help = "create a network" },
-	{ "GET", "/v1/networks/{network}", ROUTE_TOKEN, .object = &network_shape, .current = show, .reply = &network_shape, .query = "org", .run = show, .help = "show a network: name, org/name or id" },
-	{ "DELETE", "/v1/networks/{network}", ROUTE_TOKEN, .object = &network_shape, .current = show, .reply = &shape_deletion, .write = true, .frees = true, .query = "org", .run = delete,
-	  .help = "delete a network with all that is in it" },
-	{ "PUT", "/v1/orgs/{org}/networks/{network}", ROUTE_TOKEN, .object = &network_shape, .current = show_named, .reply = &network_shape,
-	  .write = true, .fields = put_fields, .check = check_named, .run = put, .help = "create a network, unless it is there" },
+	{ "GET", "/v1/networks", ROUTE_TOKEN, .reply = &network_shape, .list = true, .query = "org", .run = list,
+	  .help = "list networks" },
+	{ "POST", "/v1/networks", ROUTE_TOKEN, .object = &network_shape, .reply = &network_shape, .write = true, .success = 201,
+	  .fields = fields, .run = create, .help = "create a network" },
+	{ "GET", "/v1/networks/{network}", ROUTE_TOKEN, .object = &network_shape, .current = show, .reply = &network_shape,
+	  .query = "org", .run = show, .help = "show a network: name, org/name or id" },
+	{ "DELETE", "/v1/networks/{network}", ROUTE_TOKEN, .object = &network_shape, .current = show, .reply = &shape_deletion,
+	  .write = true, .frees = true, .query = "org", .run = delete, .help = "delete a network with all that is in it" },
+	{ "PUT", "/v1/orgs/{org}/networks/{network}", ROUTE_TOKEN, .object = &network_shape, .current = show_named,
+	  .reply = &network_shape, .write = true, .fields = put_fields, .check = check_named, .run = put,
+	  .help = "create a network, unless it is there" },
 	{ 0 },
 };

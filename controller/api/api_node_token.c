@@ -169,10 +169,11 @@ static const struct route_field fields[] = {
 
 const struct route api_node_token_routes[] = {
 	{ "GET", "/v1/node-tokens", ROUTE_OPERATOR, .reply = &token_shape, .list = true, .run = list, .help = "list join tokens" },
-	{ "POST", "/v1/node-tokens", ROUTE_OPERATOR, .reply = &token_made_shape, .write = true, .secret = true, .success = 201, .fields = fields, .check = check, .run = create,
-	  .help = "create a join token; its text is given only here" },
-	{ "GET", "/v1/node-tokens/{token}", ROUTE_OPERATOR, .object = &token_shape, .current = show, .reply = &token_shape, .run = show, .help = "show a join token" },
-	{ "DELETE", "/v1/node-tokens/{token}", ROUTE_OPERATOR, .object = &token_shape, .current = show, .reply = &token_shape, .write = true, .frees = true, .run = revoke,
-	  .help = "revoke a join token" },
+	{ "POST", "/v1/node-tokens", ROUTE_OPERATOR, .reply = &token_made_shape, .write = true, .secret = true, .success = 201,
+	  .fields = fields, .check = check, .run = create, .help = "create a join token; its text is given only here" },
+	{ "GET", "/v1/node-tokens/{token}", ROUTE_OPERATOR, .object = &token_shape, .current = show, .reply = &token_shape,
+	  .run = show, .help = "show a join token" },
+	{ "DELETE", "/v1/node-tokens/{token}", ROUTE_OPERATOR, .object = &token_shape, .current = show, .reply = &token_shape,
+	  .write = true, .frees = true, .run = revoke, .help = "revoke a join token" },
 	{ 0 },
 };

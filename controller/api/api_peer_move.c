@@ -62,9 +62,11 @@ static const struct route_field fields[] = {
 };
 
 const struct route api_peer_move_routes[] = {
-	{ "POST", "/v1/peers/{peer}/move", ROUTE_TOKEN, .reply = &api_peer_made_shape, .write = true, .query = "org", .fields = fields, .check = check_target, .run = move,
+	{ "POST", "/v1/peers/{peer}/move", ROUTE_TOKEN, .reply = &api_peer_made_shape, .write = true, .query = "org",
+	  .fields = fields, .check = check_target, .run = move,
 	  .help = "let a peer move to another gateway; its address stays, and so does the old tunnel until the new one is used" },
-	{ "POST", "/v1/nodes/{node}/move-peers", ROUTE_OPERATOR, .reply = &moves_shape, .write = true, .fields = fields, .check = check_target, .run = move_all,
+	{ "POST", "/v1/nodes/{node}/move-peers", ROUTE_OPERATOR, .reply = &moves_shape, .write = true, .fields = fields,
+	  .check = check_target, .run = move_all,
 	  .help = "let the next hundred peers of a gateway move; again until none is left" },
 	{ 0 },
 };

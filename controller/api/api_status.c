@@ -350,12 +350,14 @@ static int metrics(struct api_call *call, struct why *why)
 }
 
 const struct route api_status_routes[] = {
-	{ "GET", "/v1/events", ROUTE_TOKEN, .reply = &events_shape, .watch = true, .watch_events = true, .streams = true, .query = "since org",
-	  .check = check_events, .answer = events,
+	{ "GET", "/v1/events", ROUTE_TOKEN, .reply = &events_shape, .watch = true, .watch_events = true, .streams = true,
+	  .query = "since org", .check = check_events, .answer = events,
 	  .help = "what happened lately, for operators: changes, nodes that came or went, what they could not apply. With Accept: "
 		  "text/event-stream, for everybody: every change as it is committed, from Last-Event-ID or since on" },
-	{ "GET", "/v1/status", ROUTE_OPERATOR, .reply = &status_shape, .watch = true, .answer = status, .help = "every node: what it holds and how far behind it is" },
-	{ "GET", "/metrics", ROUTE_NEAR, .text_type = METRIC_CONTENT_TYPE, .answer = metrics, .help = "Prometheus text format: the controller and every node" },
+	{ "GET", "/v1/status", ROUTE_OPERATOR, .reply = &status_shape, .watch = true, .answer = status,
+	  .help = "every node: what it holds and how far behind it is" },
+	{ "GET", "/metrics", ROUTE_NEAR, .text_type = METRIC_CONTENT_TYPE, .answer = metrics,
+	  .help = "Prometheus text format: the controller and every node" },
 	{ "GET", "/v1/whoami", ROUTE_TOKEN, .reply = &whoami_shape, .answer = whoami, .help = "what the token stands for" },
 	{ "GET", "/v1/version", ROUTE_OPEN, .reply = &version_shape, .answer = version, .help = "version of the controller" },
 	{ "GET", "/v1/healthz", ROUTE_OPEN, .reply = &health_shape, .answer = healthz, .help = "is the controller there" },

@@ -135,10 +135,13 @@ static const struct route_field fields[] = {
 };
 
 const struct route api_token_routes[] = {
-	{ "GET", "/v1/tokens", ROUTE_TOKEN, .reply = &token_shape, .list = true, .query = "org", .run = list, .help = "list API tokens" },
-	{ "POST", "/v1/tokens", ROUTE_TOKEN, .reply = &token_made_shape, .write = true, .secret = true, .success = 201, .fields = fields, .check = check, .run = create,
-	  .help = "create an API token; its text is given only here" },
-	{ "GET", "/v1/tokens/{token}", ROUTE_TOKEN, .object = &token_shape, .current = show, .reply = &token_shape, .run = show, .help = "show an API token" },
-	{ "DELETE", "/v1/tokens/{token}", ROUTE_TOKEN, .object = &token_shape, .current = show, .reply = &token_shape, .write = true, .frees = true, .run = revoke, .help = "revoke an API token" },
+	{ "GET", "/v1/tokens", ROUTE_TOKEN, .reply = &token_shape, .list = true, .query = "org", .run = list,
+	  .help = "list API tokens" },
+	{ "POST", "/v1/tokens", ROUTE_TOKEN, .reply = &token_made_shape, .write = true, .secret = true, .success = 201,
+	  .fields = fields, .check = check, .run = create, .help = "create an API token; its text is given only here" },
+	{ "GET", "/v1/tokens/{token}", ROUTE_TOKEN, .object = &token_shape, .current = show, .reply = &token_shape, .run = show,
+	  .help = "show an API token" },
+	{ "DELETE", "/v1/tokens/{token}", ROUTE_TOKEN, .object = &token_shape, .current = show, .reply = &token_shape,
+	  .write = true, .frees = true, .run = revoke, .help = "revoke an API token" },
 	{ 0 },
 };
