@@ -145,13 +145,13 @@ const char *gql_str(const json_t *object, const char *name)
 	return text && *text ? text : NULL;
 }
 
-uint64_t gql_number_of(const uint8_t id[ID_LEN])
+uint32_t gql_number_of(const uint8_t id[ID_LEN])
 {
 	uint64_t n = 0;
 
 	for (int i = 0; i < 7; i++)
 		n = n << 8 | id[i];
-	return n >> 3;
+	return n >> 3 & INT32_MAX;
 }
 
 static const struct shape error_shape = { "GraphqlError", true, NULL };

@@ -38,5 +38,5 @@ struct store_app;
 /* By name, "org/name" or id. */
 int gql_app_find(struct gql_call *gql, const char *ref, struct store_app *ret_app, struct why *why) MUST_CHECK;
 int gql_app_json(struct gql_call *gql, const struct store_app *app, json_t **ret, struct why *why) MUST_CHECK;
-/* A number that programs may keep in a double: 53 bits of the id. */
-uint64_t gql_number_of(const uint8_t id[ID_LEN]);
+/* Of an app or an organization: some of flyctl's readers keep either in an int32, and fail at a greater number. Of the id, and not unique. */
+uint32_t gql_number_of(const uint8_t id[ID_LEN]);

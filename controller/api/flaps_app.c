@@ -9,7 +9,7 @@
 void flaps_add_app(json_t *reply, const struct store_app *app)
 {
 	CLEAN_JSON json_t *more = json_pack("{s:I,s:s,s:i,s:i,s:{s:s,s:s,s:I},s:s,s:n}", "internal_numeric_id",
-					    (json_int_t)(gql_number_of(app->id) & INT32_MAX), "status", app->instances ? "deployed" : "pending",
+					    (json_int_t)gql_number_of(app->id), "status", app->instances ? "deployed" : "pending",
 					    "machine_count", (int)app->instances, "volume_count", 0, "organization", "name", app->org_name, "slug",
 					    app->org_name, "internal_numeric_id", (json_int_t)gql_number_of(app->org), "cname_target", "", "app_role");
 

@@ -9,6 +9,7 @@
 #define COMMAND_MAX 128
 #define FILES_MAX 16
 #define FILE_BYTES_MAX (32u << 10)
+#define STOP_TIMEOUT_MAX_MS 600000u
 
 static const struct route_field config_fields[] = {
 	{ "image", FIELD_STR, 0, 1024, false, "a label" },
@@ -187,20 +188,63 @@ static int set_restart(const json_t *config, json_t *spec, struct why *why)
 	return 0;
 }
 
-/* "5s", or nanoseconds as Go's numbers of time are. */
+/* How many ms the unit of n bytes is; 0 = it is none. */
+static double unit_ms(const char *unit, size_t n)
+{
+	static const struct {
+		const char *name;
+		double ms;
+	} units[] = { { "ns", 1e-6 }, { "us", 1e-3 }, { "\u00b5s", 1e-3 }, { "ms", 1 }, { "s", 1e3 }, { "m", 6e4 }, { "h", 3.6e6 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (strlen(units[i].name) == n && !memcmp(units[i].name, unit, n))
+			return units[i].ms;
+	return n || *unit ? 0 : 1e3; /* a number alone is of seconds */
+}
+
+/* As Go writes times: "5s", "1m30s", "10m0s", "2.5s", "0s". */
+static int parse_go_time(const char *text, uint32_t *ret_ms, struct why *why)
+{
+	const char *p = text;
+	double ms = 0;
+
+	do {
+		size_t digits = strspn(p, "0123456789"), n = digits;
+		double number = strtod(p, NULL), unit;
+
+		if (p[n] == '.')
+			n += 1 + strspn(p + n + 1, "0123456789");
+		p += n;
+		n = strcspn(p, "0123456789.");
+		unit = unit_ms(p, n);
+		if (!digits || unit <= 0)
+			return why_set(why, "field_invalid", "stop_config",
+				       "stop_config.timeout is \"%.30s\", which is not a time such as 500ms, 10s or 1m30s", text);
+		ms += number * unit;
+		p += n;
+	} while (*p);
+	if (ms > STOP_TIMEOUT_MAX_MS)
+		return why_set(why, "out_of_range", "stop_config", "stop_config.timeout is \"%.30s\", at most %u s are allowed", text,
+			       STOP_TIMEOUT_MAX_MS / 1000);
+	*ret_ms = (uint32_t)ms;
+	return 0;
+}
+
+/* A text, or nanoseconds as Go's numbers of time are. */
 static int set_stop_timeout(const json_t *config, json_t *spec, struct why *why)
 {
 	const json_t *timeout = part(part(config, "stop_config"), "timeout");
-	uint32_t ms;
+	uint32_t ms = 0;
 
 	if (json_is_integer(timeout)) {
 		json_int_t ns = json_integer_value(timeout);
 
-		if (ns < 0 || ns > 600000 * (json_int_t)1000000)
-			return why_set(why, "out_of_range", "stop_config", "stop_config.timeout is %lld ns, at most 600 s are allowed", (long long)ns);
+		if (ns < 0 || ns > STOP_TIMEOUT_MAX_MS * (json_int_t)1000000)
+			return why_set(why, "out_of_range", "stop_config", "stop_config.timeout is %lld ns, at most %u s are allowed", (long long)ns,
+				       STOP_TIMEOUT_MAX_MS / 1000);
 		ms = (uint32_t)(ns / 1000000);
 	} else if (json_is_string(timeout)) {
-		if (route_parse_duration("stop_config.timeout", json_string_value(timeout), 600000, &ms, why))
+		if (parse_go_time(json_string_value(timeout), &ms, why))
 			return E_REFUSED;
 	} else if (timeout) {
 		return why_set(why, "type_invalid", "stop_config", "stop_config.timeout must be a time such as \"5s\"");

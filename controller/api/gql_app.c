@@ -61,9 +61,8 @@ static json_t *app_json(struct maker *m, const struct store_app *app)
 	char hostname[NAME_SIZE + 16];
 
 	snprintf(hostname, sizeof hostname, "%s.internal", app->name);
-	/* a number of the app is an int32 for flyctl */
 	return json_pack("{s:o,s:I,s:s,s:s,s:b,s:s,s:s,s:s,s:i,s:s,s:{s:{}},s:[],s:O}", "id", api_json_id(app->id), "internalNumericId",
-			 (json_int_t)(gql_number_of(app->id) & INT32_MAX), "name", app->name, "hostname", hostname, "deployed",
+			 (json_int_t)gql_number_of(app->id), "name", app->name, "hostname", hostname, "deployed",
 			 app->instances > 0, "status", status, "state", m->suspended ? "SUSPENDED" : app->instances ? "DEPLOYED" : "PENDING",
 			 "network", strcmp(app->network_name, DEFAULT_NETWORK) ? app->network_name : "", "version", 0, "platformVersion",
 			 "machines", "config", "definition", "services", "organization", m->org);

@@ -20,7 +20,7 @@ json_t *gql_org_json(struct gql_call *gql, const struct store_org *org)
 	const char *slug = api_org_slug(who, org->id, org->name);
 	char number[24];
 
-	snprintf(number, sizeof number, "%" PRIu64, gql_number_of(org->id));
+	snprintf(number, sizeof number, "%" PRIu32, gql_number_of(org->id));
 	return json_pack("{s:o,s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:s}", "id", api_json_id(org->id), "internalNumericId", number, "slug", slug, "rawSlug",
 			 org->name, "name", org->name, "type", slug == org->name ? "SHARED" : "PERSONAL", "paidPlan", 0, "billable", 1,
 			 "viewerRole", principal_may(who, org->id, ACTION_ADMIN) ? "admin" : "member");

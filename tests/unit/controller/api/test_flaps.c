@@ -28,7 +28,7 @@ static struct made run_machine(struct api_fixture *f)
 
 static const char *below(const struct made *m, const char *rest)
 {
-	static char path[200];
+	static char path[sizeof m->path + 128];
 
 	snprintf(path, sizeof path, "%s%s", m->path, rest);
 	return path;
@@ -72,7 +72,9 @@ static void apps_are_created_shown_listed_and_destroyed_as_flyctl_does(void **st
 	assert_string_equal(fly_text(&r, "network"), "default");
 	assert_string_equal(fly_text(&r, "status"), "pending");
 	assert_string_equal(fly_text(&r, "organization.slug"), "acme");
+	/* both are read into an int32 */
 	assert_in_range(json_integer_value(fly_at(r.json, "internal_numeric_id")), 1, INT32_MAX);
+	assert_in_range(json_integer_value(fly_at(r.json, "organization.internal_numeric_id")), 1, INT32_MAX);
 	client_reply_deinit(&r);
 
 	r = fly_good(f, "GET", "/v1/apps?org_slug=acme&app_role=", NULL);
@@ -203,6 +205,35 @@ static void a_machine_that_is_only_created_is_not_started(void **state)
 	fly_types(r.json, "previous_state:s status:s message:s");
 	assert_string_equal(fly_text(&r, "previous_state"), "created");
 	client_reply_deinit(&r);
+}
+
+/* What a configuration says is read and written again by flyctl: "90s" comes as "1m30s". */
+static void times_of_stopping_are_taken_as_go_writes_them(void **state)
+{
+	static const struct {
+		const char *text;
+		int ms;
+	} times[] = { { "0s", 0 }, { "300ms", 300 }, { "2.5s", 2500 }, { "1m30s", 90000 }, { "10m0s", 600000 }, { "1ms500\u00b5s", 1 }, { "7", 7000 } };
+	static const char *const wrong[] = { "", "s", "5x", "0x5s", "1e2s", "-5s", "1.5.5s", "1m 5s", "inf", "nan" };
+	struct api_fixture *f = *state;
+	char body[160], own[64];
+	struct client_reply r;
+
+	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+		snprintf(body, sizeof body, "{\"config\":{\"image\":\"a\",\"stop_config\":{\"timeout\":\"%s\"}},\"skip_secrets\":false}", times[i].text);
+		r = fly_good(f, "POST", "/v1/apps/web/machines", body);
+		snprintf(own, sizeof own, "/v1/instances/%s/spec", fly_text(&r, "id"));
+		client_reply_deinit(&r);
+		r = ask(f, "GET", own, f->acme, NULL);
+		assert_int_equal(json_integer_value(fly_at(r.json, "stop_timeout_ms")), times[i].ms);
+		client_reply_deinit(&r);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		snprintf(body, sizeof body, "{\"config\":{\"image\":\"a\",\"stop_config\":{\"timeout\":\"%s\"}}}", wrong[i]);
+		fly_refused(f, "POST", "/v1/apps/web/machines", NULL, body, 400, "field_invalid", "stop_config.timeout");
+	}
+	fly_refused(f, "POST", "/v1/apps/web/machines", NULL, "{\"config\":{\"image\":\"a\",\"stop_config\":{\"timeout\":\"10m0.001s\"}}}", 400,
+		    "out_of_range", "600 s");
 }
 
 static void states_have_flys_names(void **state)
@@ -339,7 +370,7 @@ static void wait_says_ok_and_waits_for_what_was_asked(void **state)
 {
 	struct api_fixture *f = *state;
 	struct made m = run_machine(f);
-	char rest[96];
+	char rest[128];
 	struct client_reply r;
 
 	snprintf(rest, sizeof rest, "/wait?instance_id=%s&timeout=60&state=started", m.version);
@@ -747,7 +778,7 @@ int main(void)
 		TEST(a_machine_is_run_and_has_every_field_that_flyctl_reads),
 		TEST(a_machine_is_run_with_a_container_and_without_a_command),
 		TEST(a_machine_that_is_only_created_is_not_started),
-		TEST(states_have_flys_names),
+		TEST(times_of_stopping_are_taken_as_go_writes_them), TEST(states_have_flys_names),
 		TEST(an_update_makes_another_version_and_keeps_the_machine),
 		TEST(what_runs_is_destroyed_only_by_force),
 		TEST(cordon_changes_the_instance_and_nothing_else),
