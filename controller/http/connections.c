@@ -75,7 +75,8 @@ static void sweep(struct loop_timer *timer)
 
 void http_connections_init(struct http_connections *set, struct loop *loop, size_t max, size_t max_per_source)
 {
-	*set = (struct http_connections){ .loop = loop, .max = max, .max_per_source = max_per_source, .sweep.expired = sweep };
+	*set = (struct http_connections){ .loop = loop, .max = max, .max_per_source = max_per_source,
+					  .max_greeting = max / 10 + 1, .sweep.expired = sweep };
 }
 
 void http_connections_deinit(struct http_connections *set)
@@ -158,8 +159,33 @@ void http_connection_waits(struct http_connections *set, struct http_connection 
 	c->deadline_ms = loop_now_ms(set->loop) + ms;
 }
 
+static void stop_greeting(struct http_connections *set, struct http_connection *c)
+{
+	set->greeting -= c->greets;
+	c->greets = false;
+}
+
+/* It may be more than the handshakes that there can be: then the oldest of them goes. */
+void http_connection_greets(struct http_connections *set, struct http_connection *c)
+{
+	struct http_connection *i = set->oldest;
+
+	c->greets = true;
+	if (++set->greeting <= set->max_greeting)
+		return;
+	while (i && !i->greets)
+		i = i->newer;
+	if (!i)
+		return;
+	stop_greeting(set, i);
+	unlink_waiting(set, i);
+	set->counts.evicted++;
+	close_it(i);
+}
+
 void http_connection_works(struct http_connections *set, struct http_connection *c, uint64_t ms)
 {
+	stop_greeting(set, c);
 	unlink_waiting(set, c);
 	c->deadline_ms = ms ? loop_now_ms(set->loop) + ms : NO_DEADLINE;
 }
@@ -203,6 +229,7 @@ struct http_connection *http_connections_add(struct http_connections *set, int f
 
 void http_connections_remove(struct http_connections *set, struct http_connection *c)
 {
+	stop_greeting(set, c);
 	unlink_waiting(set, c);
 	*c->link = c->next;
 	if (c->next)

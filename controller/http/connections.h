@@ -18,7 +18,7 @@ struct http_connection {
 	int fd;
 	uint64_t deadline_ms;
 	bool late; /* closed because that had passed */
-	bool waits, local;
+	bool waits, local, greets; /* greets: in its TLS handshake, or has not asked anything since */
 	bool local_operator;
 	uid_t uid;
 	uint8_t source[16];                     /* IPv4 mapped into IPv6; zero for local */
@@ -34,6 +34,7 @@ struct http_connection_counts {
 
 struct http_connections {
 	struct loop *loop;
+	size_t greeting, max_greeting; /* a tenth of max: the library spends time on each */
 	size_t peak; /* of n, since memory was last given back */
 	size_t max, max_per_source, n; /* n without local ones, which have a listener and a limit of their own */
 	struct http_connection *all, *oldest, *newest;
@@ -57,4 +58,5 @@ struct http_connection *http_connections_add(struct http_connections *set, int f
 void http_connections_remove(struct http_connections *set, struct http_connection *c); /* frees it */
 /* From now on it waits at most so long for its client; or it works at most so long (0: as long as it takes). */
 void http_connection_waits(struct http_connections *set, struct http_connection *c, uint64_t ms);
+void http_connection_greets(struct http_connections *set, struct http_connection *c); /* until it works */
 void http_connection_works(struct http_connections *set, struct http_connection *c, uint64_t ms);

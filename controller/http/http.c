@@ -32,6 +32,7 @@
 #define POOL_BYTES (24u << 10)
 #define WRITE_MS 60000u
 #define SILENCE_S 60u
+#define TLS_PAUSE_MS 5u
 #define RUNS_MAX 8 /* of the library in one round of the loop */
 #define LOCAL_CONNECTIONS 512u
 #define SPARE_CONNECTIONS 64u /* those that were shut down and are not closed yet */
@@ -50,6 +51,7 @@ static void *exchange_new(void *cls, const char *uri, struct MHD_Connection *mhd
 	if (!x)
 		return NULL;
 	x->server = server;
+	x->listener = listener;
 	x->mhd = mhd;
 	x->connection = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 	x->next = server->exchanges;
@@ -305,8 +307,10 @@ static void connection_started(struct listener *listener, struct MHD_Connection 
 		return; /* its exchanges find no connection and are refused */
 	if (listener->local)
 		c->local_operator = http_peer_is_operator(fd, server->group, &c->uid);
-	if (listener->tls)
+	if (listener->tls) {
+		http_connection_greets(&server->connections, c);
 		give_certificate(c, listener, mhd);
+	}
 	*socket_context = c;
 }
 
@@ -340,42 +344,43 @@ static void run_daemon(struct MHD_Daemon *daemon)
 	}
 }
 
-static void run_all(struct http_server *server)
+/* In a TLS handshake the library asks again and again for what has not come yet, and always wants to be run at once: left to itself, each
+ * handshake that stalls would take its share of the processor. With a pause, and a longer one the longer it took, they get a tenth at most. */
+static void run(struct listener *l)
 {
-	MHD_UNSIGNED_LONG_LONG wait_ms, shortest = 0;
-	bool bounded = false;
+	struct http_server *server = l->server;
+	uint64_t began_us = l->tls ? clock_mono_us(&server->clock) : 0;
+	MHD_UNSIGNED_LONG_LONG wait_ms;
 
-	server->resumed = false;
-	for (size_t i = 0; i < server->n_listeners; i++)
-		run_daemon(server->listeners[i].daemon);
-	for (size_t i = 0; i < server->n_listeners; i++)
-		if (MHD_get_timeout(server->listeners[i].daemon, &wait_ms) == MHD_YES && (!bounded || wait_ms < shortest)) {
-			shortest = wait_ms;
-			bounded = true;
-		}
-	if (bounded)
-		loop_set_timer_in(server->loop, &server->kick, shortest);
-	else
-		loop_cancel_timer(&server->kick);
+	l->resumed = false;
+	run_daemon(l->daemon);
+	if (MHD_get_timeout(l->daemon, &wait_ms) != MHD_YES) {
+		loop_cancel_timer(&l->kick);
+		return;
+	}
+	if (l->tls && wait_ms == 0)
+		wait_ms = TLS_PAUSE_MS + 9 * (clock_mono_us(&server->clock) - began_us) / 1000;
+	loop_set_timer_in(server->loop, &l->kick, wait_ms);
 }
 
 static void kicked(struct loop_timer *timer)
 {
-	run_all(container_of(timer, struct http_server, kick));
+	run(container_of(timer, struct listener, kick));
 }
 
 static void round_ends(struct loop_after *after)
 {
 	struct http_server *server = container_of(after, struct http_server, after);
 
-	if (server->resumed)
-		run_all(server);
+	for (size_t i = 0; i < server->n_listeners; i++)
+		if (server->listeners[i].resumed)
+			run(&server->listeners[i]);
 }
 
 static void epoll_ready(struct loop_io *io, uint32_t revents)
 {
 	(void)revents;
-	run_all(container_of(io, struct listener, io)->server);
+	run(container_of(io, struct listener, io));
 }
 
 static void log_from_library(void *cls, const char *fmt, va_list ap)
@@ -420,6 +425,7 @@ static int start_listener(struct http_server *server, int fd, uint16_t port, enu
 		return -ENOMEM;
 	}
 	server->n_listeners++;
+	l->kick = (struct loop_timer){ .expired = kicked };
 	l->io = (struct loop_io){ .events = EPOLLIN, .ready = epoll_ready };
 	l->io.fd = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 	return loop_add_io(server->loop, &l->io);
@@ -497,7 +503,6 @@ int http_server_new(struct loop *loop, const struct clock *clock, const struct h
 	server->handle = handle;
 	server->ctx = ctx;
 	server->group = http_group_find(config->socket_group);
-	server->kick.expired = kicked;
 	server->after.round = round_ends;
 	loop_add_after(loop, &server->after);
 	server->listeners = calloc(config->n_listen + config->n_tls_listen + 1, sizeof *server->listeners);
@@ -526,12 +531,12 @@ struct http_server *http_server_free(struct http_server *server)
 		}
 	for (size_t i = 0; i < server->n_listeners; i++) {
 		loop_remove_io(&server->listeners[i].io);
-		for (int run = 0; run < RUNS_MAX; run++) /* the last words of streams and of what was parked */
+		loop_cancel_timer(&server->listeners[i].kick);
+		for (int n = 0; n < RUNS_MAX; n++) /* the last words of streams and of what was parked */
 			MHD_run(server->listeners[i].daemon);
 		MHD_stop_daemon(server->listeners[i].daemon);
 	}
 	loop_remove_after(server->loop, &server->after);
-	loop_cancel_timer(&server->kick);
 	http_connections_deinit(&server->connections);
 	limiter_free(server->limiter);
 	while (server->exchanges) { /* those that the handler still holds */

@@ -10,13 +10,16 @@ struct listener {
 	struct http_server *server;
 	struct MHD_Daemon *daemon;
 	struct loop_io io;
+	struct loop_timer kick;
 	uint16_t port;
 	bool local, tls;
+	bool resumed; /* a connection, since the library ran */
 };
 
 struct exchange {
 	struct http_request request;
 	struct http_server *server; /* NULL once that is gone */
+	struct listener *listener;  /* as long as mhd */
 	struct exchange *next, **link;
 	struct http_connection *connection;
 	struct MHD_Connection *mhd; /* NULL once libmicrohttpd let go */
@@ -41,9 +44,7 @@ struct http_server {
 	struct http_connections connections;
 	struct limiter *limiter;
 	struct exchange *exchanges;
-	struct loop_timer kick;
 	struct loop_after after;
-	bool resumed; /* a connection, since the library ran */
 	bool stopping; /* the handler may stand on nothing any more: it gets no new request */
 };
 

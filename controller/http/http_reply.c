@@ -98,8 +98,8 @@ void http_exchange_resume(struct exchange *x)
 	x->suspended = false;
 	MHD_resume_connection(x->mhd);
 	/* a resumed connection does not make the epoll descriptor readable */
-	x->server->resumed = true;
-	loop_set_timer(x->server->loop, &x->server->kick, 0);
+	x->listener->resumed = true;
+	loop_set_timer(x->server->loop, &x->listener->kick, 0);
 }
 
 static void set_response(struct exchange *x, const struct http_reply *reply)

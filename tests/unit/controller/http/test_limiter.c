@@ -105,12 +105,49 @@ static void an_ipv6_network_of_64_bits_counts_as_one(void **state)
 	assert_memory_equal(groups[1], group, 16);
 }
 
+/* A tenth may be in their handshakes: the library spends time on each that stalls. */
+static void of_too_many_handshakes_the_oldest_goes(void **state)
+{
+	static const uint8_t source[16] = { 1 };
+	struct http_connections set;
+	struct http_connection *c[5];
+	struct loop *loop;
+
+	(void)state;
+	assert_int_equal(loop_new(&loop), 0);
+	http_connections_init(&set, loop, 20, 20);
+	for (size_t i = 0; i < 3; i++) {
+		c[i] = http_connections_add(&set, -1, source, 1000);
+		http_connection_greets(&set, c[i]);
+	}
+	http_connection_works(&set, c[1], 0); /* it asks something: no handshake any more */
+	http_connection_waits(&set, c[1], 1000);
+	c[3] = http_connections_add(&set, -1, source, 1000);
+	http_connection_greets(&set, c[3]);
+	assert_int_equal(set.counts.evicted, 0);
+	c[4] = http_connections_add(&set, -1, source, 1000);
+	http_connection_greets(&set, c[4]);
+	assert_int_equal(set.counts.evicted, 1);
+	assert_false(c[0]->waits); /* that one */
+	for (size_t i = 1; i < 5; i++)
+		assert_true(c[i]->waits);
+	for (size_t i = 0; i < 5; i++)
+		http_connections_remove(&set, c[i]);
+	assert_int_equal(set.n, 0);
+	assert_int_equal(set.greeting, 0);
+	assert_null(set.oldest);
+	assert_null(set.newest);
+	http_connections_deinit(&set);
+	loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_burst_and_then_the_rate),
 		cmocka_unit_test(without_a_rate_there_is_no_limit),
 		cmocka_unit_test(a_crowd_of_new_ones_does_not_refill_the_bucket_of_who_asks_too_much),
+		cmocka_unit_test(of_too_many_handshakes_the_oldest_goes),
 		cmocka_unit_test(an_ipv6_network_of_64_bits_counts_as_one),
 	};
 
