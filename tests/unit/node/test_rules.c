@@ -1,6 +1,8 @@
 /* Peering rules: which addresses of which networks have a part in one, from the records alone, and when a node opens and closes them. */
 #include "tests/unit/node/made.h"
 
+#include "tests/unit/lib/netlink/sandbox.h"
+
 #include "node/moved.h"
 #include "node/rules.h"
 
@@ -187,9 +189,124 @@ static void a_far_instance_that_moved_is_reached_where_it_is(void **state)
 	made_replica_free(r);
 }
 
+/* ---- the maps of a machine ---- */
+
+static int count_pair(void *ctx, const struct bpf_rule_pair *pair)
+{
+	(void)pair;
+	++*(size_t *)ctx;
+	return 0;
+}
+
+static int count_member(void *ctx, const uint8_t address[16], const uint8_t app[8])
+{
+	(void)address;
+	(void)app;
+	++*(size_t *)ctx;
+	return 0;
+}
+
+/* "pairs/members" */
+static const char *held(struct bpf_datapath *dp)
+{
+	static char text[32];
+	size_t pairs = 0, members = 0;
+
+	assert_int_equal(bpf_rule_pair_list(dp, count_pair, &pairs), 0);
+	assert_int_equal(bpf_rule_member_list(dp, count_member, &members), 0);
+	snprintf(text, sizeof text, "%zu/%zu", pairs, members);
+	return text;
+}
+
+static struct rules rules_of_two_ends(void)
+{
+	struct replica *r = made_replica();
+	struct made *m = made_delta(20, 22);
+	struct rule_record rule = outgoing(rule_a, MADE_NET, NET3, "dbdb");
+	struct rules rules;
+
+	put_rule(m, 21, rule);
+	put_far(m, 22, &rule, rule.far_app, MADE_HOST3, 33);
+	made_take(r, m, 0);
+	assert_int_equal(rules_wanted(r, &rules), 0);
+	made_replica_free(r);
+	return rules;
+}
+
+static void a_machine_opens_what_is_wanted_and_closes_the_rest(void **state)
+{
+	struct bpf_config config = { .self_host = MADE_HOST };
+	struct rules rules = rules_of_two_ends(), none = { 0 };
+	struct bpf_datapath *dp;
+
+	(void)state;
+	assert_int_equal(bpf_datapath_open(NULL, &config, &dp), 0);
+	assert_int_equal(rules_add(dp, &rules), 0);
+	assert_int_equal(rules_remove(dp, &rules), 0);
+	assert_string_equal(held(dp), "1/3");
+	assert_int_equal(rules_remove(dp, &none), 0);
+	assert_string_equal(held(dp), "0/0");
+	bpf_datapath_close(dp);
+	rules_deinit(&rules);
+}
+
+struct repairs {
+	unsigned n;
+	char last[160];
+};
+
+static void note_repair(void *ctx, enum repair kind, const char *object, int error)
+{
+	struct repairs *repairs = ctx;
+
+	assert_int_equal(kind, REPAIR_PEERING_RULE);
+	assert_int_equal(error, 0);
+	repairs->n++;
+	snprintf(repairs->last, sizeof repairs->last, "%s", object);
+}
+
+static void what_others_change_in_the_maps_is_put_right_and_told(void **state)
+{
+	struct bpf_config config = { .self_host = MADE_HOST };
+	const struct bpf_rule_pair foreign = { MADE_NET2, MADE_NET, { 1 }, { 2 } };
+	const uint8_t address[16] = { 0xfd, 0xaa, 0x12, 0x34, 0, 1, 0xa0, 1, 0, 1, 0, 1, 0, 0x0b, 1, 2 }, app[8] = { 7 };
+	struct repairs repairs = { 0 };
+	const struct repair_sink sink = { note_repair, &repairs };
+	struct rules rules = rules_of_two_ends();
+	struct bpf_datapath *dp;
+
+	(void)state;
+	assert_int_equal(bpf_datapath_open(NULL, &config, &dp), 0);
+	assert_int_equal(rules_add(dp, &rules), 0);
+	assert_int_equal(rules_repair(dp, &rules, &sink), 0);
+	assert_int_equal(repairs.n, 0);
+
+	assert_int_equal(bpf_rule_pair_set(dp, &foreign), 0);
+	assert_int_equal(bpf_rule_member_set(dp, address, app), 0);
+	assert_int_equal(rules_repair(dp, &rules, &sink), 0);
+	assert_int_equal(repairs.n, 2);
+	assert_string_equal(held(dp), "1/3");
+
+	assert_int_equal(bpf_rule_pair_remove(dp, &rules.pairs[0]), 0);
+	assert_int_equal(bpf_rule_member_remove(dp, rules.members[0].prefix.s6_addr), 0);
+	assert_int_equal(rules_repair(dp, &rules, &sink), 0);
+	assert_int_equal(repairs.n, 4);
+	assert_non_null(strstr(repairs.last, "was missing"));
+	assert_string_equal(held(dp), "1/3");
+
+	assert_int_equal(bpf_rule_member_set(dp, rules.members[0].prefix.s6_addr, app), 0); /* it plays another app */
+	assert_int_equal(rules_repair(dp, &rules, &sink), 0);
+	assert_int_equal(repairs.n, 5);
+	assert_non_null(strstr(repairs.last, "another app"));
+	assert_int_equal(rules_repair(dp, &rules, &sink), 0);
+	assert_int_equal(repairs.n, 5);
+	bpf_datapath_close(dp);
+	rules_deinit(&rules);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest pure[] = {
 		cmocka_unit_test(a_network_without_a_rule_has_no_member),
 		cmocka_unit_test(both_ends_of_a_rule_are_members_and_nobody_else),
 		cmocka_unit_test(the_end_that_is_opened_to_knows_who_may),
@@ -197,6 +314,12 @@ int main(void)
 		cmocka_unit_test(a_suspended_network_has_no_rule_and_a_rule_of_another_is_no_help),
 		cmocka_unit_test(a_far_instance_that_moved_is_reached_where_it_is),
 	};
+	const struct CMUnitTest machine[] = {
+		cmocka_unit_test(a_machine_opens_what_is_wanted_and_closes_the_rest),
+		cmocka_unit_test(what_others_change_in_the_maps_is_put_right_and_told),
+	};
+	int failed = cmocka_run_group_tests(pure, NULL, NULL);
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	sandbox_or_skip();
+	return failed + cmocka_run_group_tests(machine, NULL, NULL);
 }
