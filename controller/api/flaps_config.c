@@ -29,7 +29,7 @@ static const struct route_field config_fields[] = {
 	{ "processes", FIELD_LIST, 0, 16, false, "kept" },
 	{ "statics", FIELD_LIST, 0, 64, false, "kept" },
 	{ "schedule", FIELD_STR, 0, 63, false, "kept" },
-	{ "auto_destroy", FIELD_BOOL, 0, 0, false, "kept" },
+	{ "auto_destroy", FIELD_BOOL, 0, 0, false, "destroyed once it has ended for good" },
 	{ "rootfs", FIELD_OBJECT, 0, 0, false, "kept" },
 	{ 0 },
 };
@@ -437,7 +437,8 @@ static bool is_empty(const json_t *j)
 
 static bool has_effect(const char *name)
 {
-	static const char *const names[] = { "env", "init", "metadata", "restart", "dns", "files", "stop_config", "containers" };
+	static const char *const names[] = { "env", "init", "metadata", "restart", "dns", "files", "stop_config", "containers",
+					     "auto_destroy" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (!strcmp(names[i], name))

@@ -21,6 +21,8 @@ const char *flaps_state(const struct instance_record *rec)
 	case STATE_DRAINING:
 		return rec->desired == DESIRED_STOPPED ? "stopping" : "restarting";
 	case STATE_STOPPED:
+		if (rec->desired == DESIRED_STOPPED && rec->generation == 1) /* made so, and nobody wished anything since */
+			return "created";
 		return rec->desired == DESIRED_STARTED && old ? "starting" : "stopped";
 	case STATE_FAILED:
 	case STATE_DESTROYED: /* without having been told to */

@@ -24,6 +24,8 @@ int instance_get(struct store *store, const char *id, struct store_instance *ret
 int instance_emit(struct store *store, struct op *op, struct store_instance *instance) MUST_CHECK;
 int instance_emit_workload(struct store *store, struct op *op, const struct store_instance *instance, const char *spec,
 			   size_t spec_len) MUST_CHECK;
+/* It has ended for good and was made (store_machine) to be destroyed then. was: the state that was known before. */
+int machine_is_done(struct store *store, const struct instance_record *rec, uint32_t was, bool *ret_done) MUST_CHECK;
 /* All ids (of NAME_INSTANCE_ID_SIZE each, free()) that a statement gives in its first column. */
 int instance_collect(struct statement *st, char (**ret_ids)[NAME_INSTANCE_ID_SIZE], size_t *ret_n) MUST_CHECK;
 int network_emit_all(struct store *store, struct op *op, const uint8_t org[ID_LEN]) MUST_CHECK;

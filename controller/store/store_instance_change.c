@@ -205,7 +205,8 @@ static int report_one(struct store *store, struct op *op, const struct store_rep
 {
 	const struct observed *seen = &report->observed;
 	struct store_instance row;
-	bool found;
+	bool found, done;
+	uint32_t was;
 	int r = instance_get(store, report->id, &row, &found);
 
 	if (r != 0)
@@ -231,8 +232,14 @@ static int report_one(struct store *store, struct op *op, const struct store_rep
 	ing->made++;
 	if (seen->generation > row.record.generation)
 		catch_up(&row.record, seen);
+	was = row.record.observed.state;
 	row.record.observed = *seen;
-	return save(store, op, &row);
+	r = machine_is_done(store, &row.record, was, &done);
+	if (r == 0 && done) { /* one record for both: nobody sees it stopped and wanted */
+		row.record.desired = DESIRED_DESTROYED;
+		row.record.generation++;
+	}
+	return r ? r : save(store, op, &row);
 }
 
 int store_instance_report(struct store *store, struct op *op, const struct store_report *reports, size_t n, size_t max,

@@ -2,6 +2,7 @@
 #include "controller/store/store_machine.h"
 
 #include "controller/store/store_app.h"
+#include "controller/store/store_finish.h"
 #include "controller/store/store_internal.h"
 #include "lib/base/json.h"
 
@@ -135,6 +136,31 @@ int store_machine_keep_config(struct store *store, const char *id, const char *c
 {
 	return sql_run(store, "INSERT INTO machine (instance, config) VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET config = excluded.config",
 		       "tt", id, config);
+}
+
+/* A failure counts only if its policy lets it be; one without an exit code was a start that is tried again. What was never started is
+ * stopped, too, but has not ended. */
+int machine_is_done(struct store *store, const struct instance_record *rec, uint32_t was, bool *ret_done)
+{
+	bool stopped = rec->observed.state == STATE_STOPPED, failed = rec->observed.state == STATE_FAILED && rec->observed.exit_code != 0;
+	CLEAN_STATEMENT struct statement *st = NULL;
+	CLEAN_JSON json_t *config = NULL;
+	const char *policy, *text;
+	int r;
+
+	*ret_done = false;
+	if (rec->desired == DESIRED_STOPPED && was != STATE_STARTING && was != STATE_STARTED && was != STATE_DRAINING)
+		return 0;
+	if (rec->desired == DESIRED_DESTROYED || rec->observed.generation != rec->generation || !(stopped || failed))
+		return 0;
+	r = sql_query(store, &st, "SELECT config FROM machine WHERE instance = ?1", "t", rec->id);
+	if (r != 0 || !sql_next(st, &r))
+		return r;
+	text = driver_text(st, 0);
+	config = json_parse(text, strlen(text), NULL);
+	policy = json_string_value(json_object_get(json_object_get(config, "restart"), "policy"));
+	*ret_done = json_is_true(json_object_get(config, "auto_destroy")) && (stopped || (policy && !strcmp(policy, "no")));
+	return 0;
 }
 
 /* ---- the log ---- */

@@ -94,6 +94,13 @@ def test_who_waits_for_what_cannot_run_is_told(lab):
     assert "machine failed to reach desired state" in told["error"], told
 
 
+def test_a_machine_that_is_to_destroy_itself_is_gone_when_it_has_ended(lab):
+    fly = Flyctl(lab)
+    machine = fly.run("web", "ord", init={"exec": ["/bin/true"]}, auto_destroy=True)
+    fly.wait(f"/v1/apps/web/machines/{machine['id']}", "destroyed")
+    assert machine["id"] not in [i["id"] for i in lab.instances("acme")]
+
+
 def test_a_lease_outlives_a_controller_that_is_killed(lab):
     fly = Flyctl(lab)
     machine = next(m for m in fly.say("GET", "/v1/apps/web/machines") if m["state"] == "started")

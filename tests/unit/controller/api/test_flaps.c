@@ -278,6 +278,50 @@ static void states_have_flys_names(void **state)
 	fly_refused(f, "GET", m.path, NULL, NULL, 404, "instance_not_found", "machine not found");
 }
 
+static void a_machine_that_is_to_destroy_itself_does_so_when_it_has_ended_for_good(void **state)
+{
+	static const struct {
+		const char *policy;
+		uint32_t seen;
+		int exit_code;
+		const char *then;
+	} rows[] = { { "no", STATE_STOPPED, 0, "destroying" },	       { "no", STATE_FAILED, 3, "destroying" },
+		     { "no", STATE_FAILED, 0, "failed" },	       { "on-failure", STATE_FAILED, 3, "failed" },
+		     { "on-failure", STATE_STOPPED, 0, "destroying" }, { "no", STATE_STARTED, 0, "started" } };
+	struct api_fixture *f = *state;
+	struct client_reply r;
+	struct made m;
+	char body[160];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(body, sizeof body, "{\"config\":{\"image\":\"a\",\"auto_destroy\":true,\"restart\":{\"policy\":\"%s\"}}}", rows[i].policy);
+		r = fly_good(f, "POST", "/v1/apps/web/machines", body);
+		snprintf(m.path, sizeof m.path, "/v1/apps/web/machines/%s", fly_text(&r, "id"));
+		snprintf(m.id, sizeof m.id, "%s", fly_text(&r, "id"));
+		client_reply_deinit(&r);
+		report(f, m.id, rows[i].seen, 1, rows[i].exit_code);
+		expect_state(f, &m, rows[i].then);
+	}
+	/* it was not started yet */
+	r = fly_good(f, "POST", "/v1/apps/web/machines", "{\"config\":{\"image\":\"a\",\"auto_destroy\":true},\"skip_launch\":true}");
+	snprintf(m.path, sizeof m.path, "/v1/apps/web/machines/%s", fly_text(&r, "id"));
+	snprintf(m.id, sizeof m.id, "%s", fly_text(&r, "id"));
+	client_reply_deinit(&r);
+	report(f, m.id, STATE_STOPPED, 1, 0);
+	expect_state(f, &m, "created");
+	r = fly_good(f, "POST", below(&m, "/start"), NULL);
+	client_reply_deinit(&r);
+	report(f, m.id, STATE_STARTED, 2, 0);
+	r = fly_good(f, "POST", below(&m, "/stop"), NULL);
+	client_reply_deinit(&r);
+	report(f, m.id, STATE_STOPPED, 3, 0);
+	expect_state(f, &m, "destroying");
+	/* others stay */
+	m = run_machine(f);
+	report(f, m.id, STATE_STOPPED, 1, 0);
+	expect_state(f, &m, "stopped");
+}
+
 static void an_update_makes_another_version_and_keeps_the_machine(void **state)
 {
 	struct api_fixture *f = *state;
@@ -666,7 +710,7 @@ static void what_is_not_known_in_a_configuration_is_kept_and_shown(void **state)
 	char own[64];
 
 	assert_int_equal(json_integer_value(fly_at(r.json, "config.brand_new.x.0")), 1);
-	assert_int_equal(json_array_size(fly_at(r.json, "no_effect")), 3); /* image, brand_new and auto_destroy */
+	assert_int_equal(json_array_size(fly_at(r.json, "no_effect")), 2); /* image and brand_new */
 	snprintf(own, sizeof own, "/v1/instances/%s/spec", fly_text(&r, "id"));
 	client_reply_deinit(&r);
 	r = ask(f, "GET", own, f->acme, NULL);
@@ -778,7 +822,9 @@ int main(void)
 		TEST(a_machine_is_run_and_has_every_field_that_flyctl_reads),
 		TEST(a_machine_is_run_with_a_container_and_without_a_command),
 		TEST(a_machine_that_is_only_created_is_not_started),
-		TEST(times_of_stopping_are_taken_as_go_writes_them), TEST(states_have_flys_names),
+		TEST(times_of_stopping_are_taken_as_go_writes_them),
+		TEST(states_have_flys_names),
+		TEST(a_machine_that_is_to_destroy_itself_does_so_when_it_has_ended_for_good),
 		TEST(an_update_makes_another_version_and_keeps_the_machine),
 		TEST(what_runs_is_destroyed_only_by_force),
 		TEST(cordon_changes_the_instance_and_nothing_else),
