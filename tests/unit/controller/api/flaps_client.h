@@ -105,3 +105,55 @@ static inline void fly_types(const json_t *j, const char *spec)
 		}
 	}
 }
+
+#define MACHINE_TYPES                                                                                                                  \
+	"id:s name:s state:s region:s image_ref.registry:s image_ref.repository:s image_ref.tag:s image_ref.digest:s instance_id:s "      \
+	"version:s private_ip:s created_at:t updated_at:t config:o config.guest.cpu_kind:s config.guest.cpus:i "                           \
+	"config.guest.memory_mb:i config.init:o config.metadata:o config.image:s events:a checks:a host_status:s cordoned:b containers:a"
+
+/* What the last answer says of the machine that a test made. */
+struct made {
+	char path[96], id[NAME_INSTANCE_ID_SIZE], version[ULID_SIZE];
+};
+
+static inline struct made run_machine(struct api_fixture *f)
+{
+	struct client_reply r = fly_good(f, "POST", "/v1/apps/web/machines", RUN_BODY);
+	struct made m;
+
+	fly_types(r.json, MACHINE_TYPES);
+	snprintf(m.id, sizeof m.id, "%s", fly_text(&r, "id"));
+	snprintf(m.version, sizeof m.version, "%s", fly_text(&r, "instance_id"));
+	snprintf(m.path, sizeof m.path, "/v1/apps/web/machines/%s", m.id);
+	client_reply_deinit(&r);
+	return m;
+}
+
+static inline const char *below(const struct made *m, const char *rest)
+{
+	static char path[sizeof m->path + 128];
+
+	snprintf(path, sizeof path, "%s%s", m->path, rest);
+	return path;
+}
+
+/* The node says what it sees. */
+static inline void report(struct api_fixture *f, const char *id, uint32_t state, uint64_t generation, int exit_code)
+{
+	struct store_report report = { .observed = { .state = state, .generation = generation, .exit_code = exit_code, .since_ms = T0 } };
+	struct store_report_refusal refused;
+	struct principal node = principal_node(f->host, "ord-1");
+	size_t n_refused, made;
+
+	snprintf(report.id, sizeof report.id, "%s", id);
+	assert_good(f->base, DO(f->base, &node, store_instance_report(store, op, &report, 1, 10, &refused, &n_refused, &made)));
+	assert_int_equal(n_refused, 0);
+}
+
+static inline void expect_state(struct api_fixture *f, const struct made *m, const char *state)
+{
+	struct client_reply r = fly_good(f, "GET", m->path, NULL);
+
+	assert_string_equal(fly_text(&r, "state"), state);
+	client_reply_deinit(&r);
+}

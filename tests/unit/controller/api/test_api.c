@@ -369,7 +369,7 @@ static const struct {
 static bool is_in_writes(const struct route *route)
 {
 	if (!strcmp(route->method, "DELETE") && strstr(route->pattern, "/lease"))
-		return true; /* needs the nonce of its creation: test_flaps */
+		return true; /* needs the nonce of its creation: test_flaps_more */
 	for (size_t i = 0; i < ARRAY_LEN(writes); i++)
 		if (!strcmp(writes[i].method, route->method) && !strcmp(writes[i].pattern, route->pattern))
 			return true;
