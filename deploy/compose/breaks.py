@@ -137,3 +137,13 @@ def stale_list(cluster):
 def deaf_controller(cluster):
     cluster.controller.signal("sixpn-controller", signal.SIGSTOP)
     return lambda: cluster.up(*cluster.scales[1::2])
+
+
+def laptop_of_nobody(cluster):
+    path = cluster.engine.home / "nobody.yml"
+    path.write_text('version: "3.9"\nservices:\n  client: {environment: {SIXPN_ORG: nobody}, healthcheck: {retries: 2}}\n')
+    cluster.more_for_smallest = [path]
+
+    def mend():
+        cluster.more_for_smallest = []
+    return mend

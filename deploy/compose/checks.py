@@ -15,7 +15,7 @@ from fixture.cluster import Instance, wait_until
 from scene import WEB_PORT, page
 
 import breaks
-from cluster import GRACE, ComposeCluster
+from cluster import GRACE, HERE, ComposeCluster
 
 PAGE = f"http://my-database.internal:{WEB_PORT}/page.txt"
 CAPABILITIES = {"NET_ADMIN", "SYS_ADMIN"}
@@ -169,10 +169,8 @@ def workers(cluster):
 
 
 def more_hosts(cluster):
-    if not set(SCALED) <= set(cluster.nodes):
-        cluster.up("host-ord=3")
-        cluster.tell("docker-compose up -d --scale host-ord=3", "")
-    wait_until(cluster.ready, 60, "all nodes ready")
+    all_three(cluster)
+    cluster.tell("docker-compose up -d --scale host-ord=3", "")
     expect({n["name"] for n in cluster.json("node", "list")["items"]}, set(cluster.nodes), "nodes: one per container, with its name")
     for _ in SCALED:
         cluster.sixpn("instance", "create", "--org", "acme", "--app", "my-worker", "--region", "ord", *SLEEP)
@@ -186,11 +184,14 @@ def more_hosts(cluster):
         expect(done.returncode, 0, f"ping from nrt to {address}")
 
 
-def fewer_hosts(cluster):
-    gone, stays = "host-ord-3", "host-ord-2"
-    if gone not in cluster.nodes:
+def all_three(cluster):
+    if not set(SCALED) <= set(cluster.nodes):
         cluster.up("host-ord=3")
-        wait_until(cluster.ready, 60, "all nodes ready")
+    wait_until(cluster.ready, 60, "all nodes ready")
+
+
+def leave(cluster, gone):
+    """What docs say of fewer hosts: drain, delete what is there, delete the node, one replica less."""
     cluster.sixpn("node", "drain", gone)
     for record in [i for i in cluster.instances() if i["host"] == gone]:
         cluster.sixpn("instance", "delete", record["id"], "--yes", say=False)
@@ -200,6 +201,12 @@ def fewer_hosts(cluster):
     cluster.sixpn("node", "delete", gone, "--yes")
     cluster.up("host-ord=2")
     cluster.tell("docker-compose up -d --scale host-ord=2", "")
+
+
+def fewer_hosts(cluster):
+    gone, stays = reversed(SCALED)
+    all_three(cluster)
+    leave(cluster, gone)
     expect(gone in cluster.nodes, False, "the drained host's container is there")
     expect(sorted(n["name"] for n in cluster.json("status")["nodes"]), sorted(cluster.nodes), "the nodes")
     wait_until(cluster.ready, 60, "all nodes ready")
@@ -207,14 +214,20 @@ def fewer_hosts(cluster):
     expect(cluster.laptop.run("curl", "-s", "--max-time", "10", PAGE).stdout, page("acme", "my-database"), "the page, to the laptop")
 
 
+def words(cluster):
+    return {n["name"]: n["host"] for n in cluster.json("node", "list")["items"]}
+
+
 def a_new_replica(cluster):
     """The number of a node that was deleted is given again, to a node that joins."""
-    old = {n["host"] for n in cluster.json("node", "list")["items"]}
+    if SCALED[1] in cluster.nodes:
+        all_three(cluster)
+        leave(cluster, SCALED[1])
+    old = words(cluster)
     cluster.up("host-ord=3")
     wait_until(cluster.ready, 60, "all nodes ready")
-    expect({n["name"] for n in cluster.json("node", "list")["items"]}, set(cluster.nodes), "nodes: one per container")
-    words = {n["name"]: n["host"] for n in cluster.json("node", "list")["items"]}
-    expect(words["host-ord-3"] in old, False, "host-ord-3 has the host word of another")
+    expect(set(words(cluster)), set(cluster.nodes), "nodes: one per container")
+    expect(words(cluster)[SCALED[1]] in old.values(), False, "host-ord-3 has the host word of another")
 
 
 # ---- the end
@@ -242,19 +255,17 @@ def clean_end(cluster):
     expect(codes, dict.fromkeys(codes, 0), "exit codes")
 
 
-def small(engine, file):
-    """The second file: the smallest cluster, and its first try."""
-    def check(_):
-        cluster = ComposeCluster(engine, [file], "sixpn-single")
-        try:
-            cluster.up()
-            done = cluster.exec("client", "dig", "+short", "my-database.internal")
-            expect(done.stdout.split(), [a for _, _, a in ids(cluster, "acme", "my-database")], "what dig says")
-            expect(cluster.laptop.run("curl", "-s", "--max-time", "10", PAGE).stdout, page("acme", "my-database"), "the page")
-            expect([(n["name"], n["roles"]) for n in cluster.json("status")["nodes"]], [("node-1", ["host", "gateway"])], "nodes")
-        finally:
-            cluster.compose("down", "-v", "-t", "2", check=False)
-    return check
+def smallest(cluster):
+    """The second file, and its first try."""
+    one = ComposeCluster(cluster.engine, [HERE / "docker-compose.single.yml", *cluster.more_for_smallest], "sixpn-single", 4290)
+    try:
+        one.up()
+        done = one.exec("client", "dig", "+short", "my-database.internal")
+        expect(done.stdout.split(), [a for _, _, a in ids(one, "acme", "my-database")], "what dig says")
+        expect(one.laptop.run("curl", "-s", "--max-time", "10", PAGE).stdout, page("acme", "my-database"), "the page")
+        expect([(n["name"], n["roles"]) for n in one.json("status")["nodes"]], [("node-1", ["host", "gateway"])], "nodes")
+    finally:
+        one.compose("down", "-v", "-t", "2", check=False)
 
 
 def rows():
@@ -294,4 +305,6 @@ def rows():
         Row("scale-down", scale, "a drained host gets nothing, leaves, and the others go on", fewer_hosts, "draining does nothing", breaks.drain_forgotten),
         Row("scale-again", scale, "a replica that is made again joins as a new node", a_new_replica, "the list of known nodes is older than its identity", breaks.stale_list),
         Row("clean-end", end, "on SIGTERM every container ends with 0 in time; none has a zombie", clean_end, "the controller is frozen", breaks.deaf_controller),
+        Row("smallest", "8. the second file", "a controller and one node of both roles: the first try works", smallest, "its laptop is of an organization that is not there",
+            breaks.laptop_of_nobody),
     ]

@@ -64,23 +64,24 @@ class ComposeCluster:
     instances, instance, settle, ready, answers, node_status, drops = (
         Cluster.instances, Cluster.instance, Cluster.settle, Cluster.ready, Cluster.answers, Cluster.node_status, Cluster.drops)
 
-    def __init__(self, engine, files, project="sixpn"):
-        self.engine, self.files, self.project = engine, list(files), project
+    def __init__(self, engine, files, project="sixpn", api_port=4280):
+        self.engine, self.files, self.project, self.env = engine, list(files), project, {"SIXPN_API_PORT": str(api_port)}
         self.tell = lambda command, output: None
+        self.more_for_smallest = []  # files beside the second compose file
         self.scales, self.containers, self.nodes = [], {}, {}
 
     # ---- docker-compose
 
     def compose(self, *argv, check=True, timeout=300):
         files = [word for file in self.files for word in ("-f", str(file))]
-        return self.engine.run("docker-compose", "--ansi", "never", "-p", self.project, *files, *argv, check=check, timeout=timeout, cwd=HERE)
+        return self.engine.run("docker-compose", "--ansi", "never", "-p", self.project, *files, *argv, check=check, timeout=timeout, cwd=HERE,
+                               env=self.env)
 
     def up(self, *scales):
         """scales: host-ord=3"""
         self.scales = [word for scale in scales for word in ("--scale", scale)]
-        done = self.compose("up", "-d", "--no-build", *self.scales)
+        self.compose("up", "-d", "--no-build", *self.scales)
         self.refresh()
-        return done
 
     def refresh(self):
         """Containers come and go, and a restarted one has another PID 1."""

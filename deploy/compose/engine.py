@@ -78,8 +78,9 @@ class Engine:
         lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         return lines[-1] if lines else "it said nothing"
 
-    def run(self, *argv, check=False, timeout=300, **kw):
-        done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, errors="replace", env=self.env, timeout=timeout, **kw)
+    def run(self, *argv, check=False, timeout=300, env=None, **kw):
+        done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, errors="replace", env={**self.env, **(env or {})},
+                              timeout=timeout, **kw)
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(map(str, argv))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done
