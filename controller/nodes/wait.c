@@ -43,7 +43,8 @@ static void look_at(struct wait *w, const struct record *record)
 	if (o->generation < w->want.generation)
 		return;
 	if ((asks_for(w, DESIRED_STARTED) && o->state == STATE_STARTED) ||
-	    (asks_for(w, DESIRED_STOPPED) && (o->state == STATE_STOPPED || o->state == STATE_CREATED)))
+	    (asks_for(w, DESIRED_STOPPED) &&
+	     (o->state == STATE_STOPPED || (o->state == STATE_CREATED && i.desired != DESIRED_STARTED))))
 		w->v_observed = record->v;
 	w->ended = (w->want.ends_stopped && o->state == STATE_STOPPED) || (w->want.ends_failed && o->state == STATE_FAILED);
 }

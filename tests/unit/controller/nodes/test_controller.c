@@ -352,6 +352,8 @@ static void g16_who_waits_for_a_start_is_told_when_it_will_not_come_and_may_wait
 	start_wait(w, want, &patient);
 	want.also = 1u << DESIRED_STOPPED | 1u << DESIRED_DESTROYED;
 	start_wait(w, want, &either);
+	report(a, i.record.id, STATE_CREATED, 1); /* on its way to a start: no end */
+	assert_int_equal(start.times + either.times, 0);
 	report(a, i.record.id, STATE_FAILED, 1);
 	assert_int_equal(start.times, 1);
 	assert_true(start.result.ended && !start.result.applied);
