@@ -20,6 +20,9 @@
 #define HOT_RUNS 1000000
 #define COLD_RUNS 40001
 
+#define RULE_FROM "fdaa:1234:5678:a001:1:abcd:ef01:2"
+#define RULE_TO "fdaa:2222:2222:a002:2:1111:2222:2"
+
 static const struct row {
 	const char *name;
 	enum sixpn_hook hook;
@@ -33,6 +36,10 @@ static const struct row {
 	{ "peer_ingress", SIXPN_HOOK_PEER_INGRESS, "fdaa:1234:5678:a001:1:0:a:102", "fdaa:1234:5678:a002:2:1111:2222:2", false },
 	{ "peer_egress", SIXPN_HOOK_PEER_EGRESS, "fdaa:1234:5678:a002:2:1111:2222:2", "fdaa:1234:5678:a001:1:0:a:102", false },
 	{ "underlay_ingress", SIXPN_HOOK_UNDERLAY_INGRESS, "2001:db8::1", "2001:db8::2", false },
+	/* across a peering rule (UDP, the end that opens): what only such packets cost */
+	{ "ingress, rule", SIXPN_HOOK_INSTANCE_INGRESS, RULE_FROM, RULE_TO, false },
+	{ "mesh_egress, rule", SIXPN_HOOK_MESH_EGRESS, RULE_FROM, RULE_TO, true },
+	{ "mesh_ingress, rule", SIXPN_HOOK_MESH_INGRESS, "fdaa:a002:2:2222:2222:1111:2222:2", "fdaa:a001:1:1234:5678:abcd:ef01:2", true },
 };
 
 static void die(const char *what, int err)
@@ -114,6 +121,25 @@ static void measure(struct harness *h, const struct row *row, int empty)
 	putchar('\n');
 }
 
+/* Either network may open to the other. */
+static void fill_rules(struct harness *h)
+{
+	static const struct bpf_rule_pair there = { NETWORK, 0x22222222, { 1 }, { 2 } }, back = { 0x22222222, NETWORK, { 2 }, { 1 } };
+	static const char *const members[] = { RULE_FROM, RULE_TO };
+	int err = bpf_rule_pair_set(h->dp, &there);
+
+	err = err ? err : bpf_rule_pair_set(h->dp, &back);
+	for (uint8_t i = 0; i < 2 && !err; i++) {
+		uint8_t address[16], app[8] = { (uint8_t)(i + 1) };
+
+		if (inet_pton(AF_INET6, members[i], address) != 1)
+			abort();
+		err = bpf_rule_member_set(h->dp, address, app);
+	}
+	if (err)
+		die("the maps of rules cannot be filled", err);
+}
+
 int main(void)
 {
 	struct sixpn_device device = { .network = NETWORK, .host = SELF, .instance = 0xabcdef01, .gateway = { 0xfe, 0x80, [15] = 1 } };
@@ -129,6 +155,7 @@ int main(void)
 		err = bpf_presence_set(h.dp, NETWORK, OTHER);
 	if (err)
 		die("the maps cannot be filled", err);
+	fill_rules(&h);
 	empty = load_empty();
 	printf("BPF programs, a packet that passes, above an empty program:\n");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
