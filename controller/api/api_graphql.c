@@ -145,6 +145,14 @@ const char *gql_str(const json_t *object, const char *name)
 	return text && *text ? text : NULL;
 }
 
+int gql_spend(struct gql_call *gql, size_t rows, struct why *why)
+{
+	gql->read += rows;
+	return gql->read <= GQL_ROWS_MAX ? 0 : why_set(why, "query_too_large", "query",
+						       "the lists that are asked for have more than %u entries together, as often as each is asked for: "
+						       "ask for less at a time", GQL_ROWS_MAX);
+}
+
 uint32_t gql_number_of(const uint8_t id[ID_LEN])
 {
 	uint64_t n = 0;

@@ -10,8 +10,10 @@ struct gql_call {
 	struct store *store;
 	struct api_call *call;
 	size_t told; /* bytes of what is long: counted by whoever tells it, at most GQL_TOLD_MAX in a reply */
+	size_t read; /* rows of lists: see gql_spend */
 };
 #define GQL_TOLD_MAX (16u << 20)
+#define GQL_ROWS_MAX 20000u /* two of the longest lists */
 
 /* The tables of the nouns; Query, Mutation and Organization have fields in several. */
 extern const struct gql_type gql_viewer_types[], gql_org_types[], gql_region_types[], gql_wireguard_types[], gql_app_types[],
@@ -30,6 +32,9 @@ int gql_wireguard_check_fit(const struct store_peer *peer, struct why *why) MUST
 /* ---- for resolvers ---- */
 
 const char *gql_str(const json_t *object, const char *name); /* NULL if absent, null or "" */
+/* Every resolver of a list says before reading that it does (0 rows), and after it how many rows it was: one text can ask for a long list
+ * in 2,000 places and for nothing but its length, and everybody's requests wait for the store meanwhile. E_REFUSED "query_too_large". */
+int gql_spend(struct gql_call *gql, size_t rows, struct why *why) MUST_CHECK;
 struct store_org;
 /* By slug or id; "personal" is the caller's own. An error if there is none. */
 int gql_org_find(struct gql_call *gql, const char *ref, struct store_org *ret_org, struct why *why) MUST_CHECK;

@@ -42,22 +42,19 @@ int flaps_reply_machine(struct store *store, struct api_call *call, const char *
 
 /* ---- reading ---- */
 
-static bool wanted(const struct api_call *call, const json_t *machine)
+static bool wanted(const struct api_call *call, const struct store_machine *m)
 {
 	const char *state = api_query(call, "state");
 
-	return !state || !*state || !strcmp(state, json_string_value(json_object_get(machine, "state")));
+	return !state || !*state || !strcmp(state, flaps_state(&m->instance.record));
 }
 
 static void add(void *arg, const struct store_machine *m)
 {
 	struct api_call *call = arg;
-	json_t *machine = flaps_machine_json(m);
 
-	if (wanted(call, machine))
-		api_add_item(call, machine);
-	else
-		json_decref(machine);
+	if (wanted(call, m))
+		api_add_item(call, flaps_machine_json(m));
 }
 
 /* A list of all, without pages: so it is asked for. Events are in the answer for one machine only. */

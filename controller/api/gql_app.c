@@ -155,9 +155,13 @@ static int list_page(struct gql_call *gql, const char *org, const char *after, u
 	make_key(gql, org, key);
 	r = after ? cursor_open(key, after, inner, why) : 0;
 	if (r == 0)
+		r = gql_spend(gql, 0, why);
+	if (r == 0)
 		r = store_app_list(gql->store, api_who(gql->call), org, &page, add, &m, &next, why);
 	if (r == 0)
 		r = m.failed;
+	if (r == 0)
+		r = gql_spend(gql, json_array_size(m.nodes), why);
 	json_decref(m.org);
 	if (r) {
 		json_decref(m.nodes);

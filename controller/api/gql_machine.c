@@ -40,10 +40,10 @@ static int machines(void *ctx, const json_t *parent, const json_t *args, json_t 
 	struct store_instance_filter filter = { .org = gql_str(json_object_get(parent, "organization"), "id"), .app = gql_str(parent, "id") };
 	struct listing l = { json_array(), (json_t *)(uintptr_t)parent };
 	struct store_next next = { "" };
-	int r = 0;
+	int r = gql_spend(gql, 0, why);
 
 	(void)args;
-	if (!filter.app) /* of the app that has no name */
+	if (r == 0 && !filter.app) /* of the app that has no name */
 		r = why_set(why, "app_not_found", "app", "Could not find App \"\"");
 	do {
 		struct store_next before = next;
@@ -56,6 +56,8 @@ static int machines(void *ctx, const json_t *parent, const json_t *args, json_t 
 	if (r == 0 && next.cursor[0]) /* a part would look like all of it */
 		r = why_set(why, "query_too_large", "machines", "app \"%s\" has more than %u machines: list them by the Machines API, page by page",
 			    gql_str(parent, "name"), MACHINES_MAX);
+	if (r == 0)
+		r = gql_spend(gql, json_array_size(l.nodes), why);
 	if (r)
 		json_decref(l.nodes);
 	else

@@ -54,18 +54,20 @@ static int organizations(void *ctx, const json_t *parent, const json_t *args, js
 {
 	struct listing l = { ctx, json_array() };
 	struct store_next next = { "" };
-	int r;
+	int r = gql_spend(ctx, 0, why);
 
 	(void)parent;
 	(void)args; /* admin: an operator's token sees all anyway, and no other gets to */
 	do {
-		struct store_page page = { .after = next.cursor };
 		struct store_next before = next;
+		struct store_page page = { .after = before.cursor };
 
 		next = (struct store_next){ "" };
-		page.after = before.cursor;
-		r = store_org_list(l.gql->store, api_who(l.gql->call), &page, add, &l, &next, why);
+		if (r == 0)
+			r = store_org_list(l.gql->store, api_who(l.gql->call), &page, add, &l, &next, why);
 	} while (r == 0 && next.cursor[0] && json_array_size(l.nodes) < GQL_STEPS_MAX);
+	if (r == 0)
+		r = gql_spend(ctx, json_array_size(l.nodes), why);
 	if (r)
 		json_decref(l.nodes);
 	else
@@ -131,9 +133,13 @@ static int members(void *ctx, const json_t *parent, const json_t *args, json_t *
 {
 	struct gql_call *gql = ctx;
 	json_t *edges = json_array();
-	int r = store_membership_list(gql->store, api_who(gql->call), gql_str(parent, "id"), add_member, edges, why);
+	int r = gql_spend(gql, 0, why);
 
 	(void)args;
+	if (r == 0)
+		r = store_membership_list(gql->store, api_who(gql->call), gql_str(parent, "id"), add_member, edges, why);
+	if (r == 0)
+		r = gql_spend(gql, json_array_size(edges), why);
 	if (r)
 		json_decref(edges);
 	else

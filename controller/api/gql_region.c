@@ -17,15 +17,18 @@ static int load(struct gql_call *gql, json_t **ret, struct why *why)
 {
 	json_t *regions = json_array();
 	struct store_next next = { "" };
-	int r;
+	int r = gql_spend(gql, 0, why);
 
 	do {
 		struct store_next before = next;
 		struct store_page page = { .after = before.cursor };
 
 		next = (struct store_next){ "" };
-		r = store_region_list(gql->store, api_who(gql->call), &page, add, regions, &next, why);
+		if (r == 0)
+			r = store_region_list(gql->store, api_who(gql->call), &page, add, regions, &next, why);
 	} while (r == 0 && next.cursor[0]);
+	if (r == 0)
+		r = gql_spend(gql, json_array_size(regions), why);
 	if (r)
 		json_decref(regions);
 	else

@@ -13,6 +13,7 @@
 struct listing {
 	void (*add)(struct listing *l, const struct store_token *token);
 	json_t *nodes;
+	size_t rows; /* read: with the revoked ones */
 	/* of a search: */
 	const char *name;
 	const uint8_t *but; /* not this one */
@@ -24,6 +25,7 @@ static void take(void *arg, const struct store_token *token)
 {
 	struct listing *l = arg;
 
+	l->rows++;
 	if (!token->revoked_ms)
 		l->add(l, token);
 }
@@ -31,16 +33,17 @@ static void take(void *arg, const struct store_token *token)
 static int each_of_org(struct gql_call *gql, const char *org, struct listing *l, struct why *why)
 {
 	struct store_next next = { "" };
-	int r;
+	int r = gql_spend(gql, 0, why);
 
 	do {
 		struct store_next before = next;
 		struct store_page page = { .after = before.cursor };
 
 		next = (struct store_next){ "" };
-		r = store_token_list(gql->store, api_who(gql->call), org, &page, take, l, &next, why);
+		if (r == 0)
+			r = store_token_list(gql->store, api_who(gql->call), org, &page, take, l, &next, why);
 	} while (r == 0 && next.cursor[0] && json_array_size(l->nodes) < GQL_STEPS_MAX);
-	return r;
+	return r ? r : gql_spend(gql, l->rows, why);
 }
 
 static int list_nodes(struct gql_call *gql, const json_t *org, void (*add)(struct listing *l, const struct store_token *token), json_t **ret,

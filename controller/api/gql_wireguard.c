@@ -52,7 +52,7 @@ static int peers(void *ctx, const json_t *parent, const json_t *args, json_t **r
 	struct store_peer_filter filter = { .org = gql_str(parent, "id") };
 	struct listing l = { json_array() };
 	struct store_next next = { "" };
-	int r;
+	int r = gql_spend(gql, 0, why);
 
 	(void)args;
 	do {
@@ -60,8 +60,11 @@ static int peers(void *ctx, const json_t *parent, const json_t *args, json_t **r
 		struct store_page page = { .after = before.cursor };
 
 		next = (struct store_next){ "" };
-		r = store_peer_list(gql->store, api_who(gql->call), &filter, &page, add, &l, &next, why);
+		if (r == 0)
+			r = store_peer_list(gql->store, api_who(gql->call), &filter, &page, add, &l, &next, why);
 	} while (r == 0 && next.cursor[0] && json_array_size(l.nodes) < GQL_STEPS_MAX);
+	if (r == 0)
+		r = gql_spend(gql, json_array_size(l.nodes), why);
 	if (r)
 		json_decref(l.nodes);
 	else

@@ -91,7 +91,7 @@ static void keep(void *arg, const struct store_instance *instance)
 }
 
 static int give_page(struct store *store, const struct principal *who, const struct listing *l,
-		     void (*each)(void *arg, const struct store_machine *machine), void *arg)
+		     void (*each)(void *arg, const struct store_machine *machine), void *arg, size_t *bytes, struct why *why)
 {
 	const struct store_instance *rows = (const void *)l->rows.data;
 
@@ -100,6 +100,10 @@ static int give_page(struct store *store, const struct principal *who, const str
 		struct store_machine m = { .instance = rows[i] };
 		int r = complete(store, who, &texts, &m);
 
+		*bytes += texts.len;
+		if (r == 0 && *bytes > STORE_MACHINES_BYTES_MAX)
+			r = why_set(why, "too_large", "", "the configurations of these machines have more than %u bytes together: list those of one region",
+				    STORE_MACHINES_BYTES_MAX);
 		if (r != 0)
 			return r;
 		each(arg, &m);
@@ -112,7 +116,7 @@ int store_machine_list(struct store *store, const struct principal *who, const c
 {
 	struct store_instance_filter filter = { .app = app, .region = region };
 	struct store_next next = { "" };
-	size_t given = 0;
+	size_t given = 0, bytes = 0;
 	int r;
 
 	do {
@@ -125,10 +129,13 @@ int store_machine_list(struct store *store, const struct principal *who, const c
 		if (r == 0 && buf_failed(&l.rows))
 			r = -ENOMEM;
 		if (r == 0)
-			r = give_page(store, who, &l, each, arg);
+			r = give_page(store, who, &l, each, arg, &bytes, why);
 		given += l.rows.len / sizeof(struct store_instance);
 		buf_deinit(&l.rows);
 	} while (r == 0 && next.cursor[0] && given < STORE_MACHINES_MAX);
+	if (r == 0 && next.cursor[0])
+		r = why_set(why, "too_large", "", "there are more than %d machines: list those of one region, or /v1/instances page by page",
+			    STORE_MACHINES_MAX);
 	return r;
 }
 

@@ -3,7 +3,8 @@
 #pragma once
 #include "controller/store/store_instance.h"
 
-#define STORE_MACHINES_MAX 2000 /* of one list */
+#define STORE_MACHINES_MAX 10000 /* of one list */
+#define STORE_MACHINES_BYTES_MAX (32u << 20) /* of their configurations */
 
 struct store_machine {
 	struct store_instance instance;
@@ -17,7 +18,8 @@ struct store_machine {
 /* config and spec of *ret are kept in texts. */
 int store_machine_find(struct store *store, const struct principal *who, const char *app, const char *id, struct buf *texts,
 		       struct store_machine *ret, struct why *why) MUST_CHECK;
-/* All of an app, at most STORE_MACHINES_MAX, in order of their ids. The texts are borrowed for the call. */
+/* All of an app, in order of their ids: a part would look like all of it, so what is too much is E_REFUSED "too_large". The texts are
+ * borrowed for the call. */
 int store_machine_list(struct store *store, const struct principal *who, const char *app, const char *region,
 		       void (*each)(void *arg, const struct store_machine *machine), void *arg, struct why *why) MUST_CHECK;
 /* After store_instance_create or store_instance_configure, in the same op. */
