@@ -70,6 +70,14 @@ def finish_base(process):
             raise Unavailable("no base image can be made: " + (said.strip().splitlines() or ["debootstrap said nothing"])[-1])
 
 
+def try_a_container(engine):
+    """Where the engine starts but no container does, it is no engine. With nothing of ours in it."""
+    engine.docker("import", base_file(), "sixpn-base:dev", check=True)
+    done = engine.docker("run", "--rm", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_ADMIN", "--device", "/dev/net/tun", "sixpn-base:dev", "true")
+    if done.returncode:
+        raise Unavailable("no container starts here: " + (done.stderr.strip().splitlines() or ["docker run said nothing"])[-1])
+
+
 def build_image(engine):
     programs = engine.home / "programs"
     subprocess.run(["make", "-s", "--no-print-directory", f"B={BUILD}", "install", f"DESTDIR={programs}/out", "PREFIX=/usr"], cwd=ROOT, check=True,
@@ -77,7 +85,6 @@ def build_image(engine):
     for program in programs.glob("out/usr/*bin/*"):
         subprocess.run(["strip", str(program)], check=True)
     engine.run("sh", "-c", 'tar -C "$1" -c . | docker import - sixpn-programs:dev', "sh", programs, check=True)
-    engine.docker("import", base_file(), "sixpn-base:dev", check=True)
     engine.docker("build", "--network", "none", "--build-arg", "BASE=sixpn-base:dev", "--build-arg", "PROGRAMS=sixpn-programs:dev",
                   "-f", HERE / "Dockerfile", "-t", "sixpn:dev", ROOT, check=True)
     return engine.docker("image", "inspect", "--format", "{{.Size}}", "sixpn:dev", check=True).stdout.strip()
@@ -198,11 +205,12 @@ def play(what, only, packages):
         clock.step(f"dockerd {engine.start()}")
         finish_base(base)
         clock.step(f"base image: {base_file().stat().st_size >> 20} MiB" + ("" if base else ", of an earlier run"))
+        try_a_container(engine)
         size = int(build_image(engine))
         clock.step(f"docker build: image of {size / 1e6:.0f} MB")
         failed, n = test(engine, clock) if what == "test" else sabotage(engine, clock, only)
     except Unavailable as reason:
-        print(f"{what}: SKIP: {reason}")
+        print(f"compose-{what}: SKIP: {reason}")
         return 0
     finally:
         if base and base.poll() is None:

@@ -13,10 +13,11 @@ from fixture.cluster import wait_until
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
-# The engine's PID 1 is its own small init, which reaps what the engine's shims leave behind. Container logs are in <data>.
+# The engine's PID 1 is its own small init, which reaps what the engine's shims leave behind. Its many sockets are in a /run that is its
+# own: their paths may have 107 characters, and who knows where this tree is.
 START = """
 mount --make-rprivate / && mount -t tmpfs -o mode=0755 none /run && ip link set lo up || exit 1
-exec docker-init -- dockerd --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" --host "unix://$1/sock" --group root \
+exec docker-init -- dockerd --data-root "$1/data" --exec-root /run/docker --pidfile "$1/pid" --host "unix://$1/sock" --group root \
     --cgroup-parent "$2" --log-level warn
 """
 
@@ -33,7 +34,7 @@ class Engine:
     def __init__(self, packages, home):
         """packages: where Debian's docker.io and what it needs were unpacked; home: a folder that is ours."""
         self.packages, self.home, self.cgroup = pathlib.Path(packages), pathlib.Path(home), f"sixpn-compose-{os.getpid()}"
-        self.process, self.log = None, self.home / "dockerd.log"
+        self.process, self.space, self.log = None, None, self.home / "dockerd.log"
         tools = f"{self.packages / 'usr/sbin'}:{self.packages / 'usr/bin'}"
         self.env = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "DOCKER_HOST": f"unix://{self.home / 'sock'}",
                     "DOCKER_BUILDKIT": "1", "DOCKER_CONFIG": str(self.home / "config"), "COMPOSE_PROJECT_NAME": "sixpn"}
@@ -56,6 +57,8 @@ class Engine:
             pass
         if not self.answers():
             raise Unavailable("dockerd does not start: " + self.last_words())
+        first = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0]
+        self.space = os.readlink(f"/proc/{first}/ns/pid")
         done = self.docker("info", "--format", "{{.ServerVersion}}, {{.Driver}}, cgroup v{{.CgroupVersion}}")
         return done.stdout.strip()
 
@@ -100,8 +103,8 @@ class Engine:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def left_processes(self):
-        """Everything that the engine starts is told where its home is, or has a container's control group."""
-        return [pid for pid, text in processes() if str(self.home) in text or f"/{self.cgroup}/" in text]
+        """Everything of the engine is in its process namespace, or below its control group."""
+        return [pid for pid, space, groups in processes() if space == self.space or f"/{self.cgroup}/" in groups]
 
     def left(self):
         """What is still there of a stopped engine; nothing, one hopes."""
@@ -113,10 +116,9 @@ class Engine:
 
 def processes():
     for entry in os.listdir("/proc"):
-        if entry.isdigit() and int(entry) != os.getpid():
+        if entry.isdigit():
             try:
-                text = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes() + pathlib.Path(f"/proc/{entry}/cgroup").read_bytes()
-                yield int(entry), text.decode(errors="replace")
+                yield int(entry), os.readlink(f"/proc/{entry}/ns/pid"), pathlib.Path(f"/proc/{entry}/cgroup").read_text()
             except OSError:
                 pass  # it has ended
 
