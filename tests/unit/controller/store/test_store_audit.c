@@ -274,6 +274,28 @@ static void an_orgs_admins_see_its_rows_and_no_others(void **state)
 	free(s);
 }
 
+/* Of several organizations one is admin of some. */
+static void a_person_sees_rows_of_those_organizations_alone_of_which_he_is_admin(void **state)
+{
+	struct fixture *f = *state;
+	struct principal person = { .kind = PRINCIPAL_USER, .id = { 7 }, .n_orgs = 2, .text = "user ann" };
+	struct store_org acme, globex;
+	struct seen *s;
+
+	acme = make_org(f, "acme");
+	globex = make_org(f, "globex");
+	make_org(f, "initech");
+	memcpy(person.orgs[0].id, acme.id, ID_LEN);
+	person.orgs[0].profile = PROFILE_ADMIN;
+	memcpy(person.orgs[1].id, globex.id, ID_LEN);
+	person.orgs[1].profile = PROFILE_READ;
+	s = list(f, &person, NULL);
+	assert_int_equal(s->n, 2); /* acme and its network */
+	assert_string_equal(s->org[0], "acme");
+	assert_string_equal(s->org[1], "acme");
+	free(s);
+}
+
 /* ---- the chain ---- */
 
 static void spoil(struct fixture *f, const char *sql)
@@ -475,6 +497,7 @@ int main(void)
 		T(a_revoked_token_and_a_refused_machine_are_told_with_the_reason),
 		T(a_write_that_the_audit_does_not_tell_is_undone),
 		T(an_orgs_admins_see_its_rows_and_no_others),
+		T(a_person_sees_rows_of_those_organizations_alone_of_which_he_is_admin),
 		T(a_changed_byte_of_any_field_of_any_row_is_found),
 		T(removed_inserted_and_swapped_rows_are_found_and_the_first_is_named),
 		T(a_chain_that_was_cut_and_mended_is_found_by_a_known_head),
