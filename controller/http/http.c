@@ -139,9 +139,9 @@ static void refuse_pace(struct exchange *x, unsigned wait_s)
 	http_exchange_refuse(x, 429, &x->why, "wait as long as Retry-After says", &(struct http_reply){ .retry_after_s = wait_s });
 }
 
-static void begin(struct exchange *x, const char *method)
+static void begin(struct exchange *x, const char *method, const char *version)
 {
-	struct http_head head = { 0 };
+	struct http_head head = { .old_version = !strcmp(version, "HTTP/1.0") };
 	struct http_server *server = x->server;
 	unsigned status, wait_s;
 
@@ -239,13 +239,12 @@ static enum MHD_Result access_handler(void *cls, struct MHD_Connection *mhd, con
 	(void)cls;
 	(void)mhd;
 	(void)url;
-	(void)version;
 	if (!x || !x->connection || x->queued)
 		return MHD_NO;
 	if (x->response)
 		return queue(x);
 	if (!x->begun) {
-		begin(x, method);
+		begin(x, method, version);
 		return x->response ? queue(x) : MHD_YES;
 	}
 	if (*upload_len) {

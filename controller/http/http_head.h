@@ -8,9 +8,11 @@
 struct http_head {
 	size_t bytes;
 	unsigned hosts, authorizations, lengths, encodings, forwards, keys, matches;
-	const char *host, *authorization, *length, *idempotency_key, *if_match, *if_none_match, *lease_nonce, *last_event_id;
+	const char *host, *authorization, *length, *encoding, *idempotency_key, *if_match, *if_none_match, *lease_nonce, *last_event_id;
 	bool flyctl; /* says that it is, or that it was started by it */
 	bool wants_events;
+	bool malformed;   /* one of them is no header */
+	bool old_version; /* HTTP/1.0, set by the caller: has no Transfer-Encoding */
 };
 
 void http_head_note(struct http_head *head, const char *name, const char *value); /* value may be NULL */
