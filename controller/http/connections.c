@@ -51,7 +51,7 @@ static void close_it(struct http_connection *c)
 /* The C library keeps what a crowd took for the next one, which may never come. */
 static void give_back(struct http_connections *set)
 {
-	if (set->peak <= CROWD || set->n > set->peak / 8)
+	if (set->peak <= CROWD || set->n > set->peak / 32)
 		return;
 	set->peak = set->n;
 	malloc_trim(0);

@@ -227,21 +227,20 @@ def memory():
 
 
 def crowd(n):
-    """That many connections from many addresses. Every second has asked something and is silent since, the others never said a word."""
+    """That many connections from many addresses, which have asked something and are silent since: they may stay for a minute."""
     def open_all():
         found = []
         for number in range(n):
             s = socket.socket()
             s.bind((SOURCES[number % len(SOURCES)], 0))
             s.connect(("127.0.0.1", PORT))
-            if number % 2:
-                s.sendall(b"GET /v1/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            s.sendall(b"GET /v1/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             found.append(s)
         return found
     found = house.cell.call(open_all)
-    for s in found[1::2]:
+    for s in found:
         s.settimeout(PATIENCE)
-        assert answer(s)[0] == 200
+        assert s.recv(4096).startswith(b"HTTP/1.1 200 ")
     return found
 
 
@@ -252,10 +251,13 @@ def test_ten_thousand_idle_connections_and_slow_writers_keep_nobody_out():
     before = memory()
     found = crowd(n)
     with_them = memory()
-    slow = [house.connect() for _ in range(50)]
+    slow = [house.connect() for _ in range(50)]  # these may stay for 10 s, and some will be gone before the last byte
     for turn in range(5):
         for s in slow:
-            s.sendall(b"POST /v1/orgs HTTP/1.1\r\nHost: x"[turn:turn + 1])
+            try:
+                s.sendall(b"POST /v1/orgs HTTP/1.1\r\nHost: x"[turn:turn + 1])
+            except OSError:
+                pass
         assert "operator" in house.good("whoami", "--url", f"http://127.0.0.1:{PORT}", "--token-file", "/run/home/token")
         assert "operator" in house.good("whoami")
     connected = house.metric("sixpn_http_connections")
@@ -270,7 +272,7 @@ def test_ten_thousand_idle_connections_and_slow_writers_keep_nobody_out():
           f"{peak} KiB with {len(more)} more, {memory()} KiB when they are gone; connected {connected:.0f}", flush=True)
     assert with_them - before < n * KIB_EACH, "memory per connection"
     if n == IDLE:
-        assert connected > 10000 and house.metric('sixpn_http_connections_closed_total{reason="room"}') > 0
+        assert connected >= IDLE and house.metric('sixpn_http_connections_closed_total{reason="room"}') > 0
 
 
 def test_one_address_has_its_share_of_connections_and_requests():
