@@ -117,6 +117,26 @@ def test_a_backup_is_made_listed_copied_and_verified_while_the_controller_works(
     print(f"   {made['size']} bytes, the store thread was kept for at most {made['step_us']} us at a time")
 
 
+def test_the_audit_is_verified_by_the_controller_and_without_it(lab):
+    head = lab.sixpn("audit", "head").strip()
+    lab.sixpn("org", "create", "audited")
+    rows = lab.json("audit", "list", "--org", "audited")["items"]
+    assert [(r["verb"], r["noun"]) for r in rows] == [("create", "network"), ("create", "org")], rows
+    assert all(r["principal"].startswith("local uid") and r["address"] == "local" and r["v"] for r in rows), rows
+    lab.sixpn("audit", "verify", "--head", head)
+    made = lab.json("backup", "create")
+    assert lab.json("audit", "list")["items"][0]["noun"] == "backup"
+    file = f"{DIR}/backups/{made['name']}"
+    for what in (file, STORE):
+        found = json.loads(sixpn_here(lab, "audit", "verify", what, "--head", head, "--json").stdout)
+        assert found["whole"] and found["known_head"] == "met", found
+    # a head that this chain never had: it would have been written anew
+    number = head.split(":")[0]
+    wrong = sixpn_here(lab, "audit", "verify", STORE, "--head", f"{number}:{'0' * 64}")
+    assert wrong.returncode == 1 and f"row {number}" in wrong.stderr and "audit_damaged" in wrong.stderr, wrong
+    assert sixpn_here(lab, "audit", "verify", STORE, "--head", "7").returncode == 1
+
+
 def test_g2_a_restore_gives_each_node_one_snapshot_and_disturbs_nothing_that_is_in_both(lab):
     kept = lab.instance("acme", "web", "ord-1"), lab.instance("acme", "web", "nrt-1")
     made = lab.json("backup", "create")
