@@ -1,18 +1,19 @@
 /* http_blast - requests of HTTP/1.1 over open connections, each as soon as the reply to the last is there, for bench_api.py:
  *
- *     http_blast ADDRESS PORT CONNECTIONS SECONDS REQUESTS [WATCHERS WATCH_REQUEST listen|acknowledge]
+ *     http_blast ADDRESS PORT CONNECTIONS SECONDS REQUESTS [WATCHERS WATCH_REQUEST [ACKS_WATCH_REQUEST FOLDER]]
  *
  * REQUESTS holds whole requests, one after the other, each after a line "BYTES TAG"; they are sent in turn and from the start again. Prints
  * requests per second, p50 and p99 in microseconds and how many replies were no success.
  *
- * With WATCHERS that many connections send WATCH_REQUEST and read what streams back. With `acknowledge` they make of etcd what
- * ?wait=applied is: each that sees the TAG of a request under way as a value acknowledges it by a put of its own, and the request is done
- * when its reply and the replies to all those puts are there. That leaves out what a program would need besides, to its advantage: nobody writes down what it
- * saw, and whoever waits does not watch for the acknowledgements. Shares no code with what it measures. */
+ * With WATCHERS, so many processes send WATCH_REQUEST and read what streams back, as nodes would follow etcd. With ACKS_WATCH_REQUEST and
+ * FOLDER they do what ?wait=applied promises: each writes the values that it saw into a file of its own in FOLDER, one fdatasync for all
+ * that came together, and acknowledges each with a put; the writer watches those, and a request is done when its reply and every node's
+ * acknowledgement of its TAG are there. Shares no code with what it measures. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,12 +21,14 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define CONNECTIONS_MAX 256
-#define WATCHERS_MAX 16
+#define WATCHERS_MAX 8
 #define TAG_MAX 32
 #define BUFFER (256 * 1024)
 
@@ -35,7 +38,7 @@ struct request {
 	char tag[TAG_MAX];
 };
 
-enum role { LOAD, WATCH, ACK };
+enum role { LOAD, WATCH };
 
 struct end {
 	enum role role;
@@ -48,14 +51,13 @@ struct end {
 	const struct request *request; /* LOAD: the one under way */
 	bool replied;		       /* LOAD: to it */
 	unsigned acks;		       /* LOAD: of it */
-	struct end *load;	       /* ACK: whose request it acknowledges */
-	char text[512];		       /* ACK: its put */
 };
 
 static struct sockaddr_in to = { .sin_family = AF_INET };
 static struct request *requests;
 static size_t n_requests, next_request, n_loads, n_watchers;
-static struct end loads[CONNECTIONS_MAX], watches[WATCHERS_MAX], acks[WATCHERS_MAX][CONNECTIONS_MAX];
+static struct end loads[CONNECTIONS_MAX], acks_watch;
+static pid_t watchers[WATCHERS_MAX];
 static uint32_t *samples_us;
 static size_t n_samples, samples_room, n_failed;
 static int epoll_fd;
@@ -221,40 +223,38 @@ static size_t reply_len(const struct end *e, int *status)
 	return (size_t)(end - body) >= len ? (size_t)(body - e->in) + len : 0;
 }
 
-static void acknowledge(size_t watcher, size_t load)
-{
-	struct end *e = &acks[watcher][load];
-	char body[128];
-	int n = snprintf(body, sizeof body, "{\"key\":\"YWNr\",\"value\":\"%s\"}", loads[load].request->tag);
-
-	n = snprintf(e->text, sizeof e->text, "POST /v3/kv/put HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", n, body);
-	ask(e, e->text, (size_t)n);
-}
-
-static void look_for_tags(struct end *e)
+/* Calls each(tag) for the values in what streamed in, and keeps what may be the beginning of another. */
+static void look_for_tags(char *in, size_t *len, void (*each)(const char *tag, size_t tag_len))
 {
 	static const char mark[] = "\"value\":\"";
-	char *p = e->in, *found;
+	char *p = in, *found;
 
-	while ((found = memmem(p, e->in_len - (size_t)(p - e->in), mark, sizeof mark - 1))) {
-		char *tag = found + sizeof mark - 1, *quote = memchr(tag, '"', e->in_len - (size_t)(tag - e->in));
+	while ((found = memmem(p, *len - (size_t)(p - in), mark, sizeof mark - 1))) {
+		char *tag = found + sizeof mark - 1, *quote = memchr(tag, '"', *len - (size_t)(tag - in));
 
 		if (!quote)
 			break;
-		for (size_t i = 0; i < n_loads; i++) {
-			const struct request *r = loads[i].request;
-
-			if (r && strlen(r->tag) == (size_t)(quote - tag) && !memcmp(r->tag, tag, (size_t)(quote - tag)))
-				acknowledge((size_t)(e - watches), i);
-		}
+		each(tag, (size_t)(quote - tag));
 		p = quote;
 	}
-	if (!found && e->in_len > sizeof mark) /* its start may be here */
-		p = e->in + e->in_len - sizeof mark > p ? e->in + e->in_len - sizeof mark : p;
-	else if (found)
+	if (found)
 		p = found;
-	e->in_len -= (size_t)(p - e->in);
-	memmove(e->in, p, e->in_len);
+	else if (*len > sizeof mark && in + *len - sizeof mark > p)
+		p = in + *len - sizeof mark;
+	*len -= (size_t)(p - in);
+	memmove(in, p, *len);
+}
+
+static void acknowledged(const char *tag, size_t len)
+{
+	for (size_t i = 0; i < n_loads; i++) {
+		const struct request *r = loads[i].request;
+
+		if (r && strlen(r->tag) == len && !memcmp(r->tag, tag, len)) {
+			loads[i].acks++;
+			finish_request(&loads[i]);
+		}
+	}
 }
 
 static void took(struct end *e)
@@ -263,10 +263,7 @@ static void took(struct end *e)
 	size_t len;
 
 	if (e->role == WATCH) {
-		if (acknowledging)
-			look_for_tags(e);
-		else
-			e->in_len = 0;
+		look_for_tags(e->in, &e->in_len, acknowledged);
 		return;
 	}
 	len = reply_len(e, &status);
@@ -275,13 +272,8 @@ static void took(struct end *e)
 	e->in_len -= len;
 	memmove(e->in, e->in + len, e->in_len);
 	n_failed += status < 200 || status > 299 || status == 202; /* 202: not applied in time */
-	if (e->role == ACK) {
-		e->load->acks++;
-		finish_request(e->load);
-	} else {
-		e->replied = true;
-		finish_request(e);
-	}
+	e->replied = true;
+	finish_request(e);
 }
 
 static void pull(struct end *e)
@@ -332,20 +324,110 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void open_watchers(const char *path)
+/* ---- a watcher: a process of its own ---- */
+
+static char seen[1024][TAG_MAX];
+static size_t n_seen;
+
+static void note_seen(const char *tag, size_t len)
+{
+	if (n_seen < sizeof seen / sizeof *seen && len < TAG_MAX) {
+		memcpy(seen[n_seen], tag, len);
+		seen[n_seen++][len] = 0;
+	}
+}
+
+static int open_blocking(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	if (fd < 0 || connect(fd, (void *)&to, sizeof to) < 0)
+		die("connect");
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	return fd;
+}
+
+static void put_ack(int fd, const char *key, const char *tag)
+{
+	char body[128], text[512], replies[4096];
+	int n = snprintf(body, sizeof body, "{\"key\":\"%s\",\"value\":\"%s\"}", key, tag);
+
+	while (recv(fd, replies, sizeof replies, MSG_DONTWAIT) > 0)
+		; /* to those before */
+	n = snprintf(text, sizeof text, "POST /v3/kv/put HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", n, body);
+	if (send(fd, text, (size_t)n, MSG_NOSIGNAL) != n)
+		die("send");
+}
+
+static void acknowledge_all(int journal, const int *fds, const char *key)
+{
+	static size_t next;
+
+	for (size_t i = 0; i < n_seen; i++)
+		if (write(journal, seen[i], TAG_MAX) != TAG_MAX)
+			die("write");
+	if (n_seen && fdatasync(journal) < 0)
+		die("fdatasync");
+	for (size_t i = 0; i < n_seen; i++)
+		put_ack(fds[next++ % n_loads], key, seen[i]);
+	n_seen = 0;
+}
+
+/* keys "ack/0" and so on, in base64 */
+static void watch(size_t number, const char *request, size_t request_len, const char *folder)
+{
+	static const char *const keys[] = { "YWNrLzA=", "YWNrLzE=", "YWNrLzI=", "YWNrLzM=", "YWNrLzQ=", "YWNrLzU=", "YWNrLzY=", "YWNrLzc=" };
+	static char in[BUFFER];
+	int fd = open_blocking(), fds[CONNECTIONS_MAX], journal = -1;
+	char path[300];
+	size_t len = 0;
+	ssize_t n;
+
+	snprintf(path, sizeof path, "%s/watcher-%zu", folder ? folder : "", number);
+	if (folder && (journal = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600)) < 0)
+		die(path);
+	for (size_t i = 0; folder && i < n_loads; i++)
+		fds[i] = open_blocking();
+	if (send(fd, request, request_len, MSG_NOSIGNAL) != (ssize_t)request_len)
+		die("send");
+	while ((n = recv(fd, in + len, sizeof in - len, 0)) > 0) {
+		len = folder ? len + (size_t)n : 0;
+		if (!folder)
+			continue;
+		look_for_tags(in, &len, note_seen);
+		acknowledge_all(journal, fds, keys[number]);
+	}
+	_exit(1);
+}
+
+static void start_watchers(const char *request_path, const char *acks_path, const char *folder)
 {
 	size_t len;
-	const char *text = read_file(path, &len);
+	const char *text = read_file(request_path, &len);
 
 	for (size_t i = 0; i < n_watchers; i++) {
-		open_end(&watches[i], WATCH);
-		ask(&watches[i], text, len);
-		for (size_t j = 0; acknowledging && j < n_loads; j++) {
-			open_end(&acks[i][j], ACK);
-			acks[i][j].load = &loads[j];
+		watchers[i] = fork();
+		if (watchers[i] == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			watch(i, text, len, folder);
 		}
+		if (watchers[i] < 0)
+			die("fork");
+	}
+	if (acks_path) {
+		text = read_file(acks_path, &len);
+		open_end(&acks_watch, WATCH);
+		ask(&acks_watch, text, len);
 	}
 	turn_until(now_ns() + 500000000u); /* until all of them watch */
+}
+
+static void end_watchers(void)
+{
+	for (size_t i = 0; i < n_watchers; i++) {
+		kill(watchers[i], SIGKILL);
+		waitpid(watchers[i], NULL, 0);
+	}
 }
 
 int main(int argc, char **argv)
@@ -353,22 +435,22 @@ int main(int argc, char **argv)
 	uint64_t started;
 	double seconds;
 
-	if (argc != 6 && argc != 9) {
-		fprintf(stderr, "usage: http_blast ADDRESS PORT CONNECTIONS SECONDS REQUESTS [WATCHERS WATCH_REQUEST listen|acknowledge]\n");
+	if (argc != 6 && argc != 8 && argc != 10) {
+		fprintf(stderr, "usage: http_blast ADDRESS PORT CONNECTIONS SECONDS REQUESTS [WATCHERS WATCH_REQUEST [ACKS_WATCH_REQUEST FOLDER]]\n");
 		return 2;
 	}
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	to.sin_port = htons((uint16_t)atoi(argv[2]));
 	n_loads = (size_t)atoi(argv[3]);
-	acknowledging = argc == 9 && !strcmp(argv[8], "acknowledge");
-	n_watchers = argc == 9 ? (size_t)atoi(argv[6]) : 0;
+	acknowledging = argc == 10;
+	n_watchers = argc > 6 ? (size_t)atoi(argv[6]) : 0;
 	if (inet_pton(AF_INET, argv[1], &to.sin_addr) != 1 || n_loads < 1 || n_loads > CONNECTIONS_MAX || n_watchers > WATCHERS_MAX) {
 		fprintf(stderr, "an IPv4 address, 1 to %d connections, up to %d watchers\n", CONNECTIONS_MAX, WATCHERS_MAX);
 		return 2;
 	}
 	read_requests(argv[5]);
-	if (argc == 9)
-		open_watchers(argv[7]);
+	if (n_watchers)
+		start_watchers(argv[7], acknowledging ? argv[8] : NULL, acknowledging ? argv[9] : NULL);
 	started = now_ns();
 	for (size_t i = 0; i < n_loads; i++)
 		open_end(&loads[i], LOAD);
@@ -377,6 +459,7 @@ int main(int argc, char **argv)
 	turn_until(started + (uint64_t)(atof(argv[4]) * 1e9));
 	seconds = (double)(now_ns() - started) / 1e9;
 	ending = true;
+	end_watchers();
 	qsort(samples_us, n_samples, sizeof *samples_us, by_size);
 	if (!n_samples) {
 		fprintf(stderr, "not one reply\n");
