@@ -420,71 +420,28 @@ int flaps_config_parse(const json_t *config, struct flaps_config *ret, struct wh
 	return r;
 }
 
+int flaps_config_keep_rest(struct flaps_config *c, const char *old_spec, size_t old_len, struct why *why)
+{
+	static const char *const unsaid[] = { "root", "workdir", "user", "drain_ms", "runtime" };
+	CLEAN_JSON json_t *old = old_len ? json_parse(old_spec, old_len, NULL) : NULL, *spec = json_parse(c->spec, strlen(c->spec), NULL);
+	char *text;
+
+	for (size_t i = 0; i < ARRAY_LEN(unsaid); i++)
+		if (json_object_get(old, unsaid[i]))
+			json_object_set(spec, unsaid[i], json_object_get(old, unsaid[i]));
+	text = spec ? json_dumps(spec, JSON_COMPACT) : NULL;
+	if (!text)
+		return -ENOMEM;
+	free(c->spec);
+	c->spec = text;
+	return strlen(text) <= FLAPS_CONFIG_MAX ? 0 :
+						  why_set(why, "too_large", "config", "the machine would have %zu bytes, at most %d are allowed", strlen(text),
+							  FLAPS_CONFIG_MAX);
+}
+
 void flaps_config_deinit(struct flaps_config *c)
 {
 	free(c->text);
 	free(c->spec);
 	memset(c, 0, sizeof *c);
-}
-
-/* ---- what is shown ---- */
-
-static bool is_empty(const json_t *j)
-{
-	return !j || json_is_null(j) || json_is_false(j) || (json_is_string(j) && !json_string_length(j)) ||
-	       (json_is_object(j) && !json_object_size(j)) || (json_is_array(j) && !json_array_size(j));
-}
-
-static bool has_effect(const char *name)
-{
-	static const char *const names[] = { "env", "init", "metadata", "restart", "dns", "files", "stop_config", "containers",
-					     "auto_destroy" };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (!strcmp(names[i], name))
-			return true;
-	return false;
-}
-
-json_t *flaps_config_ignored(const json_t *config)
-{
-	json_t *ignored = json_array(), *value;
-	const char *name;
-
-	json_object_foreach((json_t *)(uintptr_t)config, name, value)
-		if (!has_effect(name) && !is_empty(value))
-			json_array_append_new(ignored, json_string(name));
-	return ignored;
-}
-
-json_t *flaps_config_of_spec(const char *spec, size_t spec_len)
-{
-	CLEAN_JSON json_t *doc = spec && spec_len ? json_parse(spec, spec_len, NULL) : NULL;
-	const char *restart = json_string_value(json_object_get(doc, "restart"));
-	json_t *config = json_pack("{s:s,s:{}}", "image", "", "init");
-
-	if (json_object_get(doc, "command"))
-		json_object_set(json_object_get(config, "init"), "exec", json_object_get(doc, "command"));
-	if (json_object_get(doc, "env"))
-		json_object_set(config, "env", json_object_get(doc, "env"));
-	json_object_set_new(config, "restart", json_pack("{s:s}", "policy", !restart ? "on-failure" : strcmp(restart, "never") ? restart : "no"));
-	return config;
-}
-
-json_t *flaps_image_ref(const char *image)
-{
-	const char *slash = strchr(image, '/'), *digest = strchr(image, '@'), *end = digest ? digest : image + strlen(image), *colon = end;
-	size_t first = slash ? (size_t)(slash - image) : 0;
-	/* as container tools have it: a first part with a dot or a port, or "localhost", is a host */
-	bool host = slash && slash < end && (memchr(image, '.', first) || memchr(image, ':', first) || !strncmp(image, "localhost/", 10));
-	const char *repository = host ? slash + 1 : image;
-
-	while (colon > repository && *colon != ':' && *colon != '/')
-		colon--;
-	if (*colon != ':' || colon == end)
-		colon = end;
-	return json_pack("{s:o,s:o,s:o,s:s,s:{}}", "registry", host ? json_stringn(image, first) : json_string(*image ? "registry-1.docker.io" : ""),
-			 "repository", json_stringn(repository, (size_t)(colon - repository)), "tag",
-			 colon < end ? json_stringn(colon + 1, (size_t)(end - colon - 1)) : json_string(*image && !digest ? "latest" : ""),
-			 "digest", digest ? digest + 1 : "", "labels");
 }

@@ -21,6 +21,8 @@ struct flaps_config {
 /* E_REFUSED with why, or -ENOMEM: ret is empty then. */
 int flaps_config_parse(const json_t *config, struct flaps_config *ret, struct why *why) MUST_CHECK;
 void flaps_config_deinit(struct flaps_config *c);
+/* What no configuration can say stays as it is in an update: the user a machine runs as, its directories, its runtime. */
+int flaps_config_keep_rest(struct flaps_config *c, const char *old_spec, size_t old_len, struct why *why) MUST_CHECK;
 /* The names of what is given and has no effect here, new list. */
 json_t *flaps_config_ignored(const json_t *config);
 /* What a machine that another view made would have been made of. spec may be NULL: then without its command and environment. */

@@ -174,12 +174,19 @@ static int create(struct store *store, struct api_call *call)
 	return r;
 }
 
-static int update_to(struct store *store, struct api_call *call, const struct flaps_config *config)
+static int keep_rest(struct store *store, struct api_call *call, const char *id, struct flaps_config *config)
+{
+	CLEAN_BUF struct buf spec = BUF_INIT(2 * STORE_SPEC_MAX);
+	int r = store_instance_get_spec(store, api_who(call), id, &spec, &call->op.why);
+
+	return r ? r : flaps_config_keep_rest(config, (const char *)spec.data, spec.len, &call->op.why);
+}
+
+static int update_to(struct store *store, struct api_call *call, struct flaps_config *config)
 {
 	struct store_instance_config in = { .name = name_of(call), .group = config->group[0] ? config->group : NULL,
 					    .metadata = config->metadata, .n_metadata = config->n_metadata, .dns_skip = config->dns_skip,
-					    .start = !api_bool(call, "skip_launch", false), .spec = config->spec,
-					    .spec_len = strlen(config->spec) };
+					    .start = !api_bool(call, "skip_launch", false) };
 	const char *region = region_of(call), *current = api_str(call, "current_version");
 	CLEAN_BUF struct buf texts = BUF_INIT(2 * STORE_SPEC_MAX);
 	struct store_instance instance;
@@ -192,6 +199,10 @@ static int update_to(struct store *store, struct api_call *call, const struct fl
 	if (r == 0 && current && *current && strcmp(current, m.version))
 		r = why_set(&call->op.why, "version_conflict", "current_version", "machine %s is at version %s, not \"%.40s\"",
 			    m.instance.record.id, m.version, current);
+	if (r == 0)
+		r = keep_rest(store, call, m.instance.record.id, config);
+	in.spec = config->spec;
+	in.spec_len = strlen(config->spec);
 	if (r == 0)
 		r = store_instance_configure(store, &call->op, m.instance.record.id, &in, &instance);
 	return r ? r : finish_write(store, call, &instance, config);

@@ -229,6 +229,40 @@ static void configurations_that_cannot_be_are_refused_by_field(void **state)
 	assert_int_equal(f->v, before);
 }
 
+/* flyctl reads all of it, and sends all of that again with what it changes. */
+static void a_machine_of_another_view_loses_nothing_in_an_update(void **state)
+{
+	static const char before[] = "{\"schema\":1,\"command\":[\"/bin/app\"],\"env\":{\"A\":\"b\"},\"files\":[{\"path\":\"/etc/a\",\"content\":\"x\\ny\","
+				     "\"mode\":\"0600\"}],\"root\":\"/srv/tree\",\"workdir\":\"/tmp\",\"user\":\"1000:1000\",\"restart\":\"never\","
+				     "\"drain_ms\":7,\"stop_timeout_ms\":1500,\"runtime\":\"process\"}";
+	struct api_fixture *f = *state;
+	CLEAN_JSON json_t *was = json_loads(before, 0, NULL), *body = json_pack("{s:s,s:s,s:O}", "app", "web", "region", "ord", "spec", was), *update = NULL;
+	CLEAN_FREE char *made = json_dumps(body, 0);
+	struct client_reply r = ask(f, "POST", "/v1/instances", f->acme, made);
+	char path[96], own[96];
+
+	assert_int_equal(r.status, 201);
+	snprintf(path, sizeof path, "/v1/apps/web/machines/%s", text_of(&r, "id"));
+	snprintf(own, sizeof own, "/v1/instances/%s/spec", text_of(&r, "id"));
+	client_reply_deinit(&r);
+	for (int i = 0; i < 2; i++) { /* and what is kept is kept again */
+		CLEAN_FREE char *text = NULL;
+
+		r = fly_good(f, "GET", path, NULL);
+		json_decref(update);
+		update = json_pack("{s:O,s:b}", "config", fly_at(r.json, "config"), "skip_secrets", 0);
+		client_reply_deinit(&r);
+		json_object_set_new(json_object_get(json_object_get(update, "config"), "metadata"), "color", json_string("green"));
+		text = json_dumps(update, 0);
+		r = fly_good(f, "POST", path, text);
+		client_reply_deinit(&r);
+		r = ask(f, "GET", own, f->acme, NULL);
+		if (!json_equal(r.json, was))
+			fail_msg("it was %s, and is %s", before, r.body);
+		client_reply_deinit(&r);
+	}
+}
+
 static void what_is_not_known_in_a_configuration_is_kept_and_shown(void **state)
 {
 	struct api_fixture *f = *state;
@@ -352,6 +386,7 @@ int main(void)
 		TEST(regions_organizations_and_builds_have_flys_form),
 		TEST(what_is_not_offered_is_named_in_a_sentence),
 		TEST(configurations_that_cannot_be_are_refused_by_field),
+		TEST(a_machine_of_another_view_loses_nothing_in_an_update),
 		TEST(what_is_not_known_in_a_configuration_is_kept_and_shown),
 		TEST(a_huge_body_is_413),
 		TEST(texts_that_are_cut_inside_a_character_are_told_all_the_same),
