@@ -157,8 +157,12 @@ static json_t *make_command(const json_t *config)
 	return command;
 }
 
+/* fly deploy and its like put some of them into every machine. A host sets them itself, to what is so, and runs nothing that would be told
+ * otherwise. */
 static json_t *make_env(const json_t *config)
 {
+	static const char *const of_host[] = { "FLY_APP_NAME",	 "FLY_MACHINE_ID", "FLY_ALLOC_ID",	"FLY_REGION",
+					       "FLY_PRIVATE_IP", "FLY_LOCAL_6PN",  "FLY_PROCESS_GROUP" };
 	const json_t *of_container = part(only_container(config), "env"), *of_machine = part(config, "env");
 	const char *image = image_of(config);
 	json_t *env = json_object();
@@ -169,6 +173,8 @@ static json_t *make_env(const json_t *config)
 		json_object_update(env, (json_t *)(uintptr_t)of_machine);
 	if (of_container)
 		json_object_update(env, (json_t *)(uintptr_t)of_container);
+	for (size_t i = 0; i < ARRAY_LEN(of_host); i++)
+		json_object_del(env, of_host[i]);
 	return env;
 }
 

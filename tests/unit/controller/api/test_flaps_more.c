@@ -229,6 +229,25 @@ static void configurations_that_cannot_be_are_refused_by_field(void **state)
 	assert_int_equal(f->v, before);
 }
 
+/* An agent runs nothing that sets them (T=spec), and fly deploy sets FLY_PROCESS_GROUP everywhere. */
+static void what_a_host_says_of_a_machine_is_not_asked_of_it_otherwise(void **state)
+{
+	struct api_fixture *f = *state;
+	struct client_reply r = fly_good(f, "POST", "/v1/apps/web/machines",
+					 "{\"config\":{\"image\":\"a\",\"env\":{\"A\":\"b\",\"FLY_PROCESS_GROUP\":\"app\",\"FLY_REGION\":\"iad\"}},\"region\":"
+					 "\"ord\",\"skip_secrets\":false}");
+	char own[96];
+
+	snprintf(own, sizeof own, "/v1/instances/%s/spec", fly_text(&r, "id"));
+	assert_string_equal(fly_text(&r, "config.env.FLY_PROCESS_GROUP"), "app"); /* as it was sent */
+	client_reply_deinit(&r);
+	r = ask(f, "GET", own, f->acme, NULL);
+	assert_string_equal(fly_text(&r, "env.A"), "b");
+	assert_string_equal(fly_text(&r, "env.FLY_IMAGE_REF"), "a");
+	assert_int_equal(json_object_size(fly_at(r.json, "env")), 2);
+	client_reply_deinit(&r);
+}
+
 /* flyctl reads all of it, and sends all of that again with what it changes. */
 static void a_machine_of_another_view_loses_nothing_in_an_update(void **state)
 {
@@ -386,6 +405,7 @@ int main(void)
 		TEST(regions_organizations_and_builds_have_flys_form),
 		TEST(what_is_not_offered_is_named_in_a_sentence),
 		TEST(configurations_that_cannot_be_are_refused_by_field),
+		TEST(what_a_host_says_of_a_machine_is_not_asked_of_it_otherwise),
 		TEST(a_machine_of_another_view_loses_nothing_in_an_update),
 		TEST(what_is_not_known_in_a_configuration_is_kept_and_shown),
 		TEST(a_huge_body_is_413),
