@@ -94,8 +94,10 @@ static int check_str(const struct route_field *f, const json_t *j, struct why *w
 		return wrong_type(f, why);
 	if (len > max)
 		return why_set(why, "too_long", f->name, "field \"%s\" has %zu bytes, at most %zu are allowed", f->name, len, max);
-	if (len < (size_t)f->min)
+	if (!len && f->min > 0)
 		return why_set(why, "field_invalid", f->name, "field \"%s\" must not be empty", f->name);
+	if (len < (size_t)f->min)
+		return why_set(why, "field_invalid", f->name, "field \"%s\" has %zu bytes, at least %lld are needed", f->name, len, (long long)f->min);
 	return name_check_text(f->name, json_string_value(j), max, why);
 }
 

@@ -20,6 +20,18 @@ static int check_name(struct cli *cli, const char *name)
 	return cli_fail(cli, EXIT_USAGE, "name_invalid", "use letters, digits, \"-\", \"_\" and \".\"", "\"%.80s\" cannot be the name of a context", name);
 }
 
+/* One that is there may have the only copy of a token. */
+static int check_new(struct cli *cli, const char *name)
+{
+	CLEAN_JSON json_t *doc = NULL;
+	int r = context_file_read(cli, &doc);
+
+	if (r == 0 && json_object_get(json_object_get(doc, "contexts"), name))
+		r = cli_fail(cli, EXIT_REFUSED, "context_exists", "sixpn context delete forgets it with its token; sixpn login gives it another token",
+			     "there is a context \"%s\" already", name);
+	return r;
+}
+
 /* Meets the controller once, before anything is kept: by the pin, by an authority, or, if that was asked for, by what it shows now. */
 static int meet(struct cli *cli, struct context *context)
 {
@@ -66,6 +78,8 @@ int cli_context_create(struct cli *cli)
 	struct secret_place place;
 	int r = check_name(cli, cli->args[0]);
 
+	if (r == 0)
+		r = check_new(cli, cli->args[0]);
 	if (r == 0)
 		r = fill(cli, &context);
 	if (r == 0)

@@ -329,6 +329,8 @@ int cli_env_command(struct cli *cli)
 	struct secret_place place;
 	int r;
 
+	if (cli_has(cli, "json") || cli_has(cli, "tsv") || cli_has(cli, "q"))
+		return cli_fail(cli, EXIT_USAGE, "usage", "eval \"$(sixpn env)\"", "sixpn env writes lines for a shell, and nothing else");
 	if (w.org && !cli_has(cli, "flyctl"))
 		return cli_fail(cli, EXIT_USAGE, "usage", "sixpn env --flyctl --org acme", "--org goes with --flyctl");
 	if (cli_has(cli, "unset"))

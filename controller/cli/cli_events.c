@@ -145,6 +145,8 @@ int cli_events(struct cli *cli)
 
 	if (cli_has(cli, "follow"))
 		return follow(cli);
+	if (cli_has(cli, "org") || cli_has(cli, "since"))
+		return cli_fail(cli, EXIT_USAGE, "usage", "sixpn events --follow --since 1042", "--org and --since go with --follow");
 	r = request_send(cli, "GET", "/v1/events", NULL, false, &reply);
 	if (r)
 		return r;

@@ -115,10 +115,19 @@ int rule_check_name(struct store *store, uint32_t network, const char *app_name,
 	return r;
 }
 
+int rule_check_alias_name(const char *alias, struct why *why)
+{
+	int r = name_check_app(alias, why);
+
+	if (r > 0 && why)
+		snprintf(why->field, sizeof why->field, "as");
+	return r;
+}
+
 int rule_check_alias(struct store *store, const struct store_rule *rule, struct why *why)
 {
 	int64_t n = 0;
-	int r = name_check_app(rule->alias, why);
+	int r = rule_check_alias_name(rule->alias, why);
 
 	if (r == 0)
 		r = sql_get_int(store, &n, "SELECT count(*) FROM app WHERE network = ?1 AND lower(name) = lower(?2)", "ut", rule->from_network,
@@ -320,7 +329,7 @@ int store_rule_create(struct store *store, struct op *op, const struct store_rul
 	id_make(&store->clock, rule.id);
 	if (from.own) {
 		snprintf(rule.alias, sizeof rule.alias, "%s", named ? in->alias : rule.to_app_name);
-		r = named ? name_check_app(in->alias, &op->why) : 0; /* before it is cut */
+		r = named ? rule_check_alias_name(in->alias, &op->why) : 0; /* before it is cut */
 		r = r ? r : rule_check_alias(store, &rule, &op->why);
 	}
 	if (r == 0)

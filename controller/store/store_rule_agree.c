@@ -60,7 +60,7 @@ int store_rule_accept(struct store *store, struct op *op, const char *id, const 
 		return r;
 	by_from = rule.state == RULE_PROPOSED_TO;
 	if (by_from) {
-		r = alias && *alias ? name_check_app(alias, &op->why) : 0;
+		r = alias && *alias ? rule_check_alias_name(alias, &op->why) : 0;
 		snprintf(rule.alias, sizeof rule.alias, "%s", alias && *alias ? alias : rule.to_app_name);
 	}
 	if (r == 0)

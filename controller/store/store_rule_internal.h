@@ -25,6 +25,7 @@ int rule_end_of_network(struct store *store, struct op *op, uint32_t network) MU
 /* E_REFUSED "name_taken": that name stands for another network's app there. */
 int rule_check_name(struct store *store, uint32_t network, const char *app_name, struct why *why) MUST_CHECK;
 /* Neither an app of the network that opens, nor another app of another network. */
+int rule_check_alias_name(const char *alias, struct why *why) MUST_CHECK;
 int rule_check_alias(struct store *store, const struct store_rule *rule, struct why *why) MUST_CHECK;
 int rule_check_quota(struct store *store, const uint8_t org[ID_LEN], const char *org_name, struct why *why) MUST_CHECK;
 bool rule_is_admin(const struct principal *who, bool has, const uint8_t org[ID_LEN]);

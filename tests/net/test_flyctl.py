@@ -185,7 +185,7 @@ def test_dig_ping_and_proxy_go_through_the_agents_tunnel(lab):
         assert sorted(agent.instances("my-database")) == sorted(addresses)
         assert agent.ping(lab.instance("globex", "secret").address, count=1, wait=1) == 0
         instance = Instance(lab, lab.instances("acme", "my-database")[0])
-        assert instance.run("ping", "-6", "-n", "-c1", "-W5", agent.source).returncode == 0, "an instance reaches it at its network address"
+        assert instance.run("ping", "-6", "-n", "-c3", "-W10", agent.source).returncode == 0, "an instance reaches it at its network address"
     finally:
         agent.down()
         lab.fly.wireguard_remove("acme", agent.peer["name"])
@@ -220,7 +220,7 @@ def test_a_machine_lives_its_life(lab):
     assert compact["name"] == "shop" and [m["id"] for m in shown] == [key]
     database = Instance(lab, lab.instances("acme", "my-database")[0])
     wait_until(lambda: database.dig("shop.internal", "AAAA") == [seen["private_ip"]], 20, "its name")
-    assert database.run("ping", "-6", "-n", "-c1", "-W5", seen["private_ip"]).returncode == 0
+    assert database.run("ping", "-6", "-n", "-c3", "-W10", seen["private_ip"]).returncode == 0
     machine.set_metadata("shop", key, "colour", "blue")
     assert machine.metadata("shop", key)["colour"] == "blue"
     machine.remove_metadata("shop", key, "colour")

@@ -28,18 +28,19 @@ while True:
     u.sendto(b"udp:" + d, a)
 """
 CLIENT = """
-import socket, sys
+import socket, sys, time
 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
     for i in range(15):
         try:
             with socket.socket(socket.AF_INET6, kind) as s:
-                s.settimeout(2)
+                s.settimeout(5)
                 s.connect(socket.getaddrinfo("db.internal", 5432, socket.AF_INET6, kind)[0][4])
                 s.send(b"ping")
                 print(s.recv(100).decode())
                 break
         except OSError as e:
             last = e
+            time.sleep(1)  # it may be just about to listen
     else:
         sys.exit(f"{kind}: {last}")
 """

@@ -101,12 +101,16 @@ static void what_is_wrong_is_named_and_makes_nothing(void **state)
 		{ "{\"from_app\":\"web\",\"to_org\":\"globex\",\"to_app\":\"db\",\"ports\":[80]}", 400, "field_unknown" },
 	};
 	struct api_fixture *f = *state;
+	struct client_reply r;
 	uint64_t before;
 
 	make_db(f);
 	before = f->v;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		expect(f, "POST", "/v1/rules", f->acme, rows[i].body, rows[i].status, rows[i].code);
+	r = ask_later(f, "POST", "/v1/rules", f->acme, "{\"from_app\":\"web\",\"to_org\":\"globex\",\"to_app\":\"db\",\"as\":\"a.b\"}");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(r.json, "error"), "field")), "as");
+	client_reply_deinit(&r);
 	expect(f, "POST", "/v1/rules", f->acme_read, "{\"from_app\":\"web\",\"to_org\":\"globex\",\"to_app\":\"db\"}", 403, "forbidden");
 	assert_int_equal(f->v, before);
 }

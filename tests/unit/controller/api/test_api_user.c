@@ -156,6 +156,7 @@ static void a_person_in_several_organizations_has_a_pace_too(void **state)
 static void wrong_members_are_refused_by_what_is_wrong(void **state)
 {
 	struct api_fixture *f = *state;
+	struct client_reply r;
 
 	expect(f, "POST", "/v1/members", f->acme, "{\"user\":\"zoe@example.net\",\"role\":\"owner\"}", 400, "role_invalid");
 	expect(f, "POST", "/v1/members", f->acme, "{\"user\":\"zoe@example.net\"}", 400, "field_missing");
@@ -169,6 +170,10 @@ static void wrong_members_are_refused_by_what_is_wrong(void **state)
 	expect(f, "GET", "/v1/members/zoe@example.net", f->acme_read, NULL, 200, NULL);
 	expect(f, "POST", "/v1/users", f->acme, "{\"email\":\"x@example.net\"}", 403, "forbidden");
 	expect(f, "POST", "/v1/users", f->operator_token, "{\"email\":\"no address\"}", 400, "value_invalid");
+	r = ask(f, "POST", "/v1/users", f->operator_token, "{\"email\":\"x\"}");
+	assert_int_equal(r.status, 400);
+	assert_non_null(strstr(json_string_value(json_object_get(json_object_get(r.json, "error"), "message")), "has 1 bytes, at least 3"));
+	client_reply_deinit(&r);
 	expect(f, "POST", "/v1/users", f->operator_token, "{\"email\":\"ZOE@example.net\"}", 409, "name_taken");
 	expect(f, "POST", "/v1/users", f->operator_token, "{\"email\":\"x@example.net\",\"personal_org\":\"nosuch\"}", 404, "org_not_found");
 	expect(f, "POST", "/v1/tokens", f->operator_token, "{\"kind\":\"user\"}", 400, "value_missing");

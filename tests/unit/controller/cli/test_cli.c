@@ -397,6 +397,16 @@ static void events_follow_ends_where_it_cannot_go_on(void **state)
 	has(f->err, "code: events_gone");
 }
 
+static void what_goes_with_follow_is_not_passed_over_without_it(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(run(f, "events --since 3"), 2);
+	has(f->err, "--org and --since go with --follow");
+	assert_int_equal(run(f, "events --org acme --json"), 2);
+	assert_int_equal(f->n_requests, 0);
+}
+
 static void errors_of_a_node_are_listed_with_how_many_more_there_are(void **state)
 {
 	static const char nodes[] = "{\"nodes\":[{\"name\":\"a\",\"n_errors\":3,\"errors\":[{\"record\":\"instance 4d89\",\"text\":\"no such user\"}]},"
@@ -519,6 +529,7 @@ int main(void)
 		T(status_watch_asks_after_what_it_has_and_prints_nothing_twice),
 		T(events_follow_goes_on_where_it_was_and_says_once_that_nobody_answers),
 		T(events_follow_ends_where_it_cannot_go_on),
+		T(what_goes_with_follow_is_not_passed_over_without_it),
 		T(errors_of_a_node_are_listed_with_how_many_more_there_are),
 		T(completion_offers_words_flags_and_names_from_the_controller),
 		T(help_is_there_for_everything_and_asks_nobody),

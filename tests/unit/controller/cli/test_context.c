@@ -42,6 +42,11 @@ static void a_context_is_kept_private_and_used_from_then_on(void **state)
 	has(text, "\"current\": \"prod\"");
 	free(text);
 	assert_int_equal(run(f, "context create other --url http://192.0.2.1:1"), 0);
+	assert_int_equal(run(f, "context create prod --url http://192.0.2.1:1"), 1);
+	has(f->err, "code: context_exists");
+	text = kept(f);
+	has(text, "sx1_of-a-file"); /* the only copy, perhaps */
+	free(text);
 	by_context(f);
 	assert_int_equal(run(f, "context list --tsv"), 0);
 	has(f->out, "prod\tno\thttp://127.0.0.1:");

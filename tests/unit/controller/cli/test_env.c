@@ -175,6 +175,18 @@ static void a_terminal_is_not_shown_the_token(void **state)
 	assert_true(st.st_size > 500);
 }
 
+static void lines_for_a_shell_are_not_handed_out_as_something_else(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const other[] = { "env --json", "env --flyctl --tsv", "env -q", "env --unset --json" };
+
+	for (size_t i = 0; i < ARRAY_LEN(other); i++) {
+		assert_int_equal(run_on(f, false, NULL, other[i]), 2);
+		assert_string_equal(f->out, "");
+		has(f->err, "lines for a shell");
+	}
+}
+
 static void a_context_by_the_local_socket_asks_the_controller_for_its_address(void **state)
 {
 	struct fixture *f = *state;
@@ -238,6 +250,7 @@ int main(void)
 		T(evaluated_twice_it_adds_nothing_and_a_proxy_is_told_to_keep_out),
 		T(unset_takes_away_what_was_set),
 		T(a_terminal_is_not_shown_the_token),
+		T(lines_for_a_shell_are_not_handed_out_as_something_else),
 		T(a_context_by_the_local_socket_asks_the_controller_for_its_address),
 		T(what_is_no_token_of_ours_is_not_handed_on),
 		T(without_flyctl_it_is_for_sixpn_and_curl),
