@@ -1,6 +1,7 @@
 /* auth - see auth.h. */
 #include "controller/api/auth.h"
 
+#include "controller/http/connections.h"
 #include "controller/http/limiter.h"
 #include "controller/store/store_org.h"
 #include "lib/base/log.h"
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define BUCKETS 1024
 #define TOUCH_MAX 64
 #define OURS "sx1_"
 
@@ -29,13 +29,6 @@ struct use {
 	bool pending;
 };
 
-/* A token bucket in thousandths. */
-struct bucket {
-	uint64_t at_ms;
-	uint64_t level;
-	bool begun;
-};
-
 struct touch {
 	struct op op;
 	struct auth *auth;
@@ -46,7 +39,9 @@ struct touch {
 
 struct auth {
 	struct loop *loop;
-	struct limiter *limiter; /* by token */
+	struct limiter *limiter;  /* by token */
+	struct limiter *failures; /* wrong tokens, by source */
+	struct limiter *writes;   /* by organization, each at its own rate */
 	struct clock clock;
 	struct store_thread *thread;
 	struct map cache, uses;
@@ -54,58 +49,21 @@ struct auth {
 	uint64_t round;   /* of writing last uses */
 	struct loop_timer touch_timer;
 	bool touching;
-	/* Fixed tables indexed by a keyed hash: sources and orgs may share a bucket, but nobody can choose with whom. */
-	struct bucket failures[BUCKETS], writes[BUCKETS];
-	uint8_t hash_key[CRYPTO_KEY_LEN];
 	uint8_t dummy_hash[CRYPTO_HASH_LEN];
 };
 
-/* ---- buckets ---- */
-
-static struct bucket *bucket_of(struct auth *auth, struct bucket *table, const void *key, size_t len)
-{
-	struct crypto_part part = { key, len };
-	uint8_t hash[CRYPTO_HASH_LEN];
-
-	crypto_blake2b(auth->hash_key, sizeof auth->hash_key, &part, 1, hash);
-	return &table[(hash[0] | hash[1] << 8) % BUCKETS];
-}
-
-/* Takes `cost` thousandths if they are there. rate: thousandths per ms = units per second. */
-static bool bucket_take(struct bucket *b, uint64_t now_ms, uint64_t rate, uint64_t burst, uint64_t cost)
-{
-	uint64_t full = burst * 1000;
-
-	if (!b->begun)
-		b->level = full;
-	else
-		b->level += (now_ms - b->at_ms) * rate;
-	if (b->level > full)
-		b->level = full;
-	b->at_ms = now_ms;
-	b->begun = true;
-	if (b->level < (cost ? cost : 1000))
-		return false;
-	b->level -= cost;
-	return true;
-}
-
-static struct bucket *failures_of(struct auth *auth, const uint8_t source[16])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	return bucket_of(auth, auth->failures, source, memcmp(source, mapped, sizeof mapped) ? 8 : 16);
-}
+/* ---- limits ---- */
 
 bool auth_may_write(struct auth *auth, const struct auth_question *question)
 {
 	const struct principal *who = &question->principal;
-	const uint8_t *key = principal_only_org(who) ? principal_only_org(who) : who->kind == PRINCIPAL_USER ? who->id : NULL;
+	const uint8_t *id = principal_only_org(who) ? principal_only_org(who) : who->kind == PRINCIPAL_USER ? who->id : NULL;
+	uint8_t key[LIMITER_KEY_LEN] = { 0 };
 
-	if (!question->writes_per_s || !key)
+	if (!id)
 		return true;
-	return bucket_take(bucket_of(auth, auth->writes, key, ID_LEN), clock_mono_ms(&auth->clock), question->writes_per_s,
-			   question->writes_per_s, 1000);
+	memcpy(key, id, ID_LEN);
+	return limiter_take_at(auth->writes, key, question->writes_per_s) == 0;
 }
 
 unsigned auth_pace(struct auth *auth, const struct auth_question *question)
@@ -222,9 +180,10 @@ static void answer(struct auth_question *q, enum auth_result result)
 
 static void fail(struct auth_question *q)
 {
-	struct auth *auth = q->auth;
+	uint8_t group[LIMITER_KEY_LEN];
 
-	bucket_take(failures_of(auth, q->source), clock_mono_ms(&auth->clock), 1, AUTH_FAILURES_BURST, 1000);
+	http_source_group(q->source, group);
+	(void)limiter_take(q->auth->failures, group);
 	log_limited(LOG_L_WARN, "auth", "wrong token from a client");
 	answer(q, AUTH_WRONG);
 }
@@ -295,6 +254,7 @@ void auth_ask(struct auth *auth, const char *authorization, const uint8_t source
 {
 	size_t len = 0;
 	const char *text = auth_token_in(authorization, &len);
+	uint8_t group[LIMITER_KEY_LEN];
 	struct principal self;
 	struct entry *e;
 
@@ -317,8 +277,8 @@ void auth_ask(struct auth *auth, const char *authorization, const uint8_t source
 		answer(q, AUTH_GOOD);
 		return;
 	}
-	/* cost 0 only looks whether one more failure is allowed */
-	if (!bucket_take(failures_of(auth, source), clock_mono_ms(&auth->clock), 1, AUTH_FAILURES_BURST, 0)) {
+	http_source_group(source, group);
+	if (!limiter_has(auth->failures, group)) {
 		answer(q, AUTH_TOO_MANY);
 		return;
 	}
@@ -462,11 +422,22 @@ static void touch_expired(struct loop_timer *timer)
 	auth_write_uses(auth);
 }
 
+static void free_limiters(struct auth *auth)
+{
+	if (!auth)
+		return;
+	limiter_free(auth->limiter);
+	limiter_free(auth->failures);
+	limiter_free(auth->writes);
+}
+
 int auth_new(struct loop *loop, const struct clock *clock, struct store_thread *thread, uint32_t requests_per_s, struct auth **ret_auth)
 {
 	struct auth *auth = calloc(1, sizeof *auth);
 
-	if (!auth || limiter_new(clock, requests_per_s, 5 * requests_per_s, &auth->limiter) < 0) {
+	if (!auth || limiter_new(clock, requests_per_s, 5 * requests_per_s, &auth->limiter) < 0 ||
+	    limiter_new(clock, 1, AUTH_FAILURES_BURST, &auth->failures) < 0 || limiter_new(clock, 0, 0, &auth->writes) < 0) {
+		free_limiters(auth);
 		free(auth);
 		return -ENOMEM;
 	}
@@ -474,7 +445,6 @@ int auth_new(struct loop *loop, const struct clock *clock, struct store_thread *
 	auth->clock = *clock;
 	auth->thread = thread;
 	auth->touch_timer.expired = touch_expired;
-	clock_random(clock, auth->hash_key, sizeof auth->hash_key);
 	clock_random(clock, auth->dummy_hash, sizeof auth->dummy_hash);
 	loop_set_timer_in(loop, &auth->touch_timer, AUTH_TOUCH_MS);
 	*ret_auth = auth;
@@ -489,8 +459,7 @@ struct auth *auth_free(struct auth *auth)
 	drop_all(auth);
 	drop_uses(auth, false);
 	map_deinit(&auth->uses);
-	limiter_free(auth->limiter);
-	crypto_wipe(auth->hash_key, sizeof auth->hash_key);
+	free_limiters(auth);
 	free(auth);
 	return NULL;
 }

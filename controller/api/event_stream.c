@@ -182,6 +182,7 @@ static void drop(struct event_stream *s)
 		if (s->next)
 			s->next->link = s->link;
 		s->link = NULL;
+		shares_give(&all->shares, &s->who);
 		all->n--;
 		all->stats.now = all->n;
 		if (!all->n) {
@@ -367,6 +368,10 @@ int event_stream_start(struct event_streams *all, struct api_call *call, struct 
 		free(s);
 		return E_REFUSED;
 	}
+	if (!shares_take(&all->shares, api_who(call), EVENT_STREAMS_PER_ORG)) {
+		free(s);
+		return why_set(why, "rate_limited", "", "this organization follows the events %d times already", EVENT_STREAMS_PER_ORG);
+	}
 	s->all = all;
 	s->call = call;
 	s->who = *api_who(call);
@@ -440,4 +445,5 @@ void event_streams_deinit(struct event_streams *all)
 	if (all->env->loop)
 		loop_cancel_timer(&all->beat);
 	event_feed_deinit(&all->feed);
+	shares_deinit(&all->shares);
 }

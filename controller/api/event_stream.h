@@ -2,8 +2,10 @@
  * changed (token, membership, organization): the client comes back with its last id and is judged anew. */
 #pragma once
 #include "controller/api/event_feed.h"
+#include "controller/api/shares.h"
 
 #define EVENT_STREAMS_MAX 4096
+#define EVENT_STREAMS_PER_ORG 128 /* what a person in several has, too */
 #define EVENT_READS_MAX 16      /* who are behind and read the log at the same time */
 #define EVENT_WINDOW 100000u    /* versions behind the newest from which one may go on */
 #define EVENT_BEAT_MS 15000u
@@ -20,6 +22,7 @@ struct event_streams {
 	const struct api_env *env;
 	struct event_feed feed;
 	struct event_stream *all;
+	struct shares shares;
 	size_t n, n_reading;
 	struct loop_timer beat;
 	struct event_stream_stats stats;

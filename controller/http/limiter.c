@@ -11,13 +11,14 @@
 
 struct bucket {
 	uint8_t key[LIMITER_KEY_LEN];
-	uint64_t at_ms, level; /* thousandths */
+	uint64_t at_ms, missing; /* thousandths, to be full */
+	uint32_t rate;           /* thousandths per ms */
 	bool used;
 };
 
 struct limiter {
 	struct clock clock;
-	uint64_t rate, full; /* thousandths per ms; thousandths */
+	uint32_t rate, burst;
 	uint64_t refusals;
 	uint8_t hash_key[CRYPTO_KEY_LEN];
 	struct bucket buckets[SETS][WAYS];
@@ -31,7 +32,7 @@ int limiter_new(const struct clock *clock, uint32_t rate, uint32_t burst, struct
 		return -ENOMEM;
 	l->clock = *clock;
 	l->rate = rate;
-	l->full = (uint64_t)(burst ? burst : 1) * 1000;
+	l->burst = burst ? burst : 1;
 	clock_random(clock, l->hash_key, sizeof l->hash_key);
 	*ret = l;
 	return 0;
@@ -43,51 +44,83 @@ struct limiter *limiter_free(struct limiter *l)
 	return NULL;
 }
 
-static uint64_t level_at(const struct limiter *l, const struct bucket *b, uint64_t now)
+static uint64_t missing_at(const struct bucket *b, uint64_t now)
 {
 	uint64_t passed = now > b->at_ms ? now - b->at_ms : 0;
 
-	if (!b->used || passed > l->full / l->rate)
-		return l->full;
-	return b->level + passed * l->rate < l->full ? b->level + passed * l->rate : l->full;
+	return !b->used || passed > b->missing / b->rate ? 0 : b->missing - passed * b->rate;
 }
 
-/* Its bucket, with the level of now. */
-static struct bucket *bucket_of(struct limiter *l, const uint8_t key[LIMITER_KEY_LEN], uint64_t now)
+static struct bucket *set_of(struct limiter *l, const uint8_t key[LIMITER_KEY_LEN])
 {
 	struct crypto_part part = { key, LIMITER_KEY_LEN };
 	uint8_t hash[CRYPTO_HASH_LEN];
-	struct bucket *set, *fullest;
 
 	crypto_blake2b(l->hash_key, sizeof l->hash_key, &part, 1, hash);
-	set = fullest = l->buckets[(hash[0] | hash[1] << 8) % SETS];
+	return l->buckets[(hash[0] | hash[1] << 8) % SETS];
+}
+
+static bool is_of(const struct bucket *b, const uint8_t key[LIMITER_KEY_LEN])
+{
+	return b->used && !memcmp(b->key, key, sizeof b->key);
+}
+
+/* Its bucket, with what is missing now. */
+static struct bucket *bucket_of(struct limiter *l, const uint8_t key[LIMITER_KEY_LEN], uint32_t rate, uint64_t now)
+{
+	struct bucket *set = set_of(l, key), *fullest = set;
+
 	for (struct bucket *b = set; b < set + WAYS; b++) {
-		b->level = level_at(l, b, now);
+		b->missing = missing_at(b, now);
 		b->at_ms = now;
-		if (b->used && !memcmp(b->key, key, sizeof b->key))
+		if (is_of(b, key)) {
+			b->rate = rate;
 			return b;
-		if (b->level > fullest->level || (b->level == fullest->level && fullest->used && !b->used))
+		}
+		if (b->missing < fullest->missing || (b->missing == fullest->missing && fullest->used && !b->used))
 			fullest = b;
 	}
-	*fullest = (struct bucket){ .at_ms = now, .level = l->full, .used = true };
+	*fullest = (struct bucket){ .at_ms = now, .rate = rate, .used = true };
 	memcpy(fullest->key, key, sizeof fullest->key);
 	return fullest;
 }
 
-unsigned limiter_take(struct limiter *l, const uint8_t key[LIMITER_KEY_LEN])
+static unsigned take(struct limiter *l, const uint8_t key[LIMITER_KEY_LEN], uint32_t rate, uint32_t burst)
 {
-	uint64_t now = clock_mono_ms(&l->clock);
+	uint64_t full = (uint64_t)burst * 1000;
 	struct bucket *b;
 
-	if (!l->rate)
+	if (!rate)
 		return 0;
-	b = bucket_of(l, key, now);
-	if (b->level >= 1000) {
-		b->level -= 1000;
+	b = bucket_of(l, key, rate, clock_mono_ms(&l->clock));
+	if (b->missing > full) /* it was faster before */
+		b->missing = full;
+	if (b->missing + 1000 <= full) {
+		b->missing += 1000;
 		return 0;
 	}
 	l->refusals++;
-	return (unsigned)(1 + (1000 - b->level) / (l->rate * 1000));
+	return (unsigned)(1 + (b->missing + 1000 - full) / ((uint64_t)rate * 1000));
+}
+
+unsigned limiter_take(struct limiter *l, const uint8_t key[LIMITER_KEY_LEN])
+{
+	return take(l, key, l->rate, l->burst);
+}
+
+unsigned limiter_take_at(struct limiter *l, const uint8_t key[LIMITER_KEY_LEN], uint32_t rate)
+{
+	return take(l, key, rate, rate);
+}
+
+bool limiter_has(struct limiter *l, const uint8_t key[LIMITER_KEY_LEN])
+{
+	const struct bucket *set = set_of(l, key);
+
+	for (const struct bucket *b = set; b < set + WAYS; b++)
+		if (is_of(b, key))
+			return missing_at(b, clock_mono_ms(&l->clock)) + 1000 <= (uint64_t)l->burst * 1000;
+	return true;
 }
 
 uint64_t limiter_refusals(const struct limiter *l)

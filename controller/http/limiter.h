@@ -12,4 +12,8 @@ int limiter_new(const struct clock *clock, uint32_t rate, uint32_t burst, struct
 struct limiter *limiter_free(struct limiter *l);
 /* Takes one. 0: granted; else the seconds (1 or more) after which there will be one. */
 unsigned limiter_take(struct limiter *l, const uint8_t key[LIMITER_KEY_LEN]);
+/* The same, at this key's own rate, which is also how many at once. Rate 0: no limit. */
+unsigned limiter_take_at(struct limiter *l, const uint8_t key[LIMITER_KEY_LEN], uint32_t rate);
+/* Whether limiter_take would grant one; takes none. */
+bool limiter_has(struct limiter *l, const uint8_t key[LIMITER_KEY_LEN]);
 uint64_t limiter_refusals(const struct limiter *l);

@@ -370,6 +370,30 @@ static void streams_end_cleanly_when_the_server_does(void **state)
 	api_start(f);
 }
 
+static void one_organization_does_not_take_all_streams(void **state)
+{
+	struct api_fixture *f = *state;
+	struct follower *all = calloc(EVENT_STREAMS_PER_ORG, sizeof *all), more;
+
+	for (int i = 0; i < EVENT_STREAMS_PER_ORG; i++) {
+		follow(f, &all[i], "", f->acme, NULL);
+		await(f, &all[i], "retry: ");
+	}
+	expect_stream_refused(f, "", f->acme_read, NULL, 429, "rate_limited");
+	follow(f, &more, "", f->globex, NULL);
+	await(f, &more, "retry: ");
+	unfollow(&more);
+	expect(f, "PATCH", "/v1/orgs/acme", f->operator_token, "{\"strict_region\":true}", 200, NULL); /* which ends them */
+	for (int i = 0; i < EVENT_STREAMS_PER_ORG; i++)
+		await_end(f, &all[i]);
+	follow(f, &more, "", f->acme_read, NULL);
+	await(f, &more, "retry: "); /* and what they held is there again */
+	unfollow(&more);
+	for (int i = 0; i < EVENT_STREAMS_PER_ORG; i++)
+		unfollow(&all[i]);
+	free(all);
+}
+
 static void many_follow_and_each_gets_everything_once(void **state)
 {
 	struct api_fixture *f = *state;
@@ -406,6 +430,7 @@ int main(void)
 		T(a_stream_ends_when_its_organization_changes),
 		T(a_stream_ends_when_its_token_expires),
 		T(streams_end_cleanly_when_the_server_does),
+		T(one_organization_does_not_take_all_streams),
 		T(many_follow_and_each_gets_everything_once),
 	};
 

@@ -80,6 +80,72 @@ static void an_organization_holds_its_share_and_gives_back_what_it_held(void **s
 	shares_deinit(&s);
 }
 
+/* Whoever writes as fast as he may, and whoever guesses, takes nothing from others, however many there are. */
+static void a_thousand_organizations_and_sources_each_have_their_own_pace(void **state)
+{
+	struct api_fixture *f = *state;
+	struct clock clock = clock_virtual(&f->base->time);
+	struct auth_question q = { .writes_per_s = 3 };
+	uint8_t org[ID_LEN] = { 0 }, token[ID_LEN] = { 3 };
+	struct auth *auth;
+
+	assert_int_equal(auth_new(f->loop, &clock, f->thread, 0, &auth), 0);
+	for (unsigned i = 0; i < 3000; i++) {
+		memcpy(org, &i, sizeof i);
+		q.principal = principal_org_token(token, org, PROFILE_ADMIN);
+		for (int n = 0; n < 3; n++)
+			if (!auth_may_write(auth, &q))
+				fail_msg("organization %u pays for another", i);
+		if (i < 100)
+			assert_false(auth_may_write(auth, &q));
+	}
+	auth_free(auth);
+}
+
+struct guess {
+	struct auth_question question;
+	bool answered;
+};
+
+static void now_answered(struct auth_question *question)
+{
+	container_of(question, struct guess, question)->answered = true;
+}
+
+static enum auth_result guess(struct api_fixture *f, struct auth *auth, const char *authorization, const uint8_t source[16])
+{
+	struct guess g = { .question.answered = now_answered };
+
+	auth_ask(auth, authorization, source, &g.question);
+	while (!g.answered)
+		assert_true(loop_round(f->loop, 100) >= 0);
+	return g.question.result;
+}
+
+static void guesses_from_everywhere_do_not_shut_others_out(void **state)
+{
+	struct api_fixture *f = *state;
+	struct clock clock = clock_virtual(&f->base->time);
+	uint8_t source[16] = { 0x20, 1 };
+	char header[TOKEN_TEXT_SIZE + 8];
+	struct auth *auth;
+
+	snprintf(header, sizeof header, "Bearer %s", f->acme);
+	header[strlen(header) - 1] ^= 1;
+	assert_int_equal(auth_new(f->loop, &clock, f->thread, 0, &auth), 0);
+	for (unsigned i = 0; i < 3000; i++) { /* so many networks, each of which guesses until it is told to stop */
+		memcpy(source + 4, &i, sizeof i);
+		for (int n = 0; n < AUTH_FAILURES_BURST; n++)
+			assert_int_equal(guess(f, auth, "Bearer nonsense", source), AUTH_WRONG);
+	}
+	assert_int_equal(guess(f, auth, header, source), AUTH_TOO_MANY);
+	for (unsigned i = 5000; i < 5050; i++) {
+		memcpy(source + 4, &i, sizeof i);
+		assert_int_equal(guess(f, auth, header, source), AUTH_WRONG); /* it was looked up */
+	}
+	auth_free(auth);
+}
+
 /* A share that was never given back would shut an organization out for ever. */
 static void shares_come_back_however_a_request_ends(void **state)
 {
@@ -106,6 +172,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_token_that_asks_too_often_is_told_and_no_other),
 		cmocka_unit_test(an_organization_holds_its_share_and_gives_back_what_it_held),
+		T(a_thousand_organizations_and_sources_each_have_their_own_pace),
+		T(guesses_from_everywhere_do_not_shut_others_out),
 		T(shares_come_back_however_a_request_ends),
 	};
 

@@ -44,6 +44,51 @@ static void a_burst_and_then_the_rate(void **state)
 	limiter_free(l);
 }
 
+static void each_at_its_own_rate_which_may_change(void **state)
+{
+	struct clock_virtual time = { .now_ms = 1000 };
+	struct clock clock = clock_virtual(&time);
+	struct limiter *l;
+
+	(void)state;
+	assert_int_equal(limiter_new(&clock, 1, 1, &l), 0);
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(limiter_take_at(l, key(1), 50), 0);
+	assert_int_equal(limiter_take_at(l, key(1), 50), 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(limiter_take_at(l, key(2), 3), 0);
+	assert_int_equal(limiter_take_at(l, key(2), 3), 1);
+	time.now_ms += 100;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(limiter_take_at(l, key(1), 50), 0);
+	assert_int_equal(limiter_take_at(l, key(1), 50), 1);
+	assert_int_equal(limiter_take_at(l, key(1), 2), 1); /* slower: what it took when it was faster does not hold it up for long */
+	time.now_ms += 500;
+	assert_int_equal(limiter_take_at(l, key(1), 2), 0);
+	assert_int_equal(limiter_take_at(l, key(3), 0), 0);
+	limiter_free(l);
+}
+
+static void looking_takes_nothing(void **state)
+{
+	struct clock_virtual time = { .now_ms = 1000 };
+	struct clock clock = clock_virtual(&time);
+	struct limiter *l;
+
+	(void)state;
+	assert_int_equal(limiter_new(&clock, 1, 2, &l), 0);
+	for (int i = 0; i < 10; i++)
+		assert_true(limiter_has(l, key(1)));
+	assert_int_equal(limiter_take(l, key(1)), 0);
+	assert_true(limiter_has(l, key(1)));
+	assert_int_equal(limiter_take(l, key(1)), 0);
+	assert_false(limiter_has(l, key(1)));
+	assert_true(limiter_has(l, key(2)));
+	time.now_ms += 1000;
+	assert_true(limiter_has(l, key(1)));
+	limiter_free(l);
+}
+
 static void without_a_rate_there_is_no_limit(void **state)
 {
 	struct clock clock = clock_real();
@@ -145,6 +190,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_burst_and_then_the_rate),
+		cmocka_unit_test(each_at_its_own_rate_which_may_change),
+		cmocka_unit_test(looking_takes_nothing),
 		cmocka_unit_test(without_a_rate_there_is_no_limit),
 		cmocka_unit_test(a_crowd_of_new_ones_does_not_refill_the_bucket_of_who_asks_too_much),
 		cmocka_unit_test(of_too_many_handshakes_the_oldest_goes),
