@@ -59,6 +59,7 @@ class Engine:
             raise Unavailable("dockerd does not start: " + self.last_words())
         first = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0]
         self.space = os.readlink(f"/proc/{first}/ns/pid")
+        self.held = open(f"/proc/{first}/ns/pid")  # so that its number is given to no other namespace while we look for what is left
         done = self.docker("info", "--format", "{{.ServerVersion}}, {{.Driver}}, cgroup v{{.CgroupVersion}}")
         return done.stdout.strip()
 
