@@ -21,19 +21,19 @@ static const struct shape_field app_fields[] = {
 };
 static const struct shape app_shape = { "App", false, app_fields };
 
-static json_t *app_json(const struct store_app *app)
+static json_t *app_json(const struct api_call *call, const struct store_app *app)
 {
 	json_t *j = json_pack("{s:o,s:s,s:s,s:s,s:i,s:b,s:o}", "id", api_json_id(app->id), "name", app->name, "org", app->org_name, "network",
 			 app->network_name, "instances", (int)app->instances, "deleting", app->deleting, "created",
 			 api_json_time(app->created_ms));
 
-	flaps_add_app(j, app);
+	flaps_add_app(j, api_who(call), app);
 	return j;
 }
 
 static void add(void *call, const struct store_app *app)
 {
-	api_add_item(call, app_json(app));
+	api_add_item(call, app_json(call, app));
 }
 
 static int check_list(struct api_call *call, struct why *why)
@@ -72,7 +72,7 @@ static int show(struct store *store, struct api_call *call)
 	int r = store_app_find(store, api_who(call), api_query(call, "org"), call->params[0], &app, &call->op.why);
 
 	if (r == 0)
-		call->reply = app_json(&app);
+		call->reply = app_json(call, &app);
 	return r;
 }
 
@@ -82,7 +82,7 @@ static int create(struct store *store, struct api_call *call)
 	int r = flaps_create_app(store, call, &app);
 
 	if (r == 0)
-		call->reply = app_json(&app);
+		call->reply = app_json(call, &app);
 	return r;
 }
 
@@ -115,7 +115,7 @@ static int show_named(struct store *store, struct api_call *call)
 	int r = find_named(store, call, &app);
 
 	if (r == 0)
-		call->reply = app_json(&app);
+		call->reply = app_json(call, &app);
 	return r;
 }
 
@@ -152,7 +152,7 @@ static int put(struct store *store, struct api_call *call)
 		call->status = 201;
 	}
 	if (r == 0)
-		call->reply = app_json(&app);
+		call->reply = app_json(call, &app);
 	return r;
 }
 

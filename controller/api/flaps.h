@@ -34,10 +34,10 @@ int flaps_reply_machine(struct store *store, struct api_call *call, const char *
 /* What GET .../wait waits for. */
 const char *flaps_wanted_state(const struct api_call *call);
 
-/* Of api_app's routes. The keys that flyctl reads of an app, put into ours; the list that it asks for with org_slug; creation in the
- * words of either view. */
+/* Of api_app's routes. The keys that flyctl reads of an app, put into ours (it looks the slug up in its list of organizations, where who's
+ * own is "personal"); the list that it asks for with org_slug; creation in the words of either view. */
 #define FLAPS_APPS_MAX 2000
-void flaps_add_app(json_t *reply, const struct store_app *app);
-int flaps_list_apps(struct store *store, struct api_call *call, json_t *(*app_json)(const struct store_app *app)) MUST_CHECK;
+void flaps_add_app(json_t *reply, const struct principal *who, const struct store_app *app);
+int flaps_list_apps(struct store *store, struct api_call *call, json_t *(*app_json)(const struct api_call *call, const struct store_app *app)) MUST_CHECK;
 int flaps_check_create_app(struct api_call *call, struct why *why) MUST_CHECK;
 int flaps_create_app(struct store *store, struct api_call *call, struct store_app *ret_app) MUST_CHECK;

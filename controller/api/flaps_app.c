@@ -6,29 +6,29 @@
 
 #include <string.h>
 
-void flaps_add_app(json_t *reply, const struct store_app *app)
+void flaps_add_app(json_t *reply, const struct principal *who, const struct store_app *app)
 {
 	CLEAN_JSON json_t *more = json_pack("{s:I,s:s,s:i,s:i,s:{s:s,s:s,s:I},s:s,s:n}", "internal_numeric_id",
 					    (json_int_t)gql_number_of(app->id), "status", app->instances ? "deployed" : "pending",
 					    "machine_count", (int)app->instances, "volume_count", 0, "organization", "name", app->org_name, "slug",
-					    app->org_name, "internal_numeric_id", (json_int_t)gql_number_of(app->org), "cname_target", "", "app_role");
+					    api_org_slug(who, app->org, app->org_name), "internal_numeric_id", (json_int_t)gql_number_of(app->org), "cname_target", "", "app_role");
 
 	json_object_update(reply, more);
 }
 
 struct listing {
 	struct api_call *call;
-	json_t *(*app_json)(const struct store_app *app);
+	json_t *(*app_json)(const struct api_call *call, const struct store_app *app);
 };
 
 static void add(void *arg, const struct store_app *app)
 {
 	struct listing *l = arg;
 
-	api_add_item(l->call, l->app_json(app));
+	api_add_item(l->call, l->app_json(l->call, app));
 }
 
-int flaps_list_apps(struct store *store, struct api_call *call, json_t *(*app_json)(const struct store_app *app))
+int flaps_list_apps(struct store *store, struct api_call *call, json_t *(*app_json)(const struct api_call *call, const struct store_app *app))
 {
 	struct listing l = { call, app_json };
 	struct store_next next = { "" };

@@ -58,6 +58,15 @@ static void a_person_has_an_organization_of_its_own_which_is_called_personal(voi
 	expect_fields(&r, "organizationdetails.members.edges.0.node", "id name email", "sss");
 	assert_string_equal(text_at(&r, "organizationdetails.members.edges.0.role"), "ADMIN");
 	client_reply_deinit(&r);
+	/* and in the Machines view: the slug of an app's organization is one of those above */
+	r = ask(f, "POST", "/v1/apps", ann, "{\"name\":\"mine\",\"org_slug\":\"personal\",\"network\":\"\",\"app_role_id\":\"\"}");
+	assert_int_equal(r.status, 201);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(r.json, "organization"), "slug")), "personal");
+	assert_string_equal(json_string_value(json_object_get(r.json, "org")), "ann-b");
+	client_reply_deinit(&r);
+	r = ask(f, "GET", "/v1/apps/mine", f->operator_token, NULL);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(r.json, "organization"), "slug")), "ann-b");
+	client_reply_deinit(&r);
 	expect_error(f, ann, DELETE, "{\"input\":{\"organizationId\":\"personal\"}}", "UNPROCESSABLE", "org_is_personal");
 	expect(f, "DELETE", "/v1/orgs/ann-b", ann, NULL, 409, "org_is_personal");
 	expect(f, "GET", "/v1/orgs/ann-b", other, NULL, 404, "org_not_found");
