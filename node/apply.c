@@ -418,10 +418,9 @@ void node_apply(struct node *node, const struct replica_change *change)
 {
 	struct presence wanted = { 0 };
 	bool moved, rules;
-	int opened = 0;
 	bool presence_known; /* else what is there stays: an empty set would silence every network */
 	bool stands;
-	int e, unheard = 0;
+	int e, unheard = 0, loud = 0, opened = 0;
 
 	if (node->replica.torn) /* what is missing is not gone; the snapshot that mends it is applied whole */
 		return;
@@ -433,7 +432,7 @@ void node_apply(struct node *node, const struct replica_change *change)
 	role_peers_changed(&node->role_peers, change);
 	loop_cancel_timer(&node->apply_again);
 	if (e < 0)
-		apply_complain(node, "presence", e, NULL);
+		silence_failed(node, e);
 	moved = note_moved(node);
 	stands = presence_known && presence_is_there(node, &wanted);
 	if (presence_known && !stands)
@@ -448,16 +447,16 @@ void node_apply(struct node *node, const struct replica_change *change)
 	e = sync_roles(node);
 	if (e < 0)
 		apply_complain(node, "roles", e, NULL);
-	e = presence_known && !stands ? node->kernel->silence(node, &wanted) : 0;
-	if (e < 0)
-		silence_failed(node, e);
+	loud = presence_known && !stands ? node->kernel->silence(node, &wanted) : 0;
+	if (loud < 0)
+		silence_failed(node, loud);
 	e = rules ? node->kernel->close_rules(node) : 0;
 	if (e < 0 || opened < 0)
 		rules_failed(node, e < 0 ? e : opened);
 	else if (rules)
 		node->rules_due = false;
 	if (presence_known) {
-		node->presence_stands = e == 0 && unheard == 0;
+		node->presence_stands = loud == 0 && unheard == 0;
 		awaits_forget_settled(node, &wanted);
 		presence_deinit(&node->presence);
 		node->presence = wanted;
