@@ -1,6 +1,7 @@
 /* store_rule - see store_rule.h. An end is either one's own (the caller is an admin of its org: everything is checked and told) or another's
  * (nothing is told: it is looked up here without a principal, and what was found stays in the store). */
 #include "controller/store/store_app.h"
+#include "controller/store/store_finish.h"
 #include "controller/store/store_internal.h"
 #include "controller/store/store_network.h"
 #include "controller/store/store_org.h"
@@ -194,8 +195,10 @@ static int take_own(struct store *store, struct op *op, const struct end *end, s
 {
 	struct store_network network;
 	struct store_app app;
-	int r = store_check_may(store, &op->principal, end->found.id, ACTION_ADMIN, "peering rules", &op->why); /* it may be suspended */
+	int r = store_check_may(store, &op->principal, end->found.id, ACTION_ADMIN, "peering rules", &op->why);
 
+	if (r == 0) /* operators too make nothing new for who is suspended */
+		r = store_org_check_usable(&end->found, &op->why);
 	if (r == 0)
 		r = find_own(store, op, end, &network, &app);
 	if (r != 0)
@@ -338,7 +341,6 @@ int store_rule_create(struct store *store, struct op *op, const struct store_rul
 		r = rule_check_quota(store, rule.to_org, rule.to_org_name, &op->why);
 	if (rule.state == RULE_AGREED)
 		rule.agreed_ms = rule.created_ms;
-	rule.stopped = from.found.suspended || to.found.suspended;
 	if (r == 0)
 		r = insert(store, op, &rule);
 	if (r == 0)

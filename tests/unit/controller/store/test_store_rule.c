@@ -345,6 +345,11 @@ static void a_suspended_org_stops_its_rules_and_resume_restores_them(void **stat
 	assert_true(seen.stopped);
 	make_instance(f, "web", "ord", w.live, 1); /* the one that is not suspended goes on */
 	assert_refused(f, propose(f, &w.bob, "acme", "worker", "globex", "db", &seen), "org_suspended");
+	assert_refused(f, propose(f, &f->root, "acme", "worker", "globex", "db", &seen), "org_suspended");
+	assert_good(f, propose(f, &w.ann, "acme", "worker", "globex", "db", &seen)); /* it is not told of the other */
+	assert_false(seen.stopped);
+	assert_refused(f, agree(f, &w.bob, &seen, NULL, &seen), "org_suspended");
+	assert_good(f, end(f, &w.bob, &seen)); /* to take away is what it may */
 	change.suspended = false;
 	assert_good(f, DO(f, &f->root, store_org_update(store, op, "globex", &change, &org)));
 	assert_int_equal(RULES, 2);
