@@ -53,12 +53,13 @@ static __always_inline __u32 judge_rule_udp(struct __sk_buff *skb, const struct 
 	there.server_port = back.client_port = ports[1];
 	if (opens) {
 		flow = bpf_map_lookup_elem(&rule_flows, &there);
-		if (!flow || now - flow->seen_ns > NANOSECONDS_PER_SECOND)
+		if (!flow || now > flow->seen_ns + NANOSECONDS_PER_SECOND)
 			bpf_map_update_elem(&rule_flows, &there, &fresh, BPF_ANY);
 		return SIXPN_REASON_NONE;
 	}
 	flow = answers ? bpf_map_lookup_elem(&rule_flows, &back) : NULL;
-	return flow && now - flow->seen_ns < SIXPN_RULE_FLOW_NS ? SIXPN_REASON_NONE : SIXPN_REASON_RULE_OPENING;
+	/* another processor may have noted it after we read the clock */
+	return flow && now < flow->seen_ns + SIXPN_RULE_FLOW_NS ? SIXPN_REASON_NONE : SIXPN_REASON_RULE_OPENING;
 }
 
 static __always_inline __u32 judge_rule_icmp(struct __sk_buff *skb, bool opens, bool answers)

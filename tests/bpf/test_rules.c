@@ -3,12 +3,16 @@
 #include "tests/bpf/harness.h"
 
 #include "lib/base/buf.h"
+#include "lib/bpf/internal.h"
 
+#include <bpf/bpf.h>
+#include <endian.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -251,6 +255,51 @@ static void udp_is_answered_only_where_it_was_asked(void **state)
 	assert_int_equal(send_udp(SIXPN_HOOK_INSTANCE_INGRESS, db, web, 7, 7), SIXPN_REASON_RULE_OPENING);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The note of what `client` sent from its port 3000 to port 53 of `server`. */
+static struct sixpn_rule_flow_key note_of(const struct endpoint *client, const struct endpoint *server)
+{
+	return (struct sixpn_rule_flow_key){ .client = { htobe32(client->network), htobe32(client->host), htobe32(client->instance) },
+					     .server = { htobe32(server->network), htobe32(server->host), htobe32(server->instance) },
+					     .client_low = htobe16(2), .server_low = htobe16(2), .client_port = htobe16(3000), .server_port = htobe16(53) };
+}
+
+static void set_note(const struct sixpn_rule_flow_key *key, uint64_t seen_ns)
+{
+	struct sixpn_rule_flow flow = { .seen_ns = seen_ns };
+
+	assert_int_equal(bpf_map_update_elem(harness.dp->maps[BPF_MAP_SLOT_RULE_FLOWS], key, &flow, BPF_EXIST), 0);
+}
+
+/* A machine that has been up for less than that long could not have heard a question so old: seen_ns is before its start then, as a
+ * number too, and counts as old all the same. */
+static void a_udp_question_is_answered_for_so_long_and_each_one_anew(void **state)
+{
+	const struct endpoint *web = &ends[1], *db = &ends[4];
+	const struct sixpn_rule_flow_key key = note_of(web, db);
+	const uint64_t second = 1000000000u;
+
+	(void)state;
+	assert_int_equal(send_udp(SIXPN_HOOK_MESH_INGRESS, web, db, 3000, 53), 0);
+	set_note(&key, now_ns() - SIXPN_RULE_FLOW_NS + 60 * second);
+	assert_int_equal(send_udp(SIXPN_HOOK_INSTANCE_INGRESS, db, web, 53, 3000), 0);
+	set_note(&key, now_ns() - SIXPN_RULE_FLOW_NS);
+	assert_int_equal(send_udp(SIXPN_HOOK_INSTANCE_INGRESS, db, web, 53, 3000), SIXPN_REASON_RULE_OPENING);
+	assert_int_equal(send_udp(SIXPN_HOOK_INSTANCE_INGRESS, db, web, 53, 3000), SIXPN_REASON_RULE_OPENING); /* answers prolong nothing */
+	assert_int_equal(send_udp(SIXPN_HOOK_MESH_INGRESS, web, db, 3000, 53), 0);
+	assert_int_equal(send_udp(SIXPN_HOOK_INSTANCE_INGRESS, db, web, 53, 3000), 0);
+	/* noted by another processor after this one read its clock */
+	set_note(&key, now_ns() + 60 * second);
+	assert_int_equal(send_udp(SIXPN_HOOK_INSTANCE_INGRESS, db, web, 53, 3000), 0);
+}
+
 static void what_is_refused_is_noted_as_no_question(void **state)
 {
 	const struct endpoint *worker = &ends[3], *db = &ends[4], *nobody = &ends[11];
@@ -395,6 +444,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exactly_what_the_rules_say_passes_between_every_two_through_every_hook),
 		cmocka_unit_test(udp_is_answered_only_where_it_was_asked),
+		cmocka_unit_test(a_udp_question_is_answered_for_so_long_and_each_one_anew),
 		cmocka_unit_test(what_is_refused_is_noted_as_no_question),
 		cmocka_unit_test(what_ends_before_its_ports_or_flags_is_dropped),
 		cmocka_unit_test(a_forged_source_cannot_use_a_rule),
