@@ -111,6 +111,7 @@ static int take_login(struct api_call *call, struct login_new *ret, struct why *
 	if (ret->state && strspn(ret->state, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != strlen(ret->state))
 		return why_set(why, "field_invalid", "state", "field \"state\" must be base64url text");
 	ret->source = call->request->source;
+	ret->forwarded = call->request->forwarded;
 	return 0;
 }
 
@@ -247,7 +248,8 @@ static int approve(struct api_call *call, struct why *why)
 	const char *token = auth_token_in(call->request->authorization, &len);
 	char name[sizeof login->name];
 
-	if (logins_approve(api_logins(call->api), call->params[0], token ? token : "", token ? len : 0, call->request->source, &login, why))
+	if (logins_approve(api_logins(call->api), call->params[0], token ? token : "", token ? len : 0,
+			   call->request->forwarded ? NULL : call->request->source, &login, why))
 		return E_REFUSED;
 	snprintf(name, sizeof name, "%s", login->name);
 	name_tame(name);

@@ -87,7 +87,7 @@ static void make_room(struct logins *l)
 
 int logins_start(struct logins *l, const struct login_new *in, const struct login **ret, struct why *why)
 {
-	struct login fresh = { .pkce = in->challenge != NULL, .redirect_port = in->redirect_port }, *one;
+	struct login fresh = { .pkce = in->challenge != NULL, .forwarded = in->forwarded, .redirect_port = in->redirect_port }, *one;
 	uint8_t id[16];
 
 	drop_expired(l);
@@ -163,7 +163,7 @@ static int not_found(struct why *why)
 	return why_set(why, "login_not_found", "", "there is no login of that code: it was used, or it is older than %u minutes", LOGINS_MS / 60000);
 }
 
-int logins_approve(struct logins *l, const char *code, const char *token, size_t len, const uint8_t source[16], const struct login **ret,
+int logins_approve(struct logins *l, const char *code, const char *token, size_t len, const uint8_t *source, const struct login **ret,
 		   struct why *why)
 {
 	struct login *one = (struct login *)(uintptr_t)logins_find(l, code);
@@ -171,7 +171,10 @@ int logins_approve(struct logins *l, const char *code, const char *token, size_t
 
 	if (!one || one->token[0])
 		return not_found(why);
-	http_source_group(source, group);
+	if (!one->pkce && (one->forwarded || !source))
+		return why_set(why, "login_elsewhere", "",
+			       "this login is of a program that cannot prove who it is, and came through a proxy: where from nobody knows");
+	http_source_group(source ? source : one->source, group);
 	if (!one->pkce && memcmp(group, one->source, sizeof group))
 		return why_set(why, "login_elsewhere", "",
 			       "this login was started at another address, by a program that cannot prove who it is: approve it from there");

@@ -21,7 +21,7 @@ struct login {
 	char id[LOGIN_ID_SIZE], code[LOGIN_CODE_SIZE], completion[LOGIN_COMPLETION_SIZE];
 	char name[64], state[128]; /* as the program gave them */
 	uint8_t source[16], challenge[32];
-	bool pkce;
+	bool pkce, forwarded; /* by a proxy, whose address the source is */
 	uint16_t redirect_port; /* on the person's machine; 0 = none */
 	uint64_t expires_ms;
 	unsigned wrong;
@@ -32,6 +32,7 @@ struct login_new {
 	const char *name, *challenge, *state; /* challenge NULL: no PKCE; base64url of a SHA-256 */
 	uint16_t redirect_port;
 	const uint8_t *source;
+	bool forwarded;
 };
 
 struct logins {
@@ -44,8 +45,9 @@ void logins_deinit(struct logins *l);
 /* E_REFUSED: too many of this source, or what was given is no challenge. If all places are taken the oldest makes room. */
 int logins_start(struct logins *l, const struct login_new *in, const struct login **ret, struct why *why) MUST_CHECK;
 const struct login *logins_find(struct logins *l, const char *code); /* NULL: none, or not any more. Case and the dash do not matter */
-/* Gives it the token. E_REFUSED: there is none of that code, or this source may not. */
-int logins_approve(struct logins *l, const char *code, const char *token, size_t len, const uint8_t source[16], const struct login **ret,
+/* Gives it the token. source NULL: a proxy forwarded it, and whose it is nobody knows. E_REFUSED: there is none of that code, or this source
+ * may not. */
+int logins_approve(struct logins *l, const char *code, const char *token, size_t len, const uint8_t *source, const struct login **ret,
 		   struct why *why) MUST_CHECK;
 /* The token, after which there is no such login any more. E_REFUSED: "login_not_found", "login_pending", "login_wrong". */
 int logins_redeem(struct logins *l, const char *id, const char *completion, const char *verifier, char ret_token[LOGIN_TOKEN_SIZE],

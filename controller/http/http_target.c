@@ -111,6 +111,14 @@ const char *http_target_query(const struct http_target *t, const char *name)
 	return NULL;
 }
 
+/* Nothing, or a port: what else stands there would be read as the host where we name ourselves by it (localhost:80@elsewhere). */
+static bool is_port(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len == 0 || (text[0] == ':' && len <= 6 && text[1 + strspn(text + 1, "0123456789")] == 0);
+}
+
 bool http_host_accepted(const char *host, const char *const *names, size_t n_names)
 {
 	uint8_t address[16];
@@ -119,10 +127,12 @@ bool http_host_accepted(const char *host, const char *const *names, size_t n_nam
 
 	if (host[0] == '[') {
 		len = strcspn(++host, "]");
-		if (host[len] != ']' || (host[len + 1] && host[len + 1] != ':'))
+		if (host[len] != ']' || !is_port(host + len + 1))
 			return false;
 	} else {
 		len = strcspn(host, ":");
+		if (!is_port(host + len))
+			return false;
 	}
 	if (len == 0 || len >= sizeof name)
 		return false;

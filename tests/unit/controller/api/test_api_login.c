@@ -190,6 +190,14 @@ static void waiting_logins_are_few_short_lived_and_of_many(void **state)
 	assert_non_null(logins_find(&l, code));
 	assert_int_equal(logins_approve(&l, code, "sx1_x", 5, here, &one, &why), E_REFUSED); /* no PKCE, and from elsewhere */
 	assert_string_equal(why.code, "login_elsewhere");
+	assert_int_equal(logins_approve(&l, code, "sx1_x", 5, NULL, &one, &why), E_REFUSED); /* or through a proxy, behind which all are one address */
+	assert_string_equal(why.code, "login_elsewhere");
+	in.source = here;
+	in.forwarded = true;
+	assert_int_equal(logins_start(&l, &in, &one, &why), 0);
+	strcpy(code, one->code);
+	assert_int_equal(logins_approve(&l, code, "sx1_x", 5, here, &one, &why), E_REFUSED);
+	assert_string_equal(why.code, "login_elsewhere");
 	f->base->time.now_ms += LOGINS_MS;
 	assert_null(logins_find(&l, code));
 	assert_int_equal(l.n, 0);

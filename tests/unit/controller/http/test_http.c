@@ -144,7 +144,8 @@ static void the_names_it_was_given_and_addresses_are_good_hosts(void **state)
 		const char *host;
 		bool good;
 	} rows[] = { { "localhost:4280", true }, { "127.0.0.1", true }, { "[::1]:4280", true }, { "API.example.org:443", true },
-		     { "api.example.org.evil", false }, { "", false }, { "[::1", false }, { "[::1]x", false }, { ":80", false } };
+		     { "api.example.org.evil", false }, { "", false }, { "[::1", false }, { "[::1]x", false }, { ":80", false },
+		     { "localhost:80@evil.example", false }, { "[::1]:80@evil.example", false }, { "[::1]:x", false }, { "127.0.0.1:", true } };
 	static const char *const names[] = { "api.example.org" };
 
 	(void)state;
