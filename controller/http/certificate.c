@@ -29,10 +29,10 @@ static int refuse(const char *path, const char *what, int error, struct why *why
 	return why_set(why, "certificate_invalid", "tls_cert", "%s: %s: %s", path, what, gnutls_strerror(error));
 }
 
-/* By the open file, so that what is judged is what is read. */
+/* By the open file, so that what is judged is what is read. What is no file (a FIFO) is not waited for: the loop would stand still. */
 static int read_key(const char *path, struct buf *ret, struct why *why)
 {
-	CLEAN_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	CLEAN_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 	size_t n = 0;
 	void *bytes;
@@ -55,7 +55,7 @@ static int read_key(const char *path, struct buf *ret, struct why *why)
 
 static int read_cert(const char *path, struct buf *ret, struct why *why)
 {
-	int r = file_read(path, FILE_MAX, ret);
+	int r = file_read_regular(path, FILE_MAX, ret);
 
 	if (r < 0)
 		return why_set(why, "certificate_invalid", "tls_cert", "cannot read %s: %s", path, strerror(-r));

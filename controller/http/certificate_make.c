@@ -70,7 +70,7 @@ static bool will_do(const char *path, gnutls_x509_privkey_t key, const char *con
 	gnutls_x509_crt_t crt;
 	bool good;
 
-	if (file_read(path, PEM_MAX - 1, &pem) < 0 || gnutls_x509_crt_init(&crt) < 0)
+	if (file_read_regular(path, PEM_MAX - 1, &pem) < 0 || gnutls_x509_crt_init(&crt) < 0)
 		return false;
 	good = gnutls_x509_crt_import(crt, &(gnutls_datum_t){ pem.data, (unsigned)pem.len }, GNUTLS_X509_FMT_PEM) >= 0 &&
 	       gnutls_x509_crt_get_key_id(crt, GNUTLS_KEYID_USE_SHA256, of_crt, &size) >= 0 &&
@@ -161,7 +161,7 @@ static int write_key(const char *path, gnutls_x509_privkey_t key)
 static int take_key(const char *path, gnutls_x509_privkey_t key, struct why *why)
 {
 	CLEAN_BUF struct buf pem = BUF_INIT(PEM_MAX);
-	int r = file_read(path, PEM_MAX - 1, &pem);
+	int r = file_read_regular(path, PEM_MAX - 1, &pem);
 
 	if (r == -ENOENT)
 		return write_key(path, key);

@@ -12,15 +12,12 @@
 
 #define LIMIT_USUAL 1024 /* descriptors */
 
-int file_read(const char *path, size_t limit, struct buf *ret_content)
+static int read_to_end(int fd, size_t limit, struct buf *ret_content)
 {
-	CLEAN_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t before = ret_content->len;
 	char chunk[16384];
 	ssize_t n;
 
-	if (fd < 0)
-		return -errno;
 	while ((n = read(fd, chunk, sizeof chunk)) != 0) {
 		if (n < 0) {
 			if (errno == EINTR)
@@ -39,6 +36,23 @@ int file_read(const char *path, size_t limit, struct buf *ret_content)
 		return -ENOMEM;
 	}
 	return 0;
+}
+
+int file_read(const char *path, size_t limit, struct buf *ret_content)
+{
+	CLEAN_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : read_to_end(fd, limit, ret_content);
+}
+
+int file_read_regular(const char *path, size_t limit, struct buf *ret_content)
+{
+	CLEAN_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? read_to_end(fd, limit, ret_content) : -EINVAL;
 }
 
 int file_read_all(int fd, void *bytes, size_t n, size_t *ret_n)

@@ -3,6 +3,8 @@
 #include "lib/base/buf.h"
 
 int file_read(const char *path, size_t limit, struct buf *ret_content); /* appends; -EFBIG above limit */
+/* The same of a file alone, -EINVAL for what is another thing: a loop must not wait for who writes into a FIFO. */
+int file_read_regular(const char *path, size_t limit, struct buf *ret_content);
 /* Writes path.tmp, fsyncs it, renames it over path, fsyncs the folder: after a crash either the old or the new is there. */
 int file_replace(const char *path, const void *bytes, size_t n, unsigned mode);
 /* Creates with O_EXCL and mode; -EEXIST if it is there. For secrets: made before anything depends on it. */

@@ -301,6 +301,22 @@ static void what_does_not_belong_together_is_refused(void **state)
 	assert_int_equal(certificate_load(f->cert, f->dir, &c, &why), E_REFUSED);
 }
 
+/* It hangs, if that is not so. */
+static void what_is_no_file_is_refused_and_not_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	struct clock clock = clock_real();
+	struct certificate *c;
+	struct why why;
+	bool made;
+
+	assert_int_equal(unlink(f->key2), 0);
+	assert_int_equal(mkfifo(f->key2, 0600), 0);
+	assert_int_equal(certificate_load(f->cert, f->key2, &c, &why), E_REFUSED);
+	assert_int_equal(certificate_load(f->key2, f->key, &c, &why), E_REFUSED);
+	assert_int_not_equal(certificate_make(f->cert, f->key2, NULL, 0, &clock, &made, &why), 0);
+}
+
 /* ---- connections ---- */
 
 static void a_new_connection_gets_the_new_certificate_while_an_old_one_waits_on(void **state)
@@ -447,6 +463,7 @@ int main(void)
 		T(one_that_will_end_soon_is_made_anew),
 		T(a_key_that_others_can_read_is_refused),
 		T(what_does_not_belong_together_is_refused),
+		T(what_is_no_file_is_refused_and_not_waited_for),
 		T(a_new_connection_gets_the_new_certificate_while_an_old_one_waits_on),
 		T(a_bad_new_file_changes_nothing_and_is_counted),
 		T(a_handshake_that_stalls_holds_nobody_up_and_is_cut_off),
