@@ -169,6 +169,9 @@ int context_find(struct cli *cli, struct context *ret_context)
 		r = from_file(cli, &context, true, !context.token[0]);
 	if (r == 0 && cli_env(cli, "SIXPN_PIN"))
 		r = context_set_pin(cli, &context, cli_env(cli, "SIXPN_PIN"), "SIXPN_PIN");
+	if (r == 0 && context.pin[0] && !strncmp(context.url, "http://", 7)) /* who asks for a key must not get anybody */
+		r = cli_fail(cli, EXIT_USAGE, "pin_without_https", "use its https:// address, or unset SIXPN_PIN",
+			     "a key is pinned, and plain %s has none: nothing was sent", context.url);
 	if (r == 0 && !context.url[0])
 		snprintf(context.url, sizeof context.url, "unix:%s", context_socket(cli));
 	if (r == 0)

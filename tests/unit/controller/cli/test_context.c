@@ -112,6 +112,18 @@ static void a_pin_in_the_environment_or_the_file_must_be_one(void **state)
 	assert_int_equal(f->n_requests, 0);
 }
 
+/* Its fixture's controller is at a plain http:// address, which has no key. */
+static void with_a_pin_nothing_goes_over_plain_http(void **state)
+{
+	struct fixture *f = *state;
+
+	f->env[4] = (char *)(uintptr_t) "SIXPN_PIN=" PIN;
+	assert_int_equal(run(f, "whoami"), 2);
+	has(f->err, "code: pin_without_https");
+	assert_int_equal(f->n_requests, 0);
+	f->env[4] = NULL;
+}
+
 static void a_pin_is_written_as_it_is_read(void **state)
 {
 	uint8_t pin[PIN_LEN];
@@ -134,6 +146,7 @@ int main(void)
 		T(a_context_is_kept_private_and_used_from_then_on),
 		T(what_cannot_be_a_context_is_refused_and_changes_nothing),
 		T(a_pin_in_the_environment_or_the_file_must_be_one),
+		T(with_a_pin_nothing_goes_over_plain_http),
 		cmocka_unit_test(a_pin_is_written_as_it_is_read),
 	};
 
