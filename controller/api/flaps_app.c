@@ -42,6 +42,9 @@ int flaps_list_apps(struct store *store, struct api_call *call, json_t *(*app_js
 		next = (struct store_next){ "" };
 		r = store_app_list(store, api_who(call), api_query(call, "org_slug"), &page, add, &l, &next, &call->op.why);
 	} while (r == 0 && next.cursor[0] && json_array_size(call->items) < FLAPS_APPS_MAX);
+	if (r == 0 && next.cursor[0]) /* a part would look like all of it */
+		r = why_set(&call->op.why, "too_large", "org_slug", "organization \"%.63s\" has more than %d apps: list them page by page, with org=",
+			    api_query(call, "org_slug"), FLAPS_APPS_MAX);
 	if (r != 0)
 		return r;
 	list = TAKE(call->items);
