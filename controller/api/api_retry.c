@@ -155,7 +155,7 @@ static int replay(struct api_call *call, const struct store_kept *kept)
 	if (!call->reply)
 		return -EBADMSG;
 	call->retry.status = kept->status;
-	call->retry.v = kept->v;
+	call->retry.v = kept->v ? kept->v : (uint64_t)json_integer_value(json_object_get(call->reply, "v"));
 	call->retry.replayed = true;
 	return take_wait(&call->wait, kept);
 }
@@ -191,9 +191,14 @@ int api_retry_keep(struct store *store, struct api_call *call)
 {
 	const uint8_t *org = principal_only_org(api_who(call));
 	struct store_kept kept = { .first_v = call->op.first_v, .v = call->op.v, .status = api_success_status(call) };
-	int r;
+	int r = kept.v ? 0 : store_kept_newest(store, &call->retry.v);
 
+	if (r)
+		return r;
+	if (kept.v) /* else it changed nothing and is as new as the newest change, also when it is told again */
+		call->retry.v = kept.v;
 	memcpy(kept.request, call->retry.request, sizeof kept.request);
+	json_object_set_new(call->reply, "v", json_integer((json_int_t)call->retry.v));
 	tell_about(call->reply, kept.about, sizeof kept.about);
 	if (!call->route->secret && !json_is_string(json_object_get(call->reply, "token")))
 		kept.reply = json_dumps(call->reply, JSON_COMPACT);

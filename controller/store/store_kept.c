@@ -53,6 +53,15 @@ static int make_room(struct store *store, const uint8_t owner[ID_LEN], int64_t n
 	return r ? r : sql_run(store, "DELETE FROM kept_reply WHERE owner = ?1 AND seq <= ?2", "di", owner, *ret_seq - STORE_KEPT_MAX);
 }
 
+int store_kept_newest(struct store *store, uint64_t *ret_v)
+{
+	int64_t v = 0;
+	int r = sql_get_int(store, &v, "SELECT v FROM meta WHERE id = 1", "");
+
+	*ret_v = (uint64_t)v;
+	return r == SQL_E_NONE ? -EBADMSG : r;
+}
+
 int store_kept_remove(struct store *store, const uint8_t id[32])
 {
 	return sql_run(store, "DELETE FROM kept_reply WHERE id = ?1", "k", id);

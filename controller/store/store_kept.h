@@ -22,6 +22,8 @@ struct store_kept {
 int store_kept_find(struct store *store, const uint8_t id[32], struct store_kept *ret_kept, bool *ret_found) MUST_CHECK;
 /* Replaces one of that id. No row of the audit: it tells of the write, or there was none. */
 int store_kept_put(struct store *store, struct op *op, const uint8_t id[32], const uint8_t owner[ID_LEN], const struct store_kept *kept) MUST_CHECK;
+/* V of the newest change as this write sees it, those of others in the same group included. */
+int store_kept_newest(struct store *store, uint64_t *ret_v) MUST_CHECK;
 /* The write it was about was taken back. */
 int store_kept_remove(struct store *store, const uint8_t id[32]) MUST_CHECK;
 void store_kept_deinit(struct store_kept *kept);

@@ -40,6 +40,25 @@ static void the_same_request_with_the_same_key_gets_the_same_reply_and_writes_on
 	expect(f, "POST", "/v1/apps", f->acme, shop, 409, "name_taken"); /* without the key it is a new one */
 }
 
+/* Its version is that of the time when it was asked, which stands nowhere but in the reply. */
+static void a_write_that_changed_nothing_is_told_again_as_it_was(void **state)
+{
+	static const char put[] = "{\"network\":\"default\"}";
+	struct api_fixture *f = *state;
+	struct client_reply first, again;
+
+	expect(f, "PUT", "/v1/orgs/acme/apps/shop", f->acme, put, 201, NULL);
+	first = ask_with(f, "PUT", "/v1/orgs/acme/apps/shop", f->acme, KEY, put);
+	assert_int_equal(first.status, 200);
+	assert_int_equal(json_integer_value(json_object_get(first.json, "v")), (json_int_t)f->v);
+	expect(f, "POST", "/v1/apps", f->globex, shop, 201, NULL);
+	again = ask_with(f, "PUT", "/v1/orgs/acme/apps/shop", f->acme, KEY, put);
+	assert_non_null(strcasestr(again.head, "\r\nIdempotent-Replayed: true\r\n"));
+	assert_true(json_equal(first.json, again.json));
+	client_reply_deinit(&first);
+	client_reply_deinit(&again);
+}
+
 static void the_same_key_with_another_request_is_refused(void **state)
 {
 	struct api_fixture *f = *state;
@@ -284,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, api_setup, api_teardown)
 		T(the_same_request_with_the_same_key_gets_the_same_reply_and_writes_once),
+		T(a_write_that_changed_nothing_is_told_again_as_it_was),
 		T(the_same_key_with_another_request_is_refused),
 		T(a_key_belongs_to_who_used_it),
 		T(a_kept_reply_outlives_the_controller),
