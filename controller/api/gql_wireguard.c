@@ -326,7 +326,7 @@ static const struct gql_input add_input[] = { { "organizationId", "ID!" }, { "na
 					      { "ephemeral", "Boolean" },  { "gwname", "String" },	  { "clientMutationId", "String" },
 					      { 0 } };
 static const struct gql_input remove_input[] = { { "organizationId", "ID!" }, { "name", "String!" }, { "clientMutationId", "String" }, { 0 } };
-static const struct gql_input validate_input[] = { { "peerIps", "[String!]!" }, { "clientMutationId", "String" }, { 0 } };
+static const struct gql_input validate_input[] = { { "peerIps", "[String!]" }, { "clientMutationId", "String" }, { 0 } };
 static const struct gql_input name_args[] = { { "name", "String!" }, { 0 } };
 static const struct gql_field mutation[] = { { "addWireGuardPeer", "AddWireGuardPeerPayload", add_peer, add_args },
 					     { "removeWireGuardPeer", "RemoveWireGuardPeerPayload", remove_peer, remove_args },
