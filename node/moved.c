@@ -65,6 +65,14 @@ static int add(struct gather *g, const struct record *record, struct in6_addr ad
 	return 0;
 }
 
+/* Its rule is in force: else nobody is to reach it, nor is it to be heard without a right to speak for its home. */
+static bool is_at_a_rule(const struct replica *replica, const struct far_instance_record *far)
+{
+	struct record rule = rule_envelope(far->rule, far->network);
+
+	return replica_find(replica, rule.kind, rule.key, rule.key_len) && !presence_suspended(replica, far->network);
+}
+
 static int add_record(void *ctx, const struct record *record)
 {
 	struct gather *g = ctx;
@@ -74,7 +82,7 @@ static int add_record(void *ctx, const struct record *record)
 	if (record->kind == RECORD_FAR_INSTANCE) { /* of a network that may not be here, at the other end of a rule of one that is */
 		struct far_instance_record f;
 
-		if (far_instance_decode(record, &f, NULL) != 0 || f.home_host == f.host || presence_suspended(g->replica, f.network))
+		if (far_instance_decode(record, &f, NULL) != 0 || f.home_host == f.host || !is_at_a_rule(g->replica, &f))
 			return 0;
 		return add(g, record, far_instance_address(&f), PREFIX_LEN_INSTANCE, f.home_host, f.host);
 	}

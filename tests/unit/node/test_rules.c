@@ -186,6 +186,12 @@ static void a_far_instance_that_moved_is_reached_where_it_is(void **state)
 	assert_int_equal(moved.n, 1);
 	assert_int_equal(moved.items[0].carrier, MADE_HOST3);
 	moved_deinit(&moved);
+	m = made_delta(22, 23); /* the org of that end is suspended: who moved needs no right of its home to be heard, so it goes too */
+	made_tombstone(m, rule_envelope(rule_a, MADE_NET), 23);
+	made_take(r, m, 0);
+	assert_int_equal(moved_wanted(r, &moved), 0);
+	assert_int_equal(moved.n, 0);
+	moved_deinit(&moved);
 	made_replica_free(r);
 }
 
