@@ -244,14 +244,18 @@ static void a_name_stands_for_one_app(void **state)
 {
 	struct fixture *f = *state;
 	struct world w = make_world(f);
-	struct store_rule rule = agreed(f, &w), second;
+	struct store_rule rule = agreed(f, &w), second, refused;
 	struct store_app app;
 
 	assert_refused(f, DO(f, &w.ann, store_app_create(store, op, "acme", NULL, "db", &app)), "name_taken");
 	assert_refused(f, propose(f, &w.ann, "acme", "worker", "nobody", "db", &second), "name_taken");
 	assert_good(f, propose(f, &w.ann, "acme", "worker", "globex", "db", &second)); /* the same app from another of ours */
-	assert_refused(f, propose(f, &w.ann, "acme", "web", "nobody", "worker", &second), "name_taken");
+	assert_refused(f, propose(f, &w.ann, "acme", "web", "nobody", "worker", &refused), "name_taken");
 	assert_good(f, end(f, &w.ann, &rule));
+	/* what is only proposed keeps its name too: whoever accepts would be told of ours else */
+	assert_refused(f, DO(f, &w.ann, store_app_create(store, op, "acme", NULL, "db", &app)), "name_taken");
+	assert_good(f, end(f, &w.ann, &second));
+	assert_good(f, DO(f, &w.ann, store_app_create(store, op, "acme", NULL, "db", &app)));
 }
 
 static void in_one_org_a_rule_is_made_at_once(void **state)
@@ -316,8 +320,10 @@ static void a_rule_ends_with_its_apps_and_networks(void **state)
 {
 	struct fixture *f = *state;
 	struct world w = make_world(f);
-	struct store_rule rule = agreed(f, &w), proposal, seen;
+	struct store_rule rule = agreed(f, &w), proposal, late, seen;
 	struct store_deletion deletion;
+	struct store_instance changed;
+	bool gone;
 
 	assert_good(f, propose(f, &w.ann, "acme", "worker", "globex", "db", &proposal));
 	assert_good(f, DO(f, &w.bob, store_app_delete(store, op, "globex", "db", &deletion)));
@@ -326,6 +332,10 @@ static void a_rule_ends_with_its_apps_and_networks(void **state)
 	assert_int_equal(find(f, &w.ann, rule.id, &seen), E_REFUSED);
 	assert_int_equal(find(f, &w.ann, proposal.id, &seen), 0); /* or its end would tell that the app is gone */
 	assert_int_equal(find(f, &w.bob, proposal.id, &seen), E_REFUSED);
+	assert_good(f, propose(f, &w.ann, "acme", "web", "globex", "db", &late)); /* to what is going: bound to nothing, and says so to nobody */
+	assert_int_equal(find(f, &w.bob, late.id, &seen), E_REFUSED);
+	assert_good(f, DO(f, &f->root, store_instance_change(store, op, w.db.record.id, INSTANCE_DESTROY, true, &changed, &gone)));
+	assert_int_equal(count(f, "SELECT count(*) FROM app WHERE name = 'db'"), 0);
 	assert_good(f, DO(f, &f->root, store_org_delete(store, op, "acme", &deletion)));
 	assert_int_equal(find(f, &f->root, proposal.id, &seen), E_REFUSED);
 	assert_int_equal(count(f, "SELECT count(*) FROM rule"), 0);
