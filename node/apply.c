@@ -65,6 +65,7 @@ static int add_instance(void *ctx, const struct record *record)
 	if (app && app_decode(app, &a, NULL) == 0)
 		memcpy(out->app, a.name, sizeof out->app);
 	network = apply_find_u32(replica, RECORD_NETWORK, out->record.network);
+	out->suspended = true; /* of an unknown network nothing passes */
 	if (network && network_decode(network, &n, NULL) == 0) {
 		memcpy(out->org, n.org, sizeof out->org);
 		memcpy(out->network, n.name, sizeof out->network);

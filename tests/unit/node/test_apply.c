@@ -21,7 +21,7 @@ struct rig {
 	char heard[64]; /* the networks at whose ::3 somebody listens */
 	size_t n_instances;
 	char first[NAME_INSTANCE_ID_SIZE], app[NAME_SIZE], org[NAME_SIZE];
-	bool has_spec;
+	bool has_spec, suspended; /* of the first */
 };
 
 /* A step, and whether MADE_NET2 has names at that moment. */
@@ -103,6 +103,7 @@ static void role_sync(void *role, const struct role_desired *desired)
 		snprintf(rig->app, sizeof rig->app, "%s", first->app);
 		snprintf(rig->org, sizeof rig->org, "%s", first->org);
 		rig->has_spec = first->spec_len > 0;
+		rig->suspended = first->suspended;
 	}
 }
 
@@ -219,6 +220,23 @@ static void roles_are_given_the_instances_of_this_host_with_what_belongs_to_them
 	assert_string_equal(rig->app, "webs");
 	assert_string_equal(rig->org, "acme");
 	assert_true(rig->has_spec);
+	rig_end(rig);
+}
+
+/* As for presence, peers and rules: what does not say that it may speak may not. */
+static void an_instance_of_a_network_that_cannot_be_read_is_silent(void **state)
+{
+	struct rig *rig = rig_new();
+	struct made *m = made_delta(20, 21);
+	struct buf body = BUF_INIT(0);
+
+	(void)state;
+	apply(rig, made_world());
+	assert_false(rig->suspended);
+	buf_add_str(&body, "\xff\xff");
+	made_add(m, network_envelope(&(struct network_record){ .id = MADE_NET }), 21, body);
+	apply(rig, m);
+	assert_true(rig->suspended);
 	rig_end(rig);
 }
 
@@ -667,6 +685,7 @@ int main(void)
 		cmocka_unit_test(g9_a_moved_address_that_is_refused_is_an_error_of_its_record_and_tried_again),
 		cmocka_unit_test(g15_what_is_gone_loses_its_name_before_its_presence),
 		cmocka_unit_test(roles_are_given_the_instances_of_this_host_with_what_belongs_to_them),
+		cmocka_unit_test(an_instance_of_a_network_that_cannot_be_read_is_silent),
 		cmocka_unit_test(a_gateway_listens_for_the_networks_of_its_peers_when_they_have_names),
 		cmocka_unit_test(g9_peers_of_a_machine_that_is_configured_to_be_no_gateway_are_errors_of_their_records),
 		cmocka_unit_test(whoever_has_expired_is_let_in_no_more_when_the_controller_cannot_say_so),
