@@ -174,6 +174,16 @@ int store_membership_change(struct store *store, struct op *op, const char *org_
 
 /* ---- look-ups ---- */
 
+/* Whoever holds a token for its own peers is a machine somewhere: people's e-mails are none of its business. */
+static int find_org(struct store *store, const struct principal *who, const char *org_ref, struct store_org *ret_org, struct why *why)
+{
+	int r = store_org_find(store, who, org_ref, ret_org, why);
+
+	if (r == 0 && who->own_only)
+		r = why_set(why, "forbidden", "", "%s may touch its own peers alone, and does not see who is a member", who->text);
+	return r;
+}
+
 int store_membership_list(struct store *store, const struct principal *who, const char *org_ref,
 			  void (*each)(void *arg, const struct store_user *user, enum store_role role, uint64_t since_ms), void *arg,
 			  struct why *why)
@@ -181,7 +191,7 @@ int store_membership_list(struct store *store, const struct principal *who, cons
 	CLEAN_STATEMENT struct statement *st = NULL;
 	struct store_user user;
 	struct store_org org;
-	int r = store_org_find(store, who, org_ref, &org, why);
+	int r = find_org(store, who, org_ref, &org, why);
 
 	if (r == 0)
 		r = sql_query(store, &st, "SELECT " USER_COLUMNS("p") ", m.role, m.created_ms FROM membership m JOIN person p ON p.id = m.person "
@@ -200,7 +210,7 @@ int store_membership_find(struct store *store, const struct principal *who, cons
 	struct store_org org;
 	uint8_t id[ID_LEN];
 	bool is_id = id_parse(user_ref, id) == 0;
-	int r = store_org_find(store, who, org_ref, &org, why);
+	int r = find_org(store, who, org_ref, &org, why);
 
 	if (r == 0)
 		r = sql_query(store, &st, "SELECT " USER_COLUMNS("p") ", m.role, m.created_ms FROM membership m JOIN person p ON p.id = m.person "

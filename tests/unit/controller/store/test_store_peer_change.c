@@ -1,6 +1,8 @@
 /* Peers in the store: who may change them, what a change is, and what lists hold. */
 #include "tests/unit/controller/store/peer_fixture.h"
 
+#include "controller/store/store_member.h"
+
 /* ---- who may ---- */
 
 static void the_profile_peers_does_peers_and_nothing_else(void **state)
@@ -37,6 +39,14 @@ static void count_pruned(void *arg, const struct store_peer *peer)
 	(*n)++;
 }
 
+static void count_members(void *arg, const struct store_user *user, enum store_role role, uint64_t since_ms)
+{
+	(void)user;
+	(void)role;
+	(void)since_ms;
+	++*(unsigned *)arg;
+}
+
 static void a_token_that_is_own_only_changes_what_it_made_and_nothing_else(void **state)
 {
 	struct peers *p = *state;
@@ -48,14 +58,18 @@ static void a_token_that_is_own_only_changes_what_it_made_and_nothing_else(void 
 	struct principal who;
 	struct store_token token;
 	char text[TOKEN_TEXT_SIZE];
-	unsigned pruned = 0;
+	unsigned pruned = 0, members = 0;
 	uint8_t key[32];
+	struct why why;
 	bool more;
 
 	make_public_key(9, key);
 	assert_good(f, DO(f, &f->root, store_token_create(store, op, &in, &token, text)));
 	assert_int_equal(store_token_find_by_id(f->store, &f->root, token.id, &token, &who, NULL), 0);
 	assert_true(who.own_only);
+	assert_int_equal(store_membership_list(f->store, &who, "acme", count_members, &members, &why), E_REFUSED);
+	assert_string_equal(why.code, "forbidden");
+	assert_int_equal(members, 0);
 	assert_good(f, create(p, &who, &own, &peer));
 	assert_refused(f, DO(f, &who, store_peer_update(store, op, NULL, "another", &update, &peer)), "forbidden");
 	assert_refused(f, DO(f, &who, store_peer_rekey(store, op, NULL, "another", key, NULL, &peer)), "forbidden");
