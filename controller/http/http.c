@@ -181,15 +181,41 @@ static void begin(struct exchange *x, const char *method, const char *version)
 	}
 }
 
+/* It is told at the end of its body; what came of that is dropped now. */
+static void give_up(struct exchange *x, unsigned status)
+{
+	x->too_large = true;
+	x->status = status;
+	x->server->body_bytes -= x->request.body.len;
+	buf_deinit(&x->request.body);
+}
+
+/* Whoever sends nothing but the beginnings of large bodies must not keep the small ones of others out: the largest that is not complete goes. */
+static void make_room(struct http_server *server, size_t n)
+{
+	while (server->body_bytes + n > server->config.bodies_max) {
+		struct exchange *largest = NULL;
+
+		for (struct exchange *i = server->exchanges; i; i = i->next)
+			if (!i->handed && i->request.body.len > (largest ? largest->request.body.len : 0))
+				largest = i;
+		if (!largest)
+			return;
+		give_up(largest, 503);
+	}
+}
+
 static enum MHD_Result collect(struct exchange *x, const char *bytes, size_t n)
 {
 	struct http_server *server = x->server;
 	struct buf *body = &x->request.body;
 
-	if (!x->too_large && (body->len + n > server->config.body_max || server->body_bytes + n > server->config.bodies_max)) {
-		x->too_large = true;
-		x->status = body->len + n > server->config.body_max ? 413 : 503;
-	}
+	if (!x->too_large && body->len + n > server->config.body_max)
+		give_up(x, 413);
+	if (!x->too_large)
+		make_room(server, n);
+	if (!x->too_large && server->body_bytes + n > server->config.bodies_max)
+		give_up(x, 503);
 	if (x->too_large) { /* a reply can only be given at the end of a body: a little is thrown away, no more */
 		x->discarded += n;
 		return x->discarded > server->config.body_max ? MHD_NO : MHD_YES;

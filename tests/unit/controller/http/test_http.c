@@ -170,6 +170,53 @@ static void a_target_longer_than_the_pool_is_refused(void **state)
 	client_reply_deinit(&r);
 }
 
+static int begin_body(uint16_t port, size_t len, const void *bytes, size_t n)
+{
+	int fd = client_connect(port);
+	char head[120];
+
+	snprintf(head, sizeof head, "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n", len);
+	client_send(fd, head, strlen(head));
+	client_send(fd, bytes, n);
+	return fd;
+}
+
+static void beginnings_of_large_bodies_keep_no_small_one_out(void **state)
+{
+	static const char *const listen[] = { "127.0.0.1:0" };
+	static char bytes[50000];
+	struct fixture *f = *state;
+	struct http_config config = { .listen = listen, .n_listen = 1, .bodies_max = 100000 };
+	struct clock clock = clock_real();
+	struct http_server *server;
+	struct client_reply r;
+	struct why why;
+	int fds[3], refused = 0;
+	uint16_t port;
+
+	assert_int_equal(http_server_new(f->loop, &clock, &config, handle, f, &server, &why), 0);
+	port = http_server_port(server, 0);
+	fds[0] = begin_body(port, 50000, bytes, 40000);
+	fds[1] = begin_body(port, 50000, bytes, 40000);
+	fds[2] = begin_body(port, 50000, bytes, 20000);
+	for (int i = 0; i < 100; i++)
+		loop_round(f->loop, 5);
+	r = client_ask(f->loop, port, NULL, "POST", "/v1/x", NULL, "{\"k\":1}");
+	assert_int_equal(r.status, 200);
+	client_reply_deinit(&r);
+	for (int i = 0; i < 2; i++) { /* one of the largest had to go, and hears of it */
+		client_send(fds[i], bytes, 10000);
+		r = client_receive(f->loop, fds[i]);
+		assert_true(r.status == 200 || (r.status == 503 && !strcmp(client_error_code(&r), "busy")));
+		refused += r.status == 503;
+		client_reply_deinit(&r);
+		close(fds[i]);
+	}
+	assert_int_equal(refused, 1);
+	close(fds[2]);
+	http_server_free(server);
+}
+
 static void a_chunked_body_above_the_limit_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -506,6 +553,7 @@ int main(void)
 		T(what_is_not_http_never_reaches_the_handler),
 		T(the_names_it_was_given_and_addresses_are_good_hosts),
 		T(a_target_longer_than_the_pool_is_refused),
+		T(beginnings_of_large_bodies_keep_no_small_one_out),
 		T(a_chunked_body_above_the_limit_is_refused),
 		T(a_client_that_sends_a_byte_now_and_then_is_cut_off),
 		T(one_address_cannot_take_all_connections),
