@@ -25,7 +25,8 @@ struct entry {
 /* Apart from the cache, which forgets whenever anything changes. */
 struct use {
 	uint8_t id[ID_LEN]; /* the key in the map */
-	uint64_t last_ms, round; /* round: in which it was last written */
+	struct store_token token; /* as it was then */
+	uint64_t last_ms, round;  /* round: in which it was last written */
 	bool pending;
 };
 
@@ -106,7 +107,7 @@ static void drop_uses(struct auth *auth, bool written)
 }
 
 /* Without memory, or if too many tokens are used at once, one use is not seen. */
-static void note_use(struct auth *auth, const uint8_t id[ID_LEN])
+static void note_use(struct auth *auth, const uint8_t id[ID_LEN], const struct store_token *token)
 {
 	struct use *u = map_get(&auth->uses, id, ID_LEN);
 
@@ -121,6 +122,7 @@ static void note_use(struct auth *auth, const uint8_t id[ID_LEN])
 	}
 	if (!u)
 		return;
+	u->token = *token;
 	u->last_ms = clock_real_ms(&auth->clock);
 	u->pending = true;
 }
@@ -171,7 +173,7 @@ static void answer(struct auth_question *q, enum auth_result result)
 	q->result = result;
 	q->by_token = result == AUTH_GOOD;
 	if (q->by_token)
-		note_use(q->auth, q->token_id);
+		note_use(q->auth, q->token_id, &q->token);
 	q->changes = q->auth->changes;
 	if (result != AUTH_GOOD)
 		q->principal = (struct principal){ 0 };
@@ -250,6 +252,14 @@ const char *auth_token_in(const char *authorization, size_t *ret_len)
 	return found;
 }
 
+/* It was good lately, so it is no guess. Whether it still is the store says. */
+static bool is_known(struct auth *auth, const struct auth_question *q)
+{
+	const struct use *u = map_get(&auth->uses, q->token_id, ID_LEN);
+
+	return u && token_matches(&u->token, q->secret, clock_real_ms(&auth->clock));
+}
+
 void auth_ask(struct auth *auth, const char *authorization, const uint8_t source[16], struct auth_question *q)
 {
 	size_t len = 0;
@@ -272,13 +282,14 @@ void auth_ask(struct auth *auth, const char *authorization, const uint8_t source
 	e = map_get(&auth->cache, q->token_id, ID_LEN);
 	if (e && clock_mono_ms(&auth->clock) - e->fetched_ms < AUTH_CACHE_MS &&
 	    token_matches(&e->token, q->secret, clock_real_ms(&auth->clock))) {
+		q->token = e->token;
 		q->principal = e->principal;
 		q->writes_per_s = e->writes_per_s;
 		answer(q, AUTH_GOOD);
 		return;
 	}
 	http_source_group(source, group);
-	if (!limiter_has(auth->failures, group)) {
+	if (!limiter_has(auth->failures, group) && !is_known(auth, q)) { /* behind a proxy all are one address */
 		answer(q, AUTH_TOO_MANY);
 		return;
 	}

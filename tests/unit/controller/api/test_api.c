@@ -37,12 +37,19 @@ static void who_keeps_failing_has_to_wait_but_good_tokens_of_the_same_address_go
 	char wrong[TOKEN_TEXT_SIZE];
 
 	expect(f, "GET", "/v1/orgs", f->acme, NULL, 200, NULL);
+	expect(f, "GET", "/v1/orgs", f->operator_token, NULL, 200, NULL);
 	strcpy(wrong, f->acme);
 	wrong[TOKEN_TEXT_SIZE - 2] ^= 1;
 	for (int i = 0; i < AUTH_FAILURES_BURST; i++)
 		expect(f, "GET", "/v1/orgs", wrong, NULL, 401, "unauthorized");
 	expect(f, "GET", "/v1/orgs", wrong, NULL, 429, "rate_limited");
 	expect(f, "GET", "/v1/orgs", f->acme, NULL, 200, NULL);
+	f->base->time.now_ms += AUTH_CACHE_MS; /* those that the cache has forgotten, too */
+	for (int i = 0; i < AUTH_FAILURES_BURST; i++)
+		expect(f, "GET", "/v1/orgs", wrong, NULL, 401, "unauthorized");
+	expect(f, "PATCH", "/v1/orgs/globex", f->operator_token, "{\"strict_region\":true}", 200, NULL);
+	expect(f, "GET", "/v1/orgs", f->acme, NULL, 200, NULL);
+	expect(f, "GET", "/v1/orgs", wrong, NULL, 429, "rate_limited");
 	f->base->time.now_ms += 3000;
 	expect(f, "GET", "/v1/orgs", wrong, NULL, 401, "unauthorized");
 }
