@@ -166,6 +166,13 @@ void apply_later(struct node *node)
 		log_err("apply", "no memory for a timer: what failed waits for the next change");
 }
 
+/* What was to change may be as it was: who is gone may still be heard. So V is not applied without a word. */
+static void step_failed(struct node *node, const char *what, int e)
+{
+	complain_of_self(node, what, e, NULL);
+	apply_later(node);
+}
+
 /* Who has expired is the controller's word, by its clock, for as long as it can be heard; and a while longer, so that its restart changes
  * nothing. After that ours decides, or whoever was let in until Friday would be in for as long as the controller is away. */
 static bool hears_lately(const struct node *node)
@@ -211,8 +218,7 @@ static void find_peers(struct node *node, struct role_desired *desired)
 	int e = role_peers_get(&node->role_peers, &node->replica, node->identity.host, now_ms, desired);
 
 	if (e < 0) {
-		complain_of_self(node, "peers", e, NULL);
-		apply_later(node);
+		step_failed(node, "peers", e);
 	} else if (!node->peers_due.slot) { /* else applies that come often would put it off for ever */
 		node->peers_due.expired = peers_due_expired;
 		look_for_expired(node);
@@ -282,8 +288,7 @@ static bool note_moved(struct node *node)
 	bool differs;
 
 	if (e < 0) { /* what is there stays */
-		apply_complain(node, "moved addresses", e, NULL);
-		apply_later(node);
+		step_failed(node, "moved addresses", e);
 		return false;
 	}
 	differs = !moved_equal(&node->moved, &now);
@@ -309,13 +314,6 @@ static void complain_of_moved(struct node *node)
 	}
 }
 
-/* Who is gone may still be heard: that is not applied. */
-static void silence_failed(struct node *node, int e)
-{
-	complain_of_self(node, "presence", e, NULL);
-	apply_later(node);
-}
-
 /* A rule, or an instance at its other end, that lets nothing pass because it cannot be read. */
 static int note_unreadable(void *ctx, const struct record *record)
 {
@@ -336,10 +334,8 @@ static bool note_rules(struct node *node)
 	int e = node->kernel->open_rules ? rules_wanted(&node->replica, &now) : -ENOSYS;
 
 	if (e < 0) {
-		if (e != -ENOSYS) {
-			complain_of_self(node, "peering rules", e, NULL);
-			apply_later(node);
-		}
+		if (e != -ENOSYS)
+			step_failed(node, "peering rules", e);
 		return false;
 	}
 	if (node->replica.n_by_kind[RECORD_RULE]) {
@@ -350,13 +346,6 @@ static bool note_rules(struct node *node)
 	rules_deinit(&node->rules);
 	node->rules = now;
 	return node->rules_due;
-}
-
-/* What could not be done is tried again; a rule that is gone may still be open then, so V is not applied without a word. */
-static void rules_failed(struct node *node, int e)
-{
-	complain_of_self(node, "peering rules", e, NULL);
-	apply_later(node);
 }
 
 static void reach(struct node *node)
@@ -433,7 +422,7 @@ void node_apply(struct node *node, const struct replica_change *change)
 	role_peers_changed(&node->role_peers, change);
 	loop_cancel_timer(&node->apply_again);
 	if (e < 0)
-		silence_failed(node, e);
+		step_failed(node, "presence", e);
 	moved = note_moved(node);
 	stands = presence_known && presence_is_there(node, &wanted);
 	if (presence_known && !stands)
@@ -447,13 +436,13 @@ void node_apply(struct node *node, const struct replica_change *change)
 	sync_names(node, change);
 	e = sync_roles(node);
 	if (e < 0)
-		apply_complain(node, "roles", e, NULL);
+		step_failed(node, "roles", e);
 	loud = presence_known && !stands ? node->kernel->silence(node, &wanted) : 0;
 	if (loud < 0)
-		silence_failed(node, loud);
+		step_failed(node, "presence", loud);
 	e = rules ? node->kernel->close_rules(node) : 0;
 	if (e < 0 || opened < 0)
-		rules_failed(node, e < 0 ? e : opened);
+		step_failed(node, "peering rules", e < 0 ? e : opened);
 	else if (rules)
 		node->rules_due = false;
 	if (presence_known) {
