@@ -190,6 +190,12 @@ void http_connection_works(struct http_connections *set, struct http_connection 
 	c->deadline_ms = ms ? loop_now_ms(set->loop) + ms : NO_DEADLINE;
 }
 
+void http_connection_reads(struct http_connections *set, struct http_connection *c, uint64_t ms)
+{
+	stop_greeting(set, c);
+	http_connection_waits(set, c, ms);
+}
+
 static void make_room(struct http_connections *set)
 {
 	struct http_connection *c = set->oldest;

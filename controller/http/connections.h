@@ -56,7 +56,9 @@ bool http_connections_may_come(struct http_connections *set, const uint8_t sourc
 /* source NULL: local. It waits from now on. NULL: no memory. */
 struct http_connection *http_connections_add(struct http_connections *set, int fd, const uint8_t *source, uint64_t wait_ms);
 void http_connections_remove(struct http_connections *set, struct http_connection *c); /* frees it */
-/* From now on it waits at most so long for its client; or it works at most so long (0: as long as it takes). */
+/* From now on it waits at most so long for its client; or for the rest of a body; or it works at most so long (0: as long as it takes). Who
+ * waits may have to make room. */
 void http_connection_waits(struct http_connections *set, struct http_connection *c, uint64_t ms);
+void http_connection_reads(struct http_connections *set, struct http_connection *c, uint64_t ms);
 void http_connection_greets(struct http_connections *set, struct http_connection *c); /* until it works */
 void http_connection_works(struct http_connections *set, struct http_connection *c, uint64_t ms);

@@ -146,7 +146,7 @@ static void begin(struct exchange *x, const char *method, const char *version)
 	unsigned status, wait_s;
 
 	x->begun = true;
-	http_connection_works(&server->connections, x->connection, server->config.body_ms);
+	http_connection_reads(&server->connections, x->connection, server->config.body_ms);
 	x->request.begun_ms = loop_now_ms(server->loop);
 	x->request.local = x->connection->local;
 	x->request.tls = x->connection->certificate != NULL;

@@ -312,6 +312,35 @@ static void pump_until_n(struct fixture *f, size_t n)
 	assert_int_equal(http_server_connections(f->server), n);
 }
 
+/* Else as many beginnings as there are places would shut everybody out until their time is up, and then again. */
+static void who_does_not_end_his_body_makes_room_too(void **state)
+{
+	static const char *const listen[] = { "127.0.0.1:0" };
+	static const char begin[] = "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{";
+	struct fixture *f = *state;
+	struct http_config config = { .listen = listen, .n_listen = 1, .connections = 20 };
+	struct clock clock = clock_real();
+	struct http_server *server;
+	struct client_reply r;
+	struct why why;
+	int fds[100];
+
+	assert_int_equal(http_server_new(f->loop, &clock, &config, handle, f, &server, &why), 0);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) { /* more than all, with those that the library keeps ready */
+		fds[i] = client_connect(http_server_port(server, 0));
+		client_send(fds[i], begin, strlen(begin));
+		for (int k = 0; k < 3; k++)
+			loop_round(f->loop, 1);
+	}
+	r = client_ask(f->loop, http_server_port(server, 0), NULL, "POST", "/v1/x", NULL, "{}");
+	assert_int_equal(r.status, 200);
+	client_reply_deinit(&r);
+	assert_true(http_server_counts(server).evicted >= 80);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	http_server_free(server);
+}
+
 static void when_all_places_are_taken_the_one_that_has_waited_longest_goes(void **state)
 {
 	struct fixture *f = *state;
@@ -557,6 +586,7 @@ int main(void)
 		T(a_chunked_body_above_the_limit_is_refused),
 		T(a_client_that_sends_a_byte_now_and_then_is_cut_off),
 		T(one_address_cannot_take_all_connections),
+		T(who_does_not_end_his_body_makes_room_too),
 		T(when_all_places_are_taken_the_one_that_has_waited_longest_goes),
 		T(an_address_that_asks_too_often_is_told_when_to_come_back),
 		T(what_is_too_long_is_refused_in_json),
