@@ -36,9 +36,19 @@ struct api *api_free(struct api *api)
 		shares_deinit(&api->shares);
 		http_stats_deinit(&api->stats);
 		map_deinit(&api->retries);
+		free(api->description);
 		free(api);
 	}
 	return NULL;
+}
+
+const char *api_description(struct api *api)
+{
+	CLEAN_JSON json_t *doc = api->description ? NULL : route_describe();
+
+	if (doc)
+		api->description = json_dumps(doc, JSON_COMPACT);
+	return api->description;
 }
 
 struct logins *api_logins(struct api *api)

@@ -35,6 +35,7 @@ struct api_call {
 	struct buf text;        /* instead of reply, if text_type is set */
 	char *text_policy; /* of a page: Content-Security-Policy; owned */
 	const char *text_type;
+	const char *text_stays; /* instead of text, if it stays as long as the api */
 	unsigned status; /* of a good reply, if it is not the one of the table; 0 = it is */
 	json_t *detail; /* of a refusal: further members of the error */
 	json_t *items; /* of a list: what the row callback fills */
@@ -75,6 +76,8 @@ void api_set_server(struct api *api, const struct http_server *server); /* for i
 /* ---- for the nouns ---- */
 
 struct logins *api_logins(struct api *api);
+/* What /v1/openapi.json says. Made once: it takes some milliseconds of the loop, and anybody may ask. NULL: no memory. */
+const char *api_description(struct api *api);
 /* For a route that is open to all, and judges a token itself: who is that? */
 void api_ask(struct api_call *call, const char *authorization, void (*answered)(struct auth_question *question));
 

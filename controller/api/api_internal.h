@@ -17,6 +17,7 @@ struct api {
 	struct event_streams streams;
 	struct logins logins;
 	struct http_stats stats;
+	char *description; /* see api_description */
 };
 
 uint64_t api_head(const struct api *api); /* the V that is as new as it gets */

@@ -317,8 +317,13 @@ static int healthz(struct api_call *call, struct why *why)
 
 static int describe(struct api_call *call, struct why *why)
 {
-	call->reply = route_describe();
-	return call->reply ? 0 : why_set(why, "internal", "", "no memory");
+	const char *text = api_description(call->api);
+
+	if (!text)
+		return why_set(why, "internal", "", "no memory");
+	call->text_stays = text;
+	call->text_type = "application/json";
+	return 0;
 }
 
 static int whoami(struct api_call *call, struct why *why)

@@ -111,8 +111,9 @@ void call_succeed(struct api_call *call, unsigned status)
 	if (call->text_type) {
 		call_note(call->api, call->route, call->request, status);
 		http_reply(call->request, &(struct http_reply){ .status = status, .content_type = call->text_type, .v = like.v,
-								.policy = call->text_policy, .body = call->text.data,
-								.body_len = call->text.len });
+								.policy = call->text_policy, .body_stays = call->text_stays,
+								.body = call->text_stays ? call->text_stays : (const char *)call->text.data,
+								.body_len = call->text_stays ? strlen(call->text_stays) : call->text.len });
 		call_free(call);
 		return;
 	}

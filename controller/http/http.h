@@ -68,6 +68,7 @@ struct http_reply {
 	const char *content_type; /* NULL = application/json */
 	const void *body;         /* copied */
 	size_t body_len;
+	bool body_stays;          /* longer than the server: it is not copied for each who asks and takes nothing */
 	uint64_t v;               /* header Sixpn-Version; 0 = none */
 	const char *allow;        /* header Allow, of 405 */
 	unsigned retry_after_s;   /* header Retry-After; 0 = none */

@@ -58,7 +58,8 @@ static struct MHD_Response *make_response(struct exchange *x, const struct http_
 {
 	struct MHD_Response *m =
 		x->stream.read ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, x, NULL) :
-				 MHD_create_response_from_buffer(reply->body_len, (void *)(uintptr_t)reply->body, MHD_RESPMEM_MUST_COPY);
+				 MHD_create_response_from_buffer(reply->body_len, (void *)(uintptr_t)reply->body,
+							 reply->body_stays ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_COPY);
 	char number[24];
 
 	if (!m)

@@ -165,6 +165,20 @@ static void shares_come_back_however_a_request_ends(void **state)
 	}
 }
 
+/* Anybody may ask for it, as often as his address may ask anything, and it has a quarter of a megabyte. */
+static void the_description_is_made_once(void **state)
+{
+	struct api_fixture *f = *state;
+	const char *first = api_description(f->api);
+	struct client_reply r = ask(f, "GET", "/v1/openapi.json", NULL, NULL);
+
+	assert_int_equal(r.status, 200);
+	assert_string_equal(r.body, first);
+	assert_ptr_equal(api_description(f->api), first);
+	assert_non_null(strstr(r.head, "Content-Type: application/json"));
+	client_reply_deinit(&r);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, api_setup, api_teardown)
 
 int main(void)
@@ -174,6 +188,7 @@ int main(void)
 		cmocka_unit_test(an_organization_holds_its_share_and_gives_back_what_it_held),
 		T(a_thousand_organizations_and_sources_each_have_their_own_pace),
 		T(guesses_from_everywhere_do_not_shut_others_out),
+		T(the_description_is_made_once),
 		T(shares_come_back_however_a_request_ends),
 	};
 
