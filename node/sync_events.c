@@ -4,6 +4,7 @@
 
 #include "lib/base/log.h"
 #include "lib/sixpn/pb.h"
+#include "node/enroll.h"
 #include "node/health.h"
 #include "node/scrape.h"
 #include "proto/sixpn.pb-c.h"
@@ -20,6 +21,8 @@ static void on_apply(void *ctx, const struct replica_change *change)
 struct poll_extras {
 	struct node_errors_said errors;
 	Sixpn__Gateway gateway;
+	Sixpn__Endpoint endpoints[RECORD_ENDPOINTS_MAX], *endpoint_list[RECORD_ENDPOINTS_MAX];
+	struct addr_endpoint endpoints_at[RECORD_ENDPOINTS_MAX]; /* what they borrow */
 	Sixpn__Endpoint metrics;
 	struct addr_endpoint metrics_at; /* what it borrows */
 	Sixpn__Await awaits[AWAITS_PER_POLL], *await_list[AWAITS_PER_POLL];
@@ -47,6 +50,33 @@ static void say_gateway(const struct node *node, Sixpn__Gateway *ret, struct Six
 	poll->gateway = ret;
 }
 
+/* Where other nodes dial this one. Its address may be another than when it joined: a lease, a container that was made anew. Asked of
+ * the connection that the poll goes by, because the controller's name may be slow to resolve. */
+static void say_endpoints(const struct node *node, struct poll_extras *x, struct Sixpn__PollRequest *poll)
+{
+	struct addr_endpoint own = { .port = 1 };
+	struct link_source source;
+	char text[ADDR_ENDPOINT_TEXT_LEN];
+	size_t n;
+
+	link_client_own_address(node->link, &source);
+	if (!source.len)
+		return;
+	own.address_len = IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)source.address) ? 4 : 16;
+	memcpy(own.address, source.address + sizeof source.address - own.address_len, own.address_len);
+	addr_endpoint_text(&own, text);
+	if (enroll_endpoints(node->config, text, x->endpoints_at, &n, NULL))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		sixpn__endpoint__init(&x->endpoints[i]);
+		x->endpoints[i].address = pb_bytes(x->endpoints_at[i].address, x->endpoints_at[i].address_len);
+		x->endpoints[i].port = x->endpoints_at[i].port;
+		x->endpoint_list[i] = &x->endpoints[i];
+	}
+	poll->endpoints = x->endpoint_list;
+	poll->n_endpoints = n;
+}
+
 static void say_metrics(const struct node *node, struct poll_extras *x, struct Sixpn__PollRequest *poll)
 {
 	if (!scrape_find_open(config_str(node->config, "metrics_listen"), &x->metrics_at))
@@ -67,6 +97,7 @@ static void on_fill_poll(void *ctx, struct Sixpn__PollRequest *poll)
 		say_gateway(node, &x.gateway, poll);
 	if (poll->at_once)
 		say_metrics(node, &x, poll);
+	say_endpoints(node, &x, poll); /* always: the first poll of a start is made before there is a connection */
 	for (struct node_await *a = node->awaits; a && poll->n_await < AWAITS_PER_POLL; a = a->next) {
 		Sixpn__Await *out = &x.awaits[poll->n_await];
 

@@ -54,7 +54,7 @@ def outer_pid(identity):
                         return int(entry)
             except OSError:
                 pass  # it has ended
-    raise RuntimeError(f"container {identity[:12]} has no process")
+    raise LookupError(f"container {identity[:12]} has no process")
 
 
 class ComposeCluster:
@@ -84,13 +84,20 @@ class ComposeCluster:
         self.refresh()
 
     def refresh(self):
-        """Containers come and go, and a restarted one has another PID 1."""
+        """Containers come and go, and a restarted one has another PID 1. What runs once may end while we look."""
+        wait_until(self.look, 30, "every running container has a process")
+
+    def look(self):
         self.containers, self.nodes = {}, {}
         for name, identity in self.list():
             service = name[len(self.project) + 1:].replace("_", "-")
-            self.containers[service] = Container(service, identity)
+            try:
+                self.containers[service] = Container(service, identity)
+            except LookupError:
+                return False
             if self.containers[service].environment.get("SIXPN_ROLES"):
                 self.nodes[service] = self.containers[service]
+        return True
 
     def list(self, *flags):
         done = self.engine.docker("ps", "--no-trunc", "--filter", f"label=com.docker.compose.project={self.project}", *flags,

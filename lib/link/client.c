@@ -634,6 +634,13 @@ const char *link_client_address(const struct link_client *c)
 	return c->config.addresses[c->address];
 }
 
+void link_client_own_address(const struct link_client *c, struct link_source *ret)
+{
+	memset(ret, 0, sizeof *ret);
+	if (c->transport->ops->own_address)
+		c->transport->ops->own_address(c->transport, ret);
+}
+
 uint64_t link_client_features(const struct link_client *c)
 {
 	return c->features;

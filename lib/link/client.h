@@ -70,6 +70,8 @@ bool link_client_busy(const struct link_client *client, enum link_method method)
 
 enum link_client_state link_client_state(const struct link_client *client);
 const char *link_client_address(const struct link_client *client); /* dialled or connected now */
+/* This machine's address as it is towards the controller, by the connection that stands: no question of a name, no packet. */
+void link_client_own_address(const struct link_client *client, struct link_source *ret);
 uint64_t link_client_features(const struct link_client *client);   /* the controller's, 0 before the first session */
 void link_client_set_park_ms(struct link_client *client, uint32_t park_ms); /* as a PollReply said; for later calls */
 

@@ -8,6 +8,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/handover.h"
 #include "lib/base/log.h"
+#include "lib/link/nng_address.h"
 #include "lib/link/nng_close.h"
 #include "lib/link/nng_error.h"
 
@@ -156,7 +157,17 @@ static int client_send(struct link_client_transport *t, uint32_t request_id, con
 	return r == NNG_EAGAIN ? -ENOBUFS : link_nng_error(r);
 }
 
-static const struct link_client_transport_ops ops = { .dial = client_dial, .hang_up = client_hang_up, .send = client_send };
+static void client_own_address(struct link_client_transport *t, struct link_source *ret)
+{
+	const struct link_nng_client *c = container_of(t, struct link_nng_client, transport);
+
+	*ret = (struct link_source){ 0 };
+	if (c->pipe)
+		link_nng_address((nng_pipe){ .id = (uint32_t)c->pipe }, NNG_OPT_LOCADDR, ret);
+}
+
+static const struct link_client_transport_ops ops = { .dial = client_dial, .hang_up = client_hang_up, .send = client_send,
+						       .own_address = client_own_address };
 
 static int set_up(struct link_nng_client *c)
 {

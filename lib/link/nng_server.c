@@ -7,6 +7,7 @@
 #include "lib/link/nng_server.h"
 
 #include "lib/base/log.h"
+#include "lib/link/nng_address.h"
 #include "lib/link/nng_close.h"
 #include "lib/link/nng_error.h"
 
@@ -37,24 +38,6 @@ struct link_nng_server {
 	struct link_nng_server_stats stats;
 };
 
-static void source_of(nng_msg *message, struct link_source *ret)
-{
-	nng_sockaddr address;
-
-	memset(ret, 0, sizeof *ret);
-	if (nng_pipe_get_addr(nng_msg_get_pipe(message), NNG_OPT_REMADDR, &address) != 0)
-		return;
-	if (address.s_family == NNG_AF_INET6) {
-		memcpy(ret->address, address.s_in6.sa_addr, 16);
-	} else if (address.s_family == NNG_AF_INET) {
-		ret->address[10] = ret->address[11] = 0xff;
-		memcpy(ret->address + 12, &address.s_in.sa_addr, 4);
-	} else {
-		return;
-	}
-	ret->len = 16;
-}
-
 static bool route_of(nng_msg *message, struct link_route *ret)
 {
 	const uint8_t *header = nng_msg_header(message);
@@ -83,7 +66,7 @@ static void receive_ready(struct loop_io *io, uint32_t revents)
 		if (!route_of(message, &route)) {
 			s->stats.bad_header++;
 		} else if (s->transport.received) {
-			source_of(message, &source);
+			link_nng_address(nng_msg_get_pipe(message), NNG_OPT_REMADDR, &source);
 			s->transport.received(s->transport.owner, &route, &source, nng_msg_body(message), nng_msg_len(message));
 		}
 		nng_msg_free(message);

@@ -44,6 +44,8 @@ struct link_client_transport_ops {
 	void (*hang_up)(struct link_client_transport *t); /* no event follows */
 	/* -ENOTCONN, -EMSGSIZE (above LINK_TO_SERVER_MAX), -ENOBUFS. */
 	int (*send)(struct link_client_transport *t, uint32_t request_id, const void *frame, size_t len);
+	/* Our end of the connection; len 0 = there is none, or no telling. May be NULL. */
+	void (*own_address)(struct link_client_transport *t, struct link_source *ret);
 };
 struct link_client_transport {
 	const struct link_client_transport_ops *ops;

@@ -8,7 +8,7 @@ import time
 
 from fixture.attack import Attack
 from fixture.cell import BIN, BUILD
-from fixture.cluster import wait_until
+from fixture.cluster import UNDERLAY, wait_until
 from fixture.judge import Judge
 
 NODES = [("ord-1", "ord"), ("nrt-1", "nrt")]
@@ -192,3 +192,18 @@ def test_a_node_starts_without_a_controller_and_serves_its_own_file(lab):
     assert there.dig("ord.web.internal", "AAAA"), "no answer from its own file"
     lab.start_controller()
     wait_until(lab.ready, 20, "nodes are back")
+
+
+def test_machines_that_come_back_with_other_addresses_find_each_other(lab):
+    """All at once, so that nobody can go by where the other's packets come from."""
+    here, there = ends(lab)
+    warm(here, there)
+    for name in lab.nodes:
+        lab.stop_node(name)
+    for number, (name, cell) in enumerate(lab.nodes.items()):
+        cell.out("sh", "-c", f"ip addr del {lab.underlay_address(name)}/24 dev eth0 && ip addr add {UNDERLAY[201 + number]}/24 dev eth0")
+    for name in lab.nodes:
+        lab.start_node(name)
+    wait_until(lab.ready, 30, "nodes are back")
+    said = {n["name"]: n["endpoints"] for n in lab.json("node", "list")["items"]}
+    wait_until(lambda: here.run("ping", "-6", "-c1", "-W1", "-n", there.address).returncode == 0, 30, f"a ping between them: {said}")

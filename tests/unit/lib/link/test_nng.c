@@ -172,6 +172,7 @@ static void a_call_is_echoed_over_both_families_and_the_source_is_known(void **s
 		struct loop *loop;
 		struct end end;
 		struct node node;
+		struct link_source own;
 		char address[64];
 
 		assert_int_equal(loop_new(&loop), 0);
@@ -182,6 +183,9 @@ static void a_call_is_echoed_over_both_families_and_the_source_is_known(void **s
 		assert_string_equal(node.last, "echo");
 		assert_int_equal(end.source.len, 16);
 		assert_memory_equal(end.source.address, rows[i].source, 16);
+		link_client_own_address(node.client, &own);
+		assert_int_equal(own.len, 16);
+		assert_memory_equal(own.address, rows[i].source, 16); /* loopback: both ends have it */
 		node_close(&node);
 		end_close(&end);
 		loop_free(loop);

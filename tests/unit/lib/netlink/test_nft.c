@@ -197,7 +197,8 @@ static void arp_and_ipv4_are_dropped_and_counted_too(void **state)
 			poll(NULL, 0, 50);
 			assert_int_equal(nft_gate_drops(world->nft, &nft_gate_default, &after), 0);
 		}
-		assert_true(after.packets > before.packets);
+		if (after.packets == before.packets)
+			fail_msg("frames of type %04x were sent for 30 s and more, and none was counted", frames[i].ethertype);
 	}
 }
 
