@@ -86,7 +86,7 @@ static const struct route_field fields[] = {
 const struct route api_backup_routes[] = {
 	{ "GET", "/v1/backups", ROUTE_OPERATOR, .reply = &backups_shape, .run = list,
 	  .help = "backups in the controller's folder, newest first" },
-	{ "POST", "/v1/backups", ROUTE_OPERATOR, .reply = &backup_made_shape, .write = true, .act = "create backup", .success = 201,
+	{ "POST", "/v1/backups", ROUTE_OPERATOR, .reply = &backup_made_shape, .write = true, .frees = true, .act = "create backup", .success = 201,
 	  .fields = fields, .start = create, .help = "make a backup of the store and the link key, and verify it" },
 	{ 0 },
 };

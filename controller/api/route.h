@@ -57,7 +57,7 @@ struct route {
 	bool watch; /* takes after (a revision) and timeout: answered once there is something newer */
 	bool watch_events; /* ... an event, not only another state */
 	bool streams; /* with Accept: text/event-stream it is answered by server-sent events */
-	bool frees; /* a delete: allowed on a full disk */
+	bool frees; /* allowed on a full disk: a delete, and a backup, which may go to another one */
 	bool secret; /* its reply holds what is shown once: it is not kept for Idempotency-Key */
 	bool drops;   /* its body, whatever that is, is not looked at here: the route reads it itself, or not at all */
 	bool graphql; /* the body decides whether it writes and waits */

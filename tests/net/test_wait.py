@@ -139,17 +139,22 @@ def test_no_name_server_is_older_than_an_acknowledged_change(lab):
 
 
 def test_what_a_full_map_refuses_is_told_with_its_key_and_all_else_applies(lab):
-    """The map of who may speak, frozen: it takes nothing more. Last in this file, since a frozen map stays frozen."""
+    """The map of who may speak, frozen: it takes nothing more, so not who speaks in a network for the first time. Last in this file, since a
+    frozen map stays frozen."""
+    api = Api(lab)
+    for path, body in (("networks", {"org": "acme", "name": "frozen"}), ("apps", {"org": "acme", "name": "cold", "network": "frozen"}),
+                       ("instances?wait=applied", {"app": "acme/cold", "host": "ord-1", "spec": SLEEPER})):
+        assert api.ask("POST", f"/v1/{path}", body)[0] == 201, path
     pins = lab.nodes["ord-1"].out("find", "/sys/fs/bpf/sixpn", "-name", "*presence*").split()
     assert pins, "the map is pinned"
     for pin in pins:
         lab.nodes["ord-1"].out("/usr/sbin/bpftool", "map", "freeze", "pinned", pin)
-    api, here = Api(lab), lab.instance("acme", "web", "ord-1")
-    status, _, body = api.ask("POST", "/v1/instances?wait=applied&timeout=10s", {"app": "acme/web", "host": "nrt-1", "spec": SLEEPER})
+    here = lab.instance("acme", "cold", "ord-1")
+    status, _, body = api.ask("POST", "/v1/instances?wait=applied&timeout=10s", {"app": "acme/cold", "host": "nrt-1", "spec": SLEEPER})
     assert status == 201 and body["applied"] and body["observed"] == "started", body
     assert [(e["node"], e["record"]) for e in body["errors"]] == [("ord-1", f"instance {body['id']}")], body["errors"]
     assert "dropped here" in body["errors"][0]["text"]
-    assert body["address"] in here.dig(f"{body['id']}.vm.web.internal", "AAAA"), "its name is answered at that node all the same"
+    assert body["address"] in here.dig(f"{body['id']}.vm.cold.internal", "AAAA"), "its name is answered at that node all the same"
     done = lab._run("instance", "update", body["id"], "--metadata", "a=b")
     assert done.returncode == 7 and f"ord-1 could not apply instance {body['id']}" in done.stderr, (done.returncode, done.stderr)
     assert lab._run("status").returncode == 1, "degraded"
