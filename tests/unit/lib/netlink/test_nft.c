@@ -181,7 +181,7 @@ static void arp_and_ipv4_are_dropped_and_counted_too(void **state)
 	static const struct frame frames[] = {
 		{ 0x0806, { 0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1 } },
 		/* IPv4, 20 bytes, UDP, with a right checksum: 10.0.0.2 to 255.255.255.255 */
-		{ 0x0800, { 0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, 0x70, 0xda, 10, 0, 0, 2, 255, 255, 255, 255 } },
+		{ 0x0800, { 0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, 0x70, 0xd8, 10, 0, 0, 2, 255, 255, 255, 255 } },
 	};
 	struct world *world = *state;
 
@@ -191,14 +191,15 @@ static void arp_and_ipv4_are_dropped_and_counted_too(void **state)
 
 		assert_int_equal(nft_gate_drops(world->nft, &nft_gate_default, &before), 0);
 		after = before;
-		/* again and again: a link that has just come up may lose the first */
-		for (int waited = 0; waited < 30000 && after.packets == before.packets; waited += 50) {
+		/* again and again: a link that has just come up may lose the first; and more than the kernel says of itself there */
+		for (int waited = 0; waited < 30000 && after.packets < before.packets + 20; waited += 10) {
 			assert_int_equal(netns_call(world->inside_fd, send_frame, (void *)&frames[i]), 0);
-			poll(NULL, 0, 50);
+			poll(NULL, 0, 10);
 			assert_int_equal(nft_gate_drops(world->nft, &nft_gate_default, &after), 0);
 		}
-		if (after.packets == before.packets)
-			fail_msg("frames of type %04x were sent for 30 s and more, and none was counted", frames[i].ethertype);
+		if (after.packets < before.packets + 20)
+			fail_msg("frames of type %04x were sent for 30 s and more, and %llu were counted", frames[i].ethertype,
+				 (unsigned long long)(after.packets - before.packets));
 	}
 }
 
