@@ -3,6 +3,8 @@ asserted over every ordered pair of seven instances of three organizations with 
 After the acknowledged delete: not one packet more."""
 import itertools
 import json
+import signal
+import socket
 
 from fixture import packet
 from fixture.cluster import BIN, Instance, wait_until
@@ -183,3 +185,59 @@ def test_after_the_acknowledged_delete_not_one_packet_passes(lab):
     assert not rules_of(lab, "acme")
     assert [lab.node_status(n)["peering_rules"]["pairs"] for n in sorted(lab.nodes)] == [1, 1]  # db to api alone
     check_pairs(lab, {("globex/db", "initech/api")})
+
+
+def with_words(address, network=None, instance=None):
+    """The address with the network word of another one, or with another instance word."""
+    a = packet.raw(address)
+    a = a[:2] + (packet.raw(network)[2:6] if network else a[2:6]) + a[6:10] + (instance.to_bytes(4, "big") if instance else a[10:14]) + a[14:]
+    return socket.inet_ntop(socket.AF_INET6, a)
+
+
+def ack(source, destination, token):
+    syn = bytearray(packet.probe("tcp", source, destination, token))
+    syn[40 + 13], syn[40 + 16:40 + 18] = 0x10, b"\0\0"
+    return packet.ipv6(source, destination, packet.TCP, packet.with_checksum(source, destination, packet.TCP, bytes(syn[40:]), 16))
+
+
+def test_a_machine_that_was_taken_over_plays_the_instances_that_live_on_it_and_nobody_else(lab):
+    """ord-1 without our daemon and without our program on its way out, so that nothing of ours sees what it sends into the mesh."""
+    as_customer(lab, "acme", "rule", "create", "--from", "web", "--to", "globex/db")
+    as_customer(lab, "globex", "rule", "accept", next(r["id"] for r in rules_of(lab, "globex") if r["state"] == "proposed"))
+    end = {(name_of(e), e.host): e for e in lab.ends}
+    web, db, cache, api = (end[name, "ord-1"] for name in ("acme/web", "globex/db", "globex/cache", "initech/api"))
+    web2, db2, worker2 = (end[name, "nrt-1"] for name in ("acme/web", "globex/db", "acme/worker"))
+    cell = lab.nodes["ord-1"]
+    rows = [("a web of it opens to a db", web.address, db2.address, "syn", True),
+            ("a db of it answers a web", db.address, web2.address, "ack", True),
+            ("a db of it opens to a web", db.address, web2.address, "syn", False),
+            ("a cache of it answers a web", cache.address, web2.address, "ack", False),
+            ("an api of it answers a worker", api.address, worker2.address, "ack", False),
+            ("a db of it answers a worker", db.address, worker2.address, "ack", False),
+            ("the other machine's web opens to a db", web2.address, db2.address, "syn", False),
+            ("an instance of acme that is not there opens to a db", with_words(web.address, instance=0x7fffffff), db2.address, "syn", False),
+            ("a web's place in globex answers a web", with_words(web.address, network=db.address), web2.address, "ack", False),
+            ("a web's place in initech answers a web", with_words(web.address, network=api.address), web2.address, "ack", False)]
+    with Judge(lab) as judge:
+        captures = [judge.listen(e) for e in (web2, db2, worker2)]
+        assert judge.arrives(web, db2, 20)
+        lab.stop_node("ord-1", signal.SIGKILL)
+        cell.run("sh", "-c", "bpftool link detach pinned /sys/fs/bpf/sixpn/link_$(cat /sys/class/net/sixpn-mesh/ifindex)_egress; "
+                 "tc filter del dev sixpn-mesh egress")
+        wire = packet.Wire(cell, "sixpn-mesh")
+
+        def send(source, destination, kind):
+            token = packet.token()
+            make = ack if kind == "ack" else lambda *ends: packet.probe("tcp", *ends)
+            body = make(source, destination, token)
+            wire.send(body[:8] + packet.raw(packet.swap(source)) + packet.raw(packet.swap(destination)) + body[40:], b"")
+            return token
+
+        denied = [(name, send(source, destination, kind)) for name, source, destination, kind, may in rows if not may for _ in range(5)]
+        for name, source, destination, kind, may in rows:  # the control: behind all that must not arrive
+            if may:
+                wait_until(lambda: any(c.wait_for(send(source, destination, kind), 0.5) for c in captures), 20, name)
+        crossed = {name for name, token in denied if any(c.holds(token) for c in captures)}
+        wire.close()
+    assert not crossed, crossed
+    print(f"   {len(denied)} forged packets of the machine, 0 arrived; what it may, did")
