@@ -105,7 +105,7 @@ static void plug_reply(void *owner, uint32_t request_id, const uint8_t *frame, s
 
 void net_plug_in(struct host *h, struct plug *p)
 {
-	static const struct link_client_transport_ops ops = { plug_dial, plug_hang_up, plug_send };
+	static const struct link_client_transport_ops ops = { .dial = plug_dial, .hang_up = plug_hang_up, .send = plug_send };
 
 	p->host = h;
 	p->transport.ops = &ops;
