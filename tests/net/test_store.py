@@ -163,7 +163,7 @@ def test_g2_a_restore_gives_each_node_one_snapshot_and_disturbs_nothing_that_is_
     again = lab.instance("acme", "web", "ord-1"), lab.instance("acme", "web", "nrt-1")
     assert [a.pid for a in again] == [k.pid for k in kept], "an instance that is in both was restarted"
     sent, missing = end_flood(ping)
-    assert sent > 100 and missing == 0, f"{missing} of {sent} pings lost over the restore"
+    assert sent > 20 and missing == 0, f"{missing} of {sent} pings lost over the restore"
     assert kept[0].dig("nrt.web.internal", "AAAA") == [kept[1].address]
     aside = lab.controller.path(report["replaced"])
     assert (aside / "sixpn.db").exists(), "the old store is moved aside, not deleted"
