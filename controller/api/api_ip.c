@@ -1,5 +1,6 @@
 /* api_ip - private addresses that apps reserve, over HTTP. Each says that nothing answers there yet. */
 #include "controller/api/api_nouns.h"
+#include "controller/store/store_flycast.h"
 #include "controller/api/shape.h"
 
 #include <stdio.h>
@@ -18,7 +19,7 @@ static const struct shape_field ip_fields[] = {
 };
 static const struct shape ip_shape = { "Ip", false, ip_fields };
 
-json_t *api_ip_json(const struct store_flycast *flycast)
+static json_t *api_ip_json(const struct store_flycast *flycast)
 {
 	struct in6_addr address = store_flycast_address(flycast);
 	char text[ADDR_TEXT_LEN], name[NAME_SIZE + 16];

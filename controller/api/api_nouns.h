@@ -1,7 +1,6 @@
 /* api_nouns - the routes of each noun, and JSON forms that one noun shows inside another. */
 #pragma once
 #include "controller/api/api.h"
-#include "controller/store/store_flycast.h"
 #include "controller/store/store_instance.h"
 #include "controller/store/store_node_token.h"
 #include "controller/store/store_peer.h"
@@ -27,7 +26,6 @@ extern const struct shape api_region_shape, api_peer_shape, api_peer_made_shape,
 /* How to get here; NULL if this controller does not know. */
 json_t *api_access_json(const struct api_env *env);
 json_t *api_region_json(const struct store_region *region);
-json_t *api_ip_json(const struct store_flycast *flycast);
 json_t *api_peer_json(const struct store_peer *peer);
 /* A peer of the keys and names in `in` (the rest is filled in here), to be waited for. */
 int api_peer_make(struct store *store, struct api_call *call, struct store_peer_new *in, struct store_peer *ret_peer,

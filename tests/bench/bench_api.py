@@ -16,23 +16,17 @@ sys.path.insert(0, str(ROOT / "tests/net"))
 sys.path.insert(0, str(ROOT / "tests/bench"))
 from fixture.cell import BUILD  # noqa: E402
 from fixture.cluster import API_PORT, NODES, Cluster, wait_until  # noqa: E402
+from disk import DISK, give_disk  # noqa: E402
 from tunnels import Api  # noqa: E402
 
 ROUNDS, SECONDS = int(os.environ.get("ROUNDS", 5)), float(os.environ.get("SECONDS", 2))
 CONNECTIONS, OBJECTS, REQUESTS, ETCD_PORT = (1, 32), 16, 4000, 2379
-DISK, BLAST = BUILD / "tests/bench/state", BUILD / "tests/bench/http_blast"
+BLAST = BUILD / "tests/bench/http_blast"
 ETCD = pathlib.Path(sys.argv[1]).resolve() / "usr/bin/etcd"
 
 if os.geteuid():
     print("SKIP: network namespaces need root")
     sys.exit(0)
-
-
-def give_disk(cell, folder):
-    """A cell keeps its state in memory; here what is synced shall be on a disk."""
-    place = DISK / cell.name / folder.strip("/").replace("/", "_")
-    place.mkdir(parents=True)
-    cell.out("sh", "-c", f"mkdir -p {folder} && mount --bind {place} {folder}")
 
 
 def b64(text):

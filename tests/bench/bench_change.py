@@ -7,8 +7,10 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/net"))
+sys.path.insert(0, str(ROOT / "tests/bench"))
 from fixture.cell import BUILD  # noqa: E402
 from fixture.cluster import NODES, Cluster, wait_until  # noqa: E402
+from disk import DISK, give_disk  # noqa: E402
 
 TRIALS = 200
 SPEC = {"schema": 1, "command": ["/bin/sleep", "1000000"]}
@@ -18,14 +20,6 @@ if os.geteuid():
     sys.exit(0)
 
 
-def give_disk(cell, folder):
-    """A cell keeps its state in memory; here what is synced shall be on a disk."""
-    place = DISK / cell.name
-    place.mkdir(parents=True)
-    cell.out("sh", "-c", f"mkdir -p {folder} && mount --bind {place} {folder}")
-
-
-DISK = BUILD / "tests/bench/state"
 shutil.rmtree(DISK, ignore_errors=True)
 lab = Cluster(NODES, logs=BUILD / "tests/bench/logs", park_ms=20000)
 try:

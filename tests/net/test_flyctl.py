@@ -3,12 +3,10 @@
 carries traffic; dig, ping and proxy go through the tunnel of its agent."""
 import ipaddress
 import re
-import shlex
-import socket
 
 from fixture.cluster import API_NAME, API_PORT, Instance, wait_until
-from fixture.flyctl import Agent, Failed, Flyctl
-from fixture.flyctl.commands import Commands, keys
+from fixture.flyctl import Agent, Failed
+from fixture.flyctl.commands import Commands, keys, on_machine
 from fixture.flyctl.look_ups import organization, organizations, validate_peers
 
 NODES = [("ord-1", "ord"), ("nrt-1", "nrt"), ("gw-ord", "ord"), ("gw-dev", "dev")]
@@ -17,29 +15,9 @@ PAGE = {"schema": 1, "command": ["/bin/sh", "-c", "mkdir -p /tmp/page && cd /tmp
         "drain_ms": 0}
 
 
-def environment(place):
-    """What a shell has after eval "$(sixpn env --flyctl --org acme)"."""
-    lines = place.sixpn("env", "--flyctl", "--org", "acme", "-o", "-")
-    assert lines.returncode == 0, lines.stderr
-    found = {}
-    for line in lines.stdout.splitlines():
-        words = shlex.split(line)
-        if words and words[0] == "export":
-            name, _, value = words[1].partition("=")
-            found[name] = value
-    return found
-
-
-def connector(lab):
-    def connect(host, port):
-        return socket.create_connection((lab.internet.address_of(host) if host == API_NAME else host, port), timeout=120)
-
-    return connect
-
-
 def flyctl(lab, place, org, profile="admin"):
     place.log_in(lab.secret("token", "create", "--org", org, "--profile", profile, "--name", place.name), f"http://{API_NAME}:{API_PORT}")
-    return Commands(Flyctl(place, environment(place), connector(lab)))
+    return on_machine(lab, place)
 
 
 def prepare(lab):
@@ -93,7 +71,7 @@ def test_a_person_has_an_organization_of_its_own_and_makes_and_ends_others(lab):
     place = lab.internet.customer("anns")
     place.log_in(lab.secret("token", "create", "--kind", "user", "--user", "ann@example.net", "--name", "ann"),
                  f"http://{API_NAME}:{API_PORT}")
-    fly = Commands(Flyctl(place, environment(place), connector(lab)))
+    fly = on_machine(lab, place)
     assert fly.whoami() == "ann@example.net"
     own = organization(fly.fly, "personal")
     assert own["slug"] == "personal" and own["rawSlug"] not in ("", "personal") and own["type"] == "PERSONAL"

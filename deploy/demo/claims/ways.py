@@ -1,33 +1,14 @@
 """Other ways in: what flyctl does. The real one is not here; a stand-in that was written from its description alone asks in its stead."""
-import shlex
-import socket
-
-from fixture.customer import API_NAME
-from fixture.flyctl import Agent, Flyctl
-from fixture.flyctl.commands import Commands
+from fixture.flyctl import Agent
+from fixture.flyctl.commands import on_machine
 from scene import WEB_PORT, page
 
 from .common import expect, ids, notes
 
 
-def environment(place):
-    """What a shell has after eval "$(sixpn env --flyctl --org acme)"."""
-    done = place.sixpn("env", "--flyctl", "--org", "acme", "-o", "-")
-    expect(done.returncode, 0, f"sixpn env --flyctl ({done.stderr})")
-    words = (shlex.split(line) for line in done.stdout.splitlines())
-    return dict(w[1].split("=", 1) for w in words if w[:1] == ["export"])
-
-
-def as_flyctl(cluster, place):
-    def connect(host, port):
-        return socket.create_connection((cluster.internet.address_of(host) if host == API_NAME else host, port), timeout=60)
-
-    return Commands(Flyctl(place, environment(place), connect))
-
-
 def flyctl(cluster):
     """Its agent's tunnel speaks from the network address of the /120, which no file of ours has."""
-    fly = as_flyctl(cluster, cluster.people["desk"])
+    fly = on_machine(cluster, cluster.people["desk"])
     agent = Agent(fly, patience=10)
     try:
         agent.establish("acme", region="ord")
